@@ -1,0 +1,37 @@
+/*
+ * arena.h - memory that dies together.
+ *
+ *   bound      `max` bytes in all; past it, and when memory is out, nv_arena_alloc() gives NULL
+ *   memory     blocks of growing size; nv_arena_reset() and nv_arena_rewind() keep them for reuse,
+ *              so that a steady user stops calling malloc
+ *   alignment  that of max_align_t
+ */
+#ifndef NV_BASE_ARENA_H
+#define NV_BASE_ARENA_H
+
+#include <nodevitals/scan.h>
+
+struct nv_arena_block;
+struct nv_arena {
+    struct nv_arena_block *first, *current;
+    size_t total, max; /* bytes of all blocks, and their limit */
+};
+struct nv_arena_mark {
+    struct nv_arena_block *block;
+    size_t used;
+};
+
+#define NV_ARENA(maximum) ((struct nv_arena){.max = (maximum)})
+
+void nv_arena_done(struct nv_arena *arena);
+void nv_arena_reset(struct nv_arena *arena);
+struct nv_arena_mark nv_arena_mark(const struct nv_arena *arena);
+void nv_arena_rewind(struct nv_arena *arena, struct nv_arena_mark mark);
+
+/* Not zeroed. NULL past the limit. */
+void *nv_arena_alloc(struct nv_arena *arena, size_t size);
+
+/* Copies, with a NUL behind the copy that does not count; p is NULL past the limit. */
+struct nv_str nv_arena_str(struct nv_arena *arena, struct nv_str s);
+
+#endif

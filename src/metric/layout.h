@@ -1,0 +1,116 @@
+/*
+ * layout.h - all series of one source in a fixed order, ready to be written.
+ *
+ *   registry   the writable side: families, sections, series, and the strings they share
+ *   layout     an immutable picture of it, counted; a frame holds the one it was made under
+ *   column     the number of a series: its place in frames and in the store. Within a generation
+ *              columns are only added, so a layout of n series is the beginning of any later one
+ *   order      families by name; in a family as node_exporter has it: fewer labels first, then label
+ *              values pairwise as bytes; parts of a histogram or summary by bound, then sum, count
+ *   generation ends by nv_registry_renew(), which starts from nothing; old layouts stay valid
+ *
+ *   bounds     NV_LAYOUT_SERIES_MAX series, NV_LAYOUT_FAMILIES_MAX families
+ *   threads    the registry has one user; layouts may be read by any
+ */
+#ifndef NV_METRIC_LAYOUT_H
+#define NV_METRIC_LAYOUT_H
+
+#include <nodevitals/collector.h>
+
+#include "base/cleanup.h"
+
+enum { NV_LAYOUT_SERIES_MAX = 4 << 20, NV_LAYOUT_FAMILIES_MAX = 200000, NV_LAYOUT_CHUNK = 256 };
+
+struct nv_label {
+    struct nv_str name, value;
+};
+
+/* Which part of its family's sample a series is. */
+enum nv_role {
+    NV_ROLE_VALUE,    /* counter, gauge, untyped; or a native histogram */
+    NV_ROLE_BUCKET,   /* name_bucket{le="bound"} */
+    NV_ROLE_QUANTILE, /* name{quantile="bound"} */
+    NV_ROLE_SUM,      /* name_sum */
+    NV_ROLE_COUNT,    /* name_count */
+};
+
+struct nv_series {
+    uint32_t family;  /* index into nv_layout_family_of() */
+    uint32_t section;
+    uint8_t role;     /* enum nv_role */
+    bool legacy;      /* metric and label names need no quoting or escaping */
+    uint16_t n_labels;
+    double bound;                  /* of a bucket or quantile */
+    const struct nv_label *labels; /* by name; le or quantile is last; no __name__ */
+    struct nv_str name;            /* with its suffix */
+    struct nv_str text;            /* as classic text: `name{a="b"} `, blank included */
+};
+
+/* A family as it stands in one layout. */
+struct nv_layout_family {
+    struct nv_str name, help;
+    enum nv_type type;
+    struct nv_str head;     /* classic: "# HELP name help\n# TYPE name type\n" */
+    const uint32_t *series; /* columns in order of exposition */
+    uint32_t n_series;
+};
+
+struct nv_layout {
+    unsigned refs; /* atomic */
+    uint64_t generation;
+    struct nv_generation *memory;
+    const struct nv_series *const *chunks; /* NV_LAYOUT_CHUNK series each */
+    size_t n_series;
+    const struct nv_layout_family *const *families; /* by name */
+    size_t n_families;
+    size_t n_sections;
+    size_t n_histogram_families; /* families with classic or native histograms or summaries */
+};
+
+static inline const struct nv_series *nv_layout_series(const struct nv_layout *layout, size_t column)
+{
+    return &layout->chunks[column / NV_LAYOUT_CHUNK][column % NV_LAYOUT_CHUNK];
+}
+
+struct nv_layout *nv_layout_ref(struct nv_layout *layout);
+void nv_layout_unref(struct nv_layout *layout);
+
+struct nv_registry;
+struct nv_registry *nv_registry_new(void);
+void nv_registry_free(struct nv_registry *registry);
+NV_DEFINE_AUTO(nv_registry)
+
+/* A new series, in views that nv_registry_add() copies. */
+struct nv_series_def {
+    const char *name; /* of the family */
+    const char *suffix;
+    const char *help;
+    enum nv_type type;
+    const char *const *label_names; /* NULL at the end; any order */
+    const struct nv_str *label_values; /* invalid UTF-8 becomes U+FFFD */
+    uint32_t section;
+};
+
+enum nv_registry_outcome {
+    NV_REGISTRY_DUPLICATE = 1, /* that label set stands already, at *ret_column */
+    NV_REGISTRY_CONFLICT,      /* the family has another type or help, or its names collide */
+    NV_REGISTRY_INVALID,       /* a name is no name, a label comes twice or begins with __ */
+    NV_REGISTRY_FULL,
+};
+
+/* Returns 0 and the column; an outcome; or -ENOMEM, and the registry as it was. */
+NV_MUST_USE int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *def,
+                                uint32_t *ret_column);
+
+uint32_t nv_registry_add_section(struct nv_registry *registry);
+uint64_t nv_registry_generation(const struct nv_registry *registry);
+size_t nv_registry_n_series(const struct nv_registry *registry);
+
+/* Begins a generation without series; sections stay. */
+void nv_registry_renew(struct nv_registry *registry);
+
+/* The present layout, with a count for the caller; NULL when memory is out. Costs nothing where nothing
+ * was added since. */
+struct nv_layout *nv_registry_layout(struct nv_registry *registry);
+
+#endif
