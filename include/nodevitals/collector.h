@@ -76,6 +76,7 @@ enum nv_flag_kind {
     NV_FLAG_INT,      /* --x=NUMBER */
     NV_FLAG_DURATION, /* --x=5s; value in nanoseconds */
     NV_FLAG_REGEX,    /* --x=EXPRESSION, RE2 syntax, checked at start; "" is "not given" */
+    NV_FLAG_REGEX_WHOLE, /* the same, matching whole texts only, as if written ^(?:EXPRESSION)$ */
 };
 struct nv_flag {
     const char *name; /* in full, without dashes: "collector.arp.device-include" */
@@ -89,10 +90,10 @@ struct nv_flag_value {
     bool given;             /* on the command line, rather than the default */
     bool on;                /* NV_FLAG_BOOL */
     int64_t number;         /* NV_FLAG_INT, NV_FLAG_DURATION */
-    struct nv_str text;     /* NV_FLAG_TEXT, NV_FLAG_REGEX */
+    struct nv_str text;     /* NV_FLAG_TEXT, NV_FLAG_REGEX, NV_FLAG_REGEX_WHOLE */
     const struct nv_str *list; /* NV_FLAG_LIST */
     size_t n_list;
-    const struct nv_regex *regex; /* NV_FLAG_REGEX; NULL for "" */
+    const struct nv_regex *regex; /* NV_FLAG_REGEX, NV_FLAG_REGEX_WHOLE; NULL for "" */
 };
 
 enum { NV_NO_DATA = 1 }; /* outcome of collect(): nothing here */
