@@ -1,7 +1,7 @@
 /*
  * bus.h - method calls on the D-Bus system bus.
  *
- * The agent keeps one connection per path and gives each call what is left of the pass as its deadline.
+ * The agent keeps a connection per destination and gives each call what is left of the pass as its deadline.
  * A collector that uses the bus is NV_MAY_BLOCK.
  */
 #ifndef NODEVITALS_BUS_H

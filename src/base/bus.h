@@ -1,11 +1,12 @@
 /*
- * bus.h - method calls on the D-Bus system bus over sd-bus: one connection, a deadline for each call.
+ * bus.h - method calls on the D-Bus system bus over sd-bus: a connection per peer, a deadline for each call.
  *
- *   threads    one user at a time (callers hold the connection's lock inside)
+ *   threads    any; those who ask the same peer take turns
  *   failure    a broken connection is closed and opened anew by the next call
+ *   ownership  replies are released before the bus is
  *
- * libsystemd is loaded with the agent; the connection is opened when first needed. A call with the
- * destination NV_BUS_SYSTEMD_PRIVATE goes to /run/systemd/private instead, over a connection of its own.
+ * A connection is opened when first needed. A call with the destination NV_BUS_SYSTEMD_PRIVATE goes to
+ * /run/systemd/private instead; that connection is closed with the last reply that came over it.
  */
 #ifndef NV_BASE_BUS_H
 #define NV_BASE_BUS_H
