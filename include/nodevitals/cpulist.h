@@ -1,0 +1,65 @@
+/*
+ * cpulist.h - lists of CPUs as the kernel writes them: "0-3,7", with a stride "0-15:4" too.
+ */
+#ifndef NODEVITALS_CPULIST_H
+#define NODEVITALS_CPULIST_H
+
+#include <nodevitals/scan.h>
+
+enum { NV_CPUS_MAX = 1 << 16 }; /* no CPU has this number or a higher one */
+
+struct nv_cpu_range {
+    unsigned first, last, stride; /* first <= last, stride >= 1 */
+};
+
+static inline bool nv_cpu_number(struct nv_str text, unsigned *ret)
+{
+    uint64_t value;
+
+    if (!nv_str_to_u64(text, &value) || value >= NV_CPUS_MAX)
+        return false;
+    *ret = (unsigned)value;
+    return true;
+}
+
+/* Cuts the next range from *list. Returns 1, 0 at the end, or -EINVAL. */
+static inline int nv_cpu_list_next(struct nv_str *list, struct nv_cpu_range *ret)
+{
+    struct nv_cpu_range range = {.stride = 1};
+
+    *list = nv_str_trim(*list);
+    if (!list->n)
+        return 0;
+    struct nv_str rest = nv_str_cut(list, ',');
+    struct nv_str numbers = nv_str_cut(&rest, ':');
+    if (rest.n && (!nv_cpu_number(rest, &range.stride) || !range.stride))
+        return -EINVAL;
+    struct nv_str first = nv_str_cut(&numbers, '-');
+    if (!nv_cpu_number(first, &range.first))
+        return -EINVAL;
+    range.last = range.first;
+    if (numbers.n && (!nv_cpu_number(numbers, &range.last) || range.last < range.first))
+        return -EINVAL;
+    *ret = range;
+    return 1;
+}
+
+/* Whether a list names a CPU. What comes after a malformed range is not looked at. */
+static inline bool nv_cpu_list_has(struct nv_str list, unsigned cpu)
+{
+    struct nv_cpu_range range;
+
+    while (nv_cpu_list_next(&list, &range) > 0) {
+        if (cpu >= range.first && cpu <= range.last && (cpu - range.first) % range.stride == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * HELP of node_cpu_frequency_hertz, which two collectors expose with different labels: a family has
+ * one text.
+ */
+#define NV_CPU_FREQUENCY_HELP "Frequency the CPU runs at."
+
+#endif
