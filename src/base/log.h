@@ -4,8 +4,9 @@
  * Forms: logfmt (time=... level=INFO source=file:line msg="..." key=value), JSON lines, or the journal
  * with structured fields (MESSAGE, PRIORITY, CODE_FILE, CODE_LINE, NODEVITALS_<KEY>).
  *
- *   threads    any; a line is one write(2)
- *   bound      a line is cut at NV_LOG_LINE_MAX bytes
+ *   threads    any; a line is one write(2), or one datagram to the journal
+ *   bound      a line is cut at NV_LOG_LINE_MAX bytes; one that nobody takes within a second is dropped
+ *   text       control characters and what is not UTF-8 are escaped; `source` is the file's base name
  *
  * Only agent/, cli/, web/ and the schedulers speak; libraries return errors.
  */
@@ -18,7 +19,11 @@ enum { NV_LOG_LINE_MAX = 8192 };
 
 enum nv_log_form { NV_LOG_LOGFMT, NV_LOG_JSON, NV_LOG_JOURNAL };
 
-/* Before the first thread. Default: NV_INFO, NV_LOG_LOGFMT, file descriptor 2. */
+/*
+ * Before the first thread. Default: NV_INFO, NV_LOG_LOGFMT, file descriptor 2. In the form NV_LOG_JOURNAL `fd`
+ * is where lines go, as logfmt, when no journal listens; where it is itself a connected datagram socket,
+ * that is taken for the journal.
+ */
 void nv_log_setup(enum nv_log_level least, enum nv_log_form form, int fd);
 bool nv_log_wants(enum nv_log_level level);
 
@@ -26,8 +31,10 @@ bool nv_log_wants(enum nv_log_level level);
 __attribute__((format(printf, 6, 7))) void nv_log_write(enum nv_log_level level, const char *file,
                                                         int line, const char *key, const char *value,
                                                         const char *format, ...);
-void nv_log_write_v(enum nv_log_level level, const char *file, int line, const char *key,
-                    const char *value, const char *format, va_list arguments);
+__attribute__((format(printf, 6, 0))) void nv_log_write_v(enum nv_log_level level, const char *file,
+                                                          int line, const char *key,
+                                                          const char *value, const char *format,
+                                                          va_list arguments);
 
 #define nv_log_(level, ...)                                                                        \
     (nv_log_wants(level) ? nv_log_write(level, __FILE__, __LINE__, NULL, NULL, __VA_ARGS__) : (void)0)

@@ -21,12 +21,14 @@ NV_DEFINE_AUTO(nv_netlink)
  * Sends a request (nlmsghdr and payload; flags 0 means NLM_F_REQUEST | NLM_F_DUMP; the sequence number is
  * ours) and appends all messages of the answer to `out`, back to back and aligned, without NLMSG_DONE. An
  * interrupted dump (NLM_F_DUMP_INTR) is asked again, three times at most, then -EINTR. Returns 0, the
- * kernel's error, -ETIMEDOUT, -EFBIG. After an error the socket is opened anew the next time.
+ * kernel's error, -ETIMEDOUT, -EFBIG; after an error `out` is as it was. A socket on which an answer is still
+ * under way is opened anew the next time. `out` needs 32 KiB of room beyond the answer.
  */
 NV_MUST_USE int nv_netlink_ask(struct nv_netlink *netlink, int protocol, const void *request, size_t n,
                                struct nv_buf *out);
 
-/* The id of a generic netlink family, remembered. -ENOENT where there is none. */
+/* The id of a generic netlink family, remembered (its absence for a minute, since asking may start
+ * modprobe). -ENOENT where there is none. */
 NV_MUST_USE int nv_netlink_family(struct nv_netlink *netlink, const char *name, uint16_t *ret_id);
 
 /*
