@@ -1,0 +1,324 @@
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/version.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "expo/expo.h"
+
+struct agent {
+    const struct nv_options *options;
+    struct nv_self self;
+    struct nv_gather *gather;
+    struct nv_web *web;
+    int signals, watchdog, loop; /* file descriptors */
+};
+
+/* Whether standard error leads to the journal: systemd names its device and inode. */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct nv_str inode = stream ? nv_str(stream) : (struct nv_str){NULL, 0};
+    struct nv_str device = nv_str_cut(&inode, ':');
+    uint64_t dev, ino;
+    struct stat st;
+
+    return stream && nv_str_to_u64(device, &dev) && nv_str_to_u64(inode, &ino) &&
+           fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+void nv_agent_log(const struct nv_options *options)
+{
+    const struct nv_flag_value *format = &options->general[NV_OPTION_LOG_FORMAT];
+    enum nv_log_form form = NV_LOG_LOGFMT;
+
+    if (nv_str_is(format->text, "json"))
+        form = NV_LOG_JSON;
+    else if (!format->given && is_journal(STDERR_FILENO))
+        form = NV_LOG_JOURNAL;
+    nv_log_setup(nv_options_log_level(options), form, STDERR_FILENO);
+}
+
+static int parse_text(struct nv_str text, const struct nv_text_sink *sink, void *user, char *error,
+                      size_t error_max)
+{
+    return nv_expo_parse_text(text, sink, user, error, error_max);
+}
+
+static int add_collectors(const struct nv_options *options, struct nv_self *self,
+                          struct nv_gather *gather, char error[NV_FLAGS_ERROR_MAX])
+{
+    for (size_t i = 0; i < options->n_collectors; i++) {
+        const struct nv_option_collector *entry = &options->collectors[i];
+        if (!nv_options_is_on(options, i))
+            continue;
+        int r = nv_gather_add(gather, entry->collector, NV_GATHER_NODE, entry->values);
+        if (r < 0) {
+            snprintf(error, NV_FLAGS_ERROR_MAX, "collector %s cannot be added: %s", entry->name,
+                     r == -EPROTO ? "it was built for another version of the plugin interface"
+                                  : strerror(-r));
+            return r;
+        }
+        if (entry->collector->options & NV_MAY_BLOCK) {
+            self->slow[self->n_slow].name = entry->name;
+            self->slow[self->n_slow++].number = nv_gather_find(gather, nv_str(entry->name));
+        }
+    }
+    return 0;
+}
+
+int nv_agent_gather(const struct nv_options *options, struct nv_self *self, bool exporter_metrics,
+                    struct nv_gather **ret, char error[NV_FLAGS_ERROR_MAX])
+{
+    const struct nv_flag_value *general = options->general;
+    const struct nv_gather_options paths = {
+        .procfs = general[NV_OPTION_PROCFS].text.p,
+        .sysfs = general[NV_OPTION_SYSFS].text.p,
+        .rootfs = general[NV_OPTION_ROOTFS].text.p,
+        .udev = general[NV_OPTION_UDEV].text.p,
+        .parse_text = parse_text,
+    };
+    NV_AUTO(nv_gather) *gather = nv_gather_new(&paths);
+
+    snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory");
+    if (!gather)
+        return -ENOMEM;
+    int r = add_collectors(options, self, gather, error);
+    if (r == 0)
+        r = nv_self_add(self, gather, exporter_metrics);
+    if (r == 0)
+        r = nv_gather_start(gather, error);
+    if (r == 0)
+        *ret = nv_take(gather);
+    return r;
+}
+
+/* ---- the start ------------------------------------------------------------------------------ */
+
+static void say_hello(const struct nv_options *options)
+{
+    nv_log_info("nodevitals starts, version %s, revision %s", nv_version.version,
+                nv_version.revision);
+    if (geteuid() == 0)
+        nv_log_warn("running as root, which no collector that is on by default needs: an ordinary "
+                    "user sees nearly all of it");
+    for (size_t i = 0; i < options->n_collectors; i++) {
+        if (nv_options_is_missed(options, i))
+            nv_log_warn("collector %s is not provided: its flags are accepted and do nothing",
+                        options->collectors[i].name);
+    }
+}
+
+/* Blocks the signals for this thread and all it makes, so that only the loop takes them. */
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/* A timer of half the watchdog's time, or -1 where nobody watches. */
+static int open_watchdog(void)
+{
+    uint64_t usec = 0;
+
+    if (sd_watchdog_enabled(0, &usec) <= 0 || usec < 2)
+        return -1;
+    usec /= 2;
+    const struct timespec half = {(time_t)(usec / 1000000), (long)(usec % 1000000) * 1000};
+    const struct itimerspec timer = {half, half};
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd >= 0 && timerfd_settime(fd, 0, &timer, NULL) < 0)
+        return nv_log_err(-errno, "watchdog"), close(fd), -1;
+    return fd;
+}
+
+static int watch(int loop, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_loop(struct agent *agent)
+{
+    agent->signals = open_signals();
+    if (agent->signals < 0)
+        return agent->signals;
+    agent->watchdog = open_watchdog();
+    agent->loop = epoll_create1(EPOLL_CLOEXEC);
+    if (agent->loop < 0)
+        return -errno;
+    int r = watch(agent->loop, agent->signals);
+    return r < 0 || agent->watchdog < 0 ? r : watch(agent->loop, agent->watchdog);
+}
+
+static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    const struct nv_flag_value *web = agent->options->web;
+    const struct nv_flag_value *listen = &web[NV_OPTION_LISTEN];
+    const char *collectors[NV_GATHER_COLLECTORS_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < agent->options->n_collectors; i++)
+        collectors[n++] = agent->options->collectors[i].name;
+    const char **addresses = calloc(listen->n_list, sizeof(*addresses));
+    if (!addresses)
+        return -ENOMEM;
+    for (size_t i = 0; i < listen->n_list; i++)
+        addresses[i] = listen->list[i].p;
+
+    const struct nv_web_options options = {
+        .listen = addresses,
+        .n_listen = listen->n_list,
+        .systemd_socket = web[NV_OPTION_SYSTEMD_SOCKET].on,
+        .telemetry_path = web[NV_OPTION_TELEMETRY_PATH].text.p,
+        .max_requests = (unsigned)web[NV_OPTION_MAX_REQUESTS].number,
+        .config_file = web[NV_OPTION_WEB_CONFIG].text.p,
+        .version = nv_version.version,
+        .branch = nv_version.branch,
+        .revision = nv_version.revision,
+        .gather = agent->gather,
+        .collectors = collectors,
+        .n_collectors = n,
+    };
+    int r = nv_web_new(&options, &agent->web, error);
+    free(addresses);
+    return r;
+}
+
+/* Everything up to the moment of readiness. On failure `error` tells the user why. */
+static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    bool exporter_metrics = !agent->options->web[NV_OPTION_DISABLE_EXPORTER_METRICS].on;
+
+    int r = open_loop(agent);
+    if (r < 0) {
+        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot set up signals: %s", strerror(-r));
+        return r;
+    }
+    r = nv_agent_gather(agent->options, &agent->self, exporter_metrics, &agent->gather, error);
+    if (r == 0)
+        r = make_web(agent, error);
+    if (r < 0)
+        return r;
+    agent->self.web = agent->web;
+    if (nv_web_warning(agent->web)[0])
+        nv_log_warn("web: %s", nv_web_warning(agent->web));
+    r = nv_web_start(agent->web, error);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < nv_web_n_addresses(agent->web); i++)
+        nv_log_write(NV_INFO, __FILE__, __LINE__, "address", nv_web_address(agent->web, i),
+                     "listening with TLS %s", nv_web_has_tls(agent->web) ? "on" : "off");
+    return 0;
+}
+
+static void tell_ready(const struct agent *agent)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < agent->options->n_collectors; i++)
+        n += nv_options_is_on(agent->options, i);
+    nv_web_set_ready(agent->web, true);
+    sd_notifyf(0, "READY=1\nSTATUS=%zu collectors on %s.", n,
+               nv_web_n_addresses(agent->web) ? nv_web_address(agent->web, 0) : "no address");
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+/* The web's configuration and certificates are looked after by the web itself, at each connection. */
+static void reload(const struct agent *agent)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(nv_monotonic_ns() / 1000));
+    nv_log_info("reload: flags stay as they are; the web configuration is read again whenever it "
+                "changes");
+    tell_ready(agent);
+}
+
+/* Returns the signal that ends the agent, or 0. */
+static int take_signals(const struct agent *agent)
+{
+    struct signalfd_siginfo info;
+
+    while (read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGHUP)
+            return (int)info.ssi_signo;
+        reload(agent);
+    }
+    return 0;
+}
+
+static void feed_watchdog(const struct agent *agent)
+{
+    uint64_t times;
+
+    if (read(agent->watchdog, &times, sizeof(times)) == (ssize_t)sizeof(times))
+        sd_notify(0, "WATCHDOG=1");
+}
+
+static int loop(const struct agent *agent)
+{
+    for (;;) {
+        struct epoll_event events[2];
+        int n = epoll_wait(agent->loop, events, 2, -1);
+        if (n < 0 && errno != EINTR)
+            return nv_log_err(-errno, "cannot wait for events");
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == agent->watchdog) {
+                feed_watchdog(agent);
+                continue;
+            }
+            int ending = take_signals(agent);
+            if (ending)
+                return ending;
+        }
+    }
+}
+
+static void stop(struct agent *agent)
+{
+    if (agent->web)
+        nv_web_stop(agent->web);
+    agent->self.web = NULL;
+    nv_web_free(agent->web);
+    nv_gather_free(agent->gather);
+    nv_close_auto(&agent->signals);
+    nv_close_auto(&agent->watchdog);
+    nv_close_auto(&agent->loop);
+}
+
+int nv_agent_run(const struct nv_options *options)
+{
+    struct agent agent = {.options = options, .signals = -1, .watchdog = -1, .loop = -1};
+    char error[NV_FLAGS_ERROR_MAX] = "";
+
+    nv_agent_log(options);
+    say_hello(options);
+    int r = start(&agent, error);
+    if (r < 0) {
+        nv_log_error("%s", error);
+    } else {
+        tell_ready(&agent);
+        r = loop(&agent);
+        sd_notify(0, "STOPPING=1");
+        if (r > 0)
+            nv_log_info("stopping on %s", sigabbrev_np(r) ? sigabbrev_np(r) : "a signal");
+    }
+    stop(&agent);
+    return r < 0 ? 1 : 0;
+}

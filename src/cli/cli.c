@@ -1,0 +1,101 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "agent/agent.h"
+#include "agent/version.h"
+
+static const struct command {
+    const char *name, *program, *summary;
+    int (*run)(const struct nv_cli *cli);
+} commands[] = {
+    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",          nv_cli_agent},
+    {"collect", "nodevitals collect", "Writes one pass over the collectors to standard output.",
+     nv_cli_collect                                                                                          },
+    {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",               nv_cli_check},
+};
+
+int nv_cli_fail(const char *format, ...)
+{
+    va_list arguments;
+
+    fputs("nodevitals: error: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputs(", try --help\n", stderr);
+    return 1;
+}
+
+/* Closing tells whether all that was written arrived. */
+static int finish_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "nodevitals: error: cannot write to standard output: %m\n");
+    return 1;
+}
+
+int nv_cli_options(const struct nv_cli *cli, struct nv_options *options, int *ret_status)
+{
+    int r = nv_options_parse(options, cli->builtins, cli->argc, cli->argv);
+
+    if (r == 0)
+        return 0;
+    if (r < 0) {
+        *ret_status = nv_cli_fail("%s", options->error[0] ? options->error : strerror(-r));
+        return -1;
+    }
+    if (r == NV_FLAGS_VERSION)
+        nv_version_print(stdout);
+    else
+        nv_flags_print(options->flags, (enum nv_flags_outcome)r, stdout);
+    *ret_status = finish_output();
+    return -1;
+}
+
+int nv_cli_agent(const struct nv_cli *cli)
+{
+    NV_AUTO(nv_options) *options = nv_options_new(cli->program, cli->summary);
+    int status = 0;
+
+    if (!options)
+        return nv_cli_fail("out of memory");
+    return nv_cli_options(cli, options, &status) < 0 ? status : nv_agent_run(options);
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[NV_LEN(commands)];
+
+    for (size_t i = 0; i < NV_LEN(commands); i++)
+        names[i] = commands[i].name;
+    const char *nearest = nv_flags_nearest(word, names, NV_LEN(names));
+    if (nearest)
+        return nv_cli_fail("unknown command '%s', did you mean '%s'?", word, nearest);
+    return nv_cli_fail("unexpected %s", word);
+}
+
+int nv_cli_main(int argc, const char *const *argv, const struct nv_collector *const *builtins)
+{
+    const struct command *command = &commands[0];
+    int skip = argc > 0;
+
+    if (argc > 1 && argv[1][0] && argv[1][0] != '-' && argv[1][0] != '@') {
+        for (command = commands; strcmp(command->name, argv[1]) != 0; command++) {
+            if (command == &commands[NV_LEN(commands) - 1])
+                return unknown_command(argv[1]);
+        }
+        skip = 2;
+    }
+    const struct nv_cli cli = {
+        .builtins = builtins,
+        .program = command->program,
+        .summary = command->summary,
+        .argc = argc - skip,
+        .argv = argv + skip,
+    };
+    return command->run(&cli);
+}
