@@ -318,9 +318,10 @@ static inline int nv_read_attribute(struct nv_pass *pass, const char *path, stru
     struct nv_str text;
     int r = pass->host->read(pass, path, 128, &text);
 
-    if (r == 0)
-        *ret = nv_str_trim(text);
-    return r;
+    if (r < 0)
+        return r;
+    *ret = nv_str_trim(text);
+    return 0;
 }
 
 /* An attribute that is one decimal number. -EINVAL where it is something else. */
