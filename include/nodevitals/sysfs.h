@@ -1,10 +1,74 @@
 /*
- * sysfs.h - habits of sysfs that several collectors meet.
+ * sysfs.h - attributes of devices, by a path that comes from a format; names of devices.
  */
 #ifndef NODEVITALS_SYSFS_H
 #define NODEVITALS_SYSFS_H
 
 #include <nodevitals/collector.h>
+
+/* Writes a path as nv_path() does. */
+__attribute__((format(printf, 2, 0))) static inline void
+nv_path_v(char path[NV_PATH_MAX], const char *format, va_list arguments)
+{
+    int n = vsnprintf(path, NV_PATH_MAX, format, arguments);
+
+    if (n < 0 || n >= NV_PATH_MAX)
+        path[0] = '\0';
+}
+
+/* See nv_read_attribute(). */
+__attribute__((format(printf, 3, 4))) static inline int
+nv_attribute(struct nv_pass *pass, struct nv_str *ret, const char *format, ...)
+{
+    char path[NV_PATH_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    nv_path_v(path, format, arguments);
+    va_end(arguments);
+    return nv_read_attribute(pass, path, ret);
+}
+
+/* See nv_read_u64(). */
+__attribute__((format(printf, 3, 4))) static inline int
+nv_attribute_u64(struct nv_pass *pass, uint64_t *ret, const char *format, ...)
+{
+    char path[NV_PATH_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    nv_path_v(path, format, arguments);
+    va_end(arguments);
+    return nv_read_u64(pass, path, ret);
+}
+
+/* See nv_list(). */
+__attribute__((format(printf, 3, 4))) static inline int
+nv_entries(struct nv_pass *pass, struct nv_names *ret, const char *format, ...)
+{
+    char path[NV_PATH_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    nv_path_v(path, format, arguments);
+    va_end(arguments);
+    return nv_list(pass, path, ret);
+}
+
+/* Whether `name` is `prefix` and at least one digit, and nothing else: nvme0, st3. */
+static inline bool nv_is_numbered(struct nv_str name, const char *prefix)
+{
+    struct nv_str number = nv_str_from(name, strlen(prefix));
+
+    if (!nv_str_starts(name, prefix) || !number.n)
+        return false;
+    for (size_t i = 0; i < number.n; i++) {
+        if (!nv_is_digit(number.p[i]))
+            return false;
+    }
+    return true;
+}
+
 
 /*
  * Whether `name` is the prefix and then a digit, as the shell's prefix[0-9]* has it; *ret_number is what
