@@ -1,0 +1,116 @@
+#include "web/deadline.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+#define NEVER   INT64_MAX
+#define STEP_NS INT64_C(1000000000) /* it wakes no more often than this */
+
+/* Shuts down what is overdue. Returns the earliest deadline of the others. With the lock. */
+static int64_t sweep(struct nv_deadlines *all)
+{
+    int64_t now_ns = nv_monotonic_ns(), earliest_ns = NEVER;
+
+    for (struct nv_deadline *one = all->head.next; one != &all->head; one = one->next) {
+        int64_t at_ns = __atomic_load_n(&one->at_ns, __ATOMIC_RELAXED);
+        if (at_ns <= now_ns) {
+            shutdown(one->socket, SHUT_RDWR);
+            __atomic_add_fetch(&all->overdue, 1, __ATOMIC_RELAXED);
+            __atomic_store_n(&one->at_ns, NEVER, __ATOMIC_RELAXED);
+        } else if (at_ns < earliest_ns) {
+            earliest_ns = at_ns;
+        }
+    }
+    if (earliest_ns != NEVER && earliest_ns < now_ns + STEP_NS)
+        earliest_ns = now_ns + STEP_NS;
+    return earliest_ns;
+}
+
+static void *watch(void *arg)
+{
+    struct nv_deadlines *all = arg;
+
+    pthread_mutex_lock(&all->lock);
+    while (!all->stopping) {
+        all->wake_ns = sweep(all);
+        if (all->wake_ns == NEVER) {
+            pthread_cond_wait(&all->earlier, &all->lock);
+        } else {
+            struct timespec until = {all->wake_ns / 1000000000, all->wake_ns % 1000000000};
+            pthread_cond_timedwait(&all->earlier, &all->lock, &until);
+        }
+    }
+    pthread_mutex_unlock(&all->lock);
+    return NULL;
+}
+
+void nv_deadlines_init(struct nv_deadlines *all)
+{
+    pthread_condattr_t attr;
+
+    *all = (struct nv_deadlines){.wake_ns = NEVER};
+    all->head.prev = all->head.next = &all->head;
+    pthread_mutex_init(&all->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&all->earlier, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void nv_deadlines_done(struct nv_deadlines *all)
+{
+    nv_deadlines_stop(all);
+    pthread_cond_destroy(&all->earlier);
+    pthread_mutex_destroy(&all->lock);
+}
+
+int nv_deadlines_start(struct nv_deadlines *all)
+{
+    all->stopping = false;
+    int r = pthread_create(&all->thread, NULL, watch, all);
+    if (r != 0)
+        return -r;
+    pthread_setname_np(all->thread, "nv-deadlines");
+    all->running = true;
+    return 0;
+}
+
+void nv_deadlines_stop(struct nv_deadlines *all)
+{
+    if (!all->running)
+        return;
+    pthread_mutex_lock(&all->lock);
+    all->stopping = true;
+    pthread_cond_signal(&all->earlier);
+    pthread_mutex_unlock(&all->lock);
+    pthread_join(all->thread, NULL);
+    all->running = false;
+}
+
+void nv_deadline_add(struct nv_deadlines *all, struct nv_deadline *one, int socket, int64_t in_ms)
+{
+    one->socket = socket;
+    nv_deadline_set(one, in_ms);
+    pthread_mutex_lock(&all->lock);
+    one->next = &all->head;
+    one->prev = all->head.prev;
+    one->prev->next = one->next->prev = one;
+    if (one->at_ns < all->wake_ns)
+        pthread_cond_signal(&all->earlier);
+    pthread_mutex_unlock(&all->lock);
+}
+
+void nv_deadline_remove(struct nv_deadlines *all, struct nv_deadline *one)
+{
+    pthread_mutex_lock(&all->lock);
+    one->prev->next = one->next;
+    one->next->prev = one->prev;
+    pthread_mutex_unlock(&all->lock);
+}
+
+void nv_deadline_set(struct nv_deadline *one, int64_t in_ms)
+{
+    __atomic_store_n(&one->at_ns, nv_monotonic_ns() + in_ms * 1000000, __ATOMIC_RELAXED);
+}

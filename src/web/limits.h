@@ -1,0 +1,34 @@
+/*
+ * limits.h - every bound of the HTTP server.
+ */
+#ifndef NV_WEB_LIMITS_H
+#define NV_WEB_LIMITS_H
+
+enum {
+    NV_WEB_LANES = 2,           /* event loops of the first listener; each further listener has one */
+    NV_WEB_LISTENERS_MAX = 16,
+    NV_WEB_CONNECTIONS_MAX = 512, /* per listener; beyond, clients wait in the kernel's queue */
+    NV_WEB_CONNECTIONS_PER_IP_MAX = 256,
+
+    NV_WEB_HEAD_MAX = 32 << 10,  /* request line and headers, plus the headers of the answer */
+    NV_WEB_BODY_MAX = 64 << 10,  /* of a request; read and ignored */
+    NV_WEB_QUERY_MAX = 16 << 10, /* of one URL, undecoded */
+    NV_WEB_NAMES_MAX = 1024,     /* name[] of one query */
+    NV_WEB_ANSWER_MAX = 512 << 20,
+
+    NV_WEB_IDLE_S = 60,      /* between two bytes, and between two requests */
+    NV_WEB_HEAD_MS = 10000,  /* from the connection to the first request read whole, TLS handshake included */
+    NV_WEB_ANSWER_MS = 60000, /* from a request read whole to its answer written whole */
+
+    NV_WEB_PASS_THREADS_MAX = 8,
+    NV_WEB_PASSES_WAITING_MAX = 256,
+    NV_WEB_PASSWORDS_WAITING_MAX = 64,
+    NV_WEB_THREAD_IDLE_S = 30, /* a thread made when needed leaves after this long without work */
+
+    NV_WEB_KEPT_BODIES_MAX = 4, /* buffers of answers kept for the next, */
+    NV_WEB_KEPT_BYTES_MAX = 8 << 20, /* and their total */
+
+    NV_WEB_PASSWORD_CACHE = 100, /* verified passwords, right and wrong */
+};
+
+#endif

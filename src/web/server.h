@@ -1,0 +1,185 @@
+/*
+ * server.h - the inside of the HTTP server: what its files share.
+ *
+ *   server.c   listeners and event loops, the life of connections and requests
+ *   route.c    which path means what; the small pages
+ *   scrape.c   the telemetry path: selection, limit, pass, exposition
+ *   body.c     memory of answers, kept for the next
+ *
+ * A request is read whole, admitted (access.h), routed and answered. Where that needs time (a password, a
+ * pass) the connection is suspended, a job does the work and resumes it, and the request goes on at the
+ * next stage. One connection has one request at a time, so the request lives in the connection.
+ */
+#ifndef NV_WEB_SERVER_H
+#define NV_WEB_SERVER_H
+
+#include <microhttpd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "expo/expo.h"
+#include "web/deadline.h"
+#include "web/jobs.h"
+#include "web/limits.h"
+#include "web/listen.h"
+#include "web/query.h"
+#include "web/web.h"
+
+/* ---- bodies of answers ---------------------------------------------------------------------- */
+
+struct nv_body {
+    struct nv_buf text;
+    struct nv_body *next;
+    struct nv_bodies *home;
+};
+
+struct nv_bodies {
+    pthread_mutex_t lock;
+    struct nv_body *kept;
+    size_t n_kept, bytes_kept;
+    struct nv_compressor *compressor; /* one at rest; a second scrape at the same time makes its own */
+};
+
+void nv_bodies_init(struct nv_bodies *bodies);
+void nv_bodies_done(struct nv_bodies *bodies);
+struct nv_body *nv_body_take(struct nv_bodies *bodies); /* empty; NULL when memory is out */
+void nv_body_give(struct nv_body *body);
+
+/* An answer that gives the body back when it is sent, whatever happens to it. NULL when memory is out. */
+struct MHD_Response *nv_body_response(struct nv_body *body);
+
+/* Replaces *body by its compressed form. Returns 0 or a negative errno and leaves it. */
+int nv_body_compress(struct nv_body **body, enum nv_expo_coding coding);
+
+/* ---- connections and requests --------------------------------------------------------------- */
+
+enum nv_stage {
+    NV_STAGE_HEAD, /* the head is read */
+    NV_STAGE_BODY, /* its body is read and dropped */
+    NV_STAGE_PASSWORD, /* a job verifies the password */
+    NV_STAGE_PASS, /* a job scrapes */
+    NV_STAGE_ANSWERED,
+};
+
+struct nv_request {
+    enum nv_stage stage;
+    size_t body_seen;
+    struct nv_buf query;  /* raw, as in the request line */
+    struct nv_arena memory;
+
+    struct nv_access *access; /* counted: the configuration it was admitted under */
+    bool allowed;             /* after NV_STAGE_PASSWORD */
+
+    /* A scrape. */
+    bool counted, limited; /* in flight; under the limit of concurrent requests */
+    unsigned status;       /* of the answer, 0 for none */
+    struct nv_gather_selection selection;
+    struct nv_query wanted;
+    struct nv_expo_choice choice;
+    enum nv_expo_coding coding;
+    int64_t timeout_ms;
+    struct MHD_Response *response; /* made by a job, not queued yet */
+
+    struct nv_request *next_scrape;
+    struct nv_job job;
+};
+
+/* One event loop. */
+struct nv_lane {
+    unsigned connections;
+};
+
+enum { NV_CONNECTION_MAGIC = 0x6e766377 };
+
+struct nv_connection {
+    uint32_t magic;
+    struct nv_web *web;
+    struct nv_door *door;
+    struct MHD_Connection *mhd;
+    struct nv_deadline deadline;
+    struct nv_tls *tls; /* counted: the certificates of its session */
+    struct nv_request request;
+};
+
+/* A listener and the event loops that serve it. */
+struct nv_door {
+    struct nv_web *web;
+    struct nv_listener listener;
+    struct MHD_Daemon *daemon;
+    unsigned lanes;
+    unsigned lanes_busy; /* atomic: how many are inside a pass */
+};
+
+struct nv_counters { /* atomic */
+    uint64_t requests, response_bytes, connections, connections_open;
+    uint64_t auth_failures, rate_limited;
+    uint64_t scrapes_200, scrapes_500, scrapes_503, scrapes_other, in_flight;
+    uint64_t errors_gathering, errors_encoding;
+};
+
+struct nv_web {
+    char *telemetry_path, *landing;
+    unsigned max_requests;
+    struct nv_gather *gather;
+    const char *const *collectors;
+    size_t n_collectors;
+    uint64_t node_collectors[NV_GATHER_COLLECTORS_MAX / 64]; /* which of gather's collect[] may name */
+
+    struct nv_door doors[NV_WEB_LISTENERS_MAX];
+    size_t n_doors;
+    bool started, ready /* atomic */;
+
+    struct nv_gate *gate; /* access.h; NULL without a web configuration */
+
+    struct nv_deadlines deadlines;
+    struct nv_jobs passes, passwords;
+    struct nv_bodies bodies;
+    struct nv_counters counters;
+    unsigned limited; /* atomic: requests under the limit now */
+
+    /* Unfiltered scrapes that wait for a thread share its pass. */
+    pthread_mutex_t scrapes_lock;
+    struct nv_request *scrapes;
+    struct nv_job scrapes_job;
+    bool scrapes_queued;
+};
+
+static inline void nv_count(uint64_t *counter)
+{
+    __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+}
+
+static inline struct nv_connection *nv_connection_of(struct nv_request *request)
+{
+    return (struct nv_connection *)(void *)((char *)request -
+                                            offsetof(struct nv_connection, request));
+}
+
+/* The event loop this thread is. */
+extern _Thread_local struct nv_lane nv_lane;
+
+/* ---- answers: each returns what the access handler returns ---------------------------------- */
+
+/* Queues `response` (consumed; NULL means memory is out) with the configured headers. */
+enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
+                          struct MHD_Response *response);
+
+/* Text that outlives the server, or is copied; as an error page of Go: nosniff. */
+enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status, const char *text);
+
+void nv_add_header(struct MHD_Response *response, const char *name, const char *value);
+
+/* route.c */
+bool nv_route_is_health(const char *path);
+enum MHD_Result nv_route_health(struct nv_connection *connection, const char *path,
+                                const char *method);
+enum MHD_Result nv_route(struct nv_connection *connection, const char *path);
+int nv_route_init(struct nv_web *web, const struct nv_web_options *options);
+
+/* scrape.c */
+enum MHD_Result nv_scrape(struct nv_connection *connection);        /* begins */
+enum MHD_Result nv_scrape_answer(struct nv_connection *connection); /* after NV_STAGE_PASS */
+void nv_scrape_completed(struct nv_request *request);
+void nv_scrape_init(struct nv_web *web); /* when the collectors are known */
+
+#endif
