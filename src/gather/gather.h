@@ -27,8 +27,8 @@ enum {
 struct nv_gather_options {
     const char *procfs, *sysfs, *rootfs, *udev; /* the path flags */
     /* See nv_parse_text(); on -EBADMSG writes a reason to `error`. */
-    int (*parse_text)(struct nv_str text, const struct nv_text_sink *sink, void *user,
-                      char *error, size_t error_max);
+    int (*parse_text)(struct nv_str text, const struct nv_text_sink *sink, void *user, char *error,
+                      size_t error_max);
 };
 
 struct nv_gather;
@@ -70,8 +70,9 @@ struct nv_gather_selection {
  * One fresh pass, waiting timeout_ms (at most NV_GATHER_PASS_MS) for workers. Returns 0 and a counted
  * frame; -ENOMEM.
  */
-NV_MUST_USE int nv_gather_pass(struct nv_gather *gather, const struct nv_gather_selection *selection,
-                               int64_t timeout_ms, struct nv_frame **ret);
+NV_MUST_USE int nv_gather_pass(struct nv_gather *gather,
+                               const struct nv_gather_selection *selection, int64_t timeout_ms,
+                               struct nv_frame **ret);
 
 /* What the agent tells of itself. Totals since the start. */
 struct nv_gather_stats {
@@ -82,17 +83,18 @@ void nv_gather_stats(struct nv_gather *gather, struct nv_gather_stats *ret);
 
 /* State of one collector after its last run. */
 struct nv_gather_state {
-    int result;            /* 0, NV_NO_DATA or a negative errno */
+    int result; /* 0, NV_NO_DATA or a negative errno */
     int64_t duration_ns;
-    int64_t age_ms;        /* of the rows served; 0 when fresh */
+    int64_t age_ms; /* of the rows served; 0 when fresh */
     size_t series;
-    const char *error;     /* text of the last failure, "" for none; valid until the next pass */
+    const char *error; /* text of the last failure, "" for none; valid until the next pass */
 };
 void nv_gather_state(struct nv_gather *gather, size_t i, struct nv_gather_state *ret);
 
 /* Loads DIR/\*.so, each one collector. Calls each() with it. Errors name the file in `error`. */
 NV_MUST_USE int nv_gather_load_plugins(const char *dir,
-                                       int (*each)(const struct nv_collector *collector, void *user),
+                                       int (*each)(const struct nv_collector *collector,
+                                                   void *user),
                                        void *user, char error[NV_GATHER_ERROR_MAX]);
 
 #endif

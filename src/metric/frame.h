@@ -19,7 +19,8 @@ struct nv_frame {
     size_t n_series; /* that of the layout */
     uint64_t *observed, *present;
     double *values;
-    const struct nv_histogram **histograms; /* by column, NULL where a value is a double; or NULL for none */
+    const struct nv_histogram *
+        *histograms; /* by column, NULL where a value is a double; or NULL for none */
     struct nv_frame *next_free;
     size_t room_series, room_sections; /* sizes of the arrays */
     struct nv_frame_pool *pool;
@@ -46,7 +47,8 @@ void nv_frame_pool_free(struct nv_frame_pool *pool);
 NV_DEFINE_AUTO(nv_frame_pool)
 
 /* An empty frame of the layout (whose count it takes a share of), or NULL. */
-struct nv_frame *nv_frame_new(struct nv_frame_pool *pool, struct nv_layout *layout, int64_t time_ms);
+struct nv_frame *nv_frame_new(struct nv_frame_pool *pool, struct nv_layout *layout,
+                              int64_t time_ms);
 struct nv_frame *nv_frame_ref(struct nv_frame *frame);
 void nv_frame_unref(struct nv_frame *frame);
 static inline void nv_frame_free(struct nv_frame *frame)

@@ -18,6 +18,7 @@
 #include <nodevitals/collector.h>
 
 #include "base/cleanup.h"
+#include "metric/name.h"
 
 enum { NV_LAYOUT_SERIES_MAX = 4 << 20, NV_LAYOUT_FAMILIES_MAX = 200000, NV_LAYOUT_CHUNK = 256 };
 
@@ -35,10 +36,10 @@ enum nv_role {
 };
 
 struct nv_series {
-    uint32_t family;  /* index into nv_layout_family_of() */
+    uint32_t family; /* see nv_layout_family_of() */
     uint32_t section;
-    uint8_t role;     /* enum nv_role */
-    bool legacy;      /* metric and label names need no quoting or escaping */
+    uint8_t role; /* enum nv_role */
+    bool legacy;  /* metric and label names need no quoting or escaping */
     uint16_t n_labels;
     double bound;                  /* of a bucket or quantile */
     const struct nv_label *labels; /* by name; le or quantile is last; no __name__ */
@@ -63,13 +64,20 @@ struct nv_layout {
     size_t n_series;
     const struct nv_layout_family *const *families; /* by name */
     size_t n_families;
+    const struct nv_layout_family *const *by_number; /* the same, as series name them */
     size_t n_sections;
-    size_t n_histogram_families; /* families with classic or native histograms or summaries */
 };
 
-static inline const struct nv_series *nv_layout_series(const struct nv_layout *layout, size_t column)
+static inline const struct nv_series *nv_layout_series(const struct nv_layout *layout,
+                                                       size_t column)
 {
     return &layout->chunks[column / NV_LAYOUT_CHUNK][column % NV_LAYOUT_CHUNK];
+}
+
+static inline const struct nv_layout_family *nv_layout_family_of(const struct nv_layout *layout,
+                                                                 const struct nv_series *series)
+{
+    return layout->by_number[series->family];
 }
 
 struct nv_layout *nv_layout_ref(struct nv_layout *layout);
@@ -86,7 +94,7 @@ struct nv_series_def {
     const char *suffix;
     const char *help;
     enum nv_type type;
-    const char *const *label_names; /* NULL at the end; any order */
+    const char *const *label_names;    /* NULL at the end; any order */
     const struct nv_str *label_values; /* invalid UTF-8 becomes U+FFFD */
     uint32_t section;
 };
@@ -105,6 +113,9 @@ NV_MUST_USE int nv_registry_add(struct nv_registry *registry, const struct nv_se
 uint32_t nv_registry_add_section(struct nv_registry *registry);
 uint64_t nv_registry_generation(const struct nv_registry *registry);
 size_t nv_registry_n_series(const struct nv_registry *registry);
+
+/* Bytes a generation holds, those of pictures that were replaced included. */
+size_t nv_registry_memory(const struct nv_registry *registry);
 
 /* Begins a generation without series; sections stay. */
 void nv_registry_renew(struct nv_registry *registry);

@@ -1,0 +1,83 @@
+#include "gather/run.h"
+
+#include "base/clock.h"
+
+void nv_lane_init(struct nv_lane *lane)
+{
+    *lane = (struct nv_lane){
+        .arena = NV_ARENA(NV_LANE_ARENA_MAX),
+        .scratch = NV_BUF(NV_TEXT_MAX + (1 << 20)),
+    };
+    for (size_t i = 0; i < NV_LANE_ANSWERS; i++)
+        lane->answers[i].messages = NV_BUF(NV_NETLINK_ANSWER_MAX);
+}
+
+void nv_lane_done(struct nv_lane *lane)
+{
+    nv_arena_done(&lane->arena);
+    nv_buf_done(&lane->scratch);
+    nv_netlink_free(lane->netlink);
+    for (size_t i = 0; i < NV_LANE_ANSWERS; i++)
+        nv_buf_done(&lane->answers[i].messages);
+}
+
+void nv_run_read_source(struct nv_files *files, struct nv_source *source, uint64_t pass,
+                        bool optional)
+{
+    enum { LOOK_AGAIN = 16 }; /* passes between looks for an optional file that is not there */
+
+    bool absent = optional && source->error == -ENOENT && source->read_in;
+    if (source->read_in == pass || (absent && pass - source->read_in < LOOK_AGAIN))
+        return;
+    source->read_in = pass;
+    source->error = nv_files_read(files, source->path, NV_TEXT_MAX, true, &source->text);
+}
+
+/* The error of the first source that had to be there, or 0. */
+static int check_sources(struct nv_run *run)
+{
+    for (size_t i = 0; i < run->n_sources; i++) {
+        int r = run->sources[i]->error;
+        if (run->optional[i] || r == 0)
+            continue;
+        snprintf(run->error, sizeof(run->error), "%s", run->sources[i]->path);
+        return r;
+    }
+    return 0;
+}
+
+static int outcome_of(const struct nv_run *run, int r)
+{
+    unsigned options = run->collector->options;
+
+    if ((r == -ENOENT && (options & NV_ABSENT_IS_NO_DATA)) ||
+        ((r == -EACCES || r == -EPERM) && (options & NV_DENIED_IS_NO_DATA)))
+        return NV_NO_DATA;
+    return r;
+}
+
+void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
+{
+    int64_t begin = nv_monotonic_ns();
+
+    run->lane = lane;
+    run->error[0] = '\0';
+    nv_arena_reset(&lane->arena);
+    for (size_t i = 0; i < run->n_sources; i++)
+        nv_run_read_source(nv_gather_shared(run->gather)->files, run->sources[i], pass,
+                           run->optional[i]);
+
+    nv_section_begin(run->section);
+    run->collecting = true;
+    int r = check_sources(run);
+    if (r < 0)
+        r = outcome_of(run, r);
+    else
+        r = run->collector->collect(&run->pass);
+    run->collecting = false;
+    nv_section_end(run->section);
+
+    run->result = r;
+    run->finished_ns = nv_monotonic_ns();
+    run->duration_ns = run->finished_ns - begin;
+}

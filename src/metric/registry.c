@@ -1,0 +1,547 @@
+#include "metric/layout.h"
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/index.h"
+#include "base/utf8.h"
+#include "metric/generation.h"
+#include "metric/order.h"
+
+/*
+ * A family as it grows: `fresh` holds the columns that are not in `picture` yet.
+ */
+struct family {
+    struct nv_str name, help, head;
+    enum nv_type type;
+    const struct nv_layout_family *picture; /* NULL before the first layout */
+    uint32_t *fresh;
+    uint32_t n_fresh, room;
+};
+
+struct nv_registry {
+    struct nv_generation *memory;
+    struct family *families;
+    size_t n_families, room_families;
+    struct nv_series **chunks;
+    size_t n_series, room_chunks;
+    struct nv_index family_index, series_index;
+    struct nv_buf text; /* scratch: the identity of a series */
+    struct nv_layout *layout;
+    size_t n_sections;
+    bool changed;
+};
+
+enum { TEXT_MAX = 1 << 20, NAME_MAX_BYTES = 4096 };
+
+static struct nv_series *series_at(const struct nv_registry *registry, size_t column)
+{
+    return &registry->chunks[column / NV_LAYOUT_CHUNK][column % NV_LAYOUT_CHUNK];
+}
+
+static uint64_t hash_of(struct nv_str s)
+{
+    return nv_hash(s.p, s.n, 0);
+}
+
+static uint64_t family_hash(uint32_t value, const void *registry)
+{
+    return hash_of(((const struct nv_registry *)registry)->families[value].name);
+}
+
+static uint64_t series_hash(uint32_t value, const void *registry)
+{
+    return hash_of(series_at(registry, value)->text);
+}
+
+static bool find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret)
+{
+    uint64_t hash = hash_of(name);
+    uint32_t v;
+
+    for (uint32_t at = nv_index_first(&registry->family_index, hash);
+         nv_index_next(&registry->family_index, hash, &at, &v);) {
+        if (nv_str_eq(registry->families[v].name, name)) {
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_series(const struct nv_registry *registry, struct nv_str text, uint32_t *ret)
+{
+    uint64_t hash = hash_of(text);
+    uint32_t v;
+
+    for (uint32_t at = nv_index_first(&registry->series_index, hash);
+         nv_index_next(&registry->series_index, hash, &at, &v);) {
+        if (nv_str_eq(series_at(registry, v)->text, text)) {
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- families ------------------------------------------------------------------------------- */
+
+/* x_count beside a histogram x: the two would write the same sample names. */
+static bool collides(const struct nv_registry *registry, struct nv_str name, enum nv_type type)
+{
+    static const char *const suffixes[] = {"_count", "_sum", "_bucket"};
+    char longer[NAME_MAX_BYTES + 8];
+    uint32_t other;
+
+    for (size_t i = 0; i < NV_LEN(suffixes); i++) {
+        if (nv_str_ends(name, suffixes[i])) {
+            struct nv_str stem = {name.p, name.n - strlen(suffixes[i])};
+            if (find_family(registry, stem, &other) &&
+                (registry->families[other].type == NV_HISTOGRAM ||
+                 (registry->families[other].type == NV_SUMMARY && i < 2)))
+                return true;
+        }
+        if (type == NV_HISTOGRAM || (type == NV_SUMMARY && i < 2)) {
+            int n = snprintf(longer, sizeof(longer), "%.*s%s", NV_ARGS(name), suffixes[i]);
+            if (find_family(registry, (struct nv_str){longer, (size_t)n}, &other))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int render_head(struct nv_registry *registry, struct family *family)
+{
+    static const char *const types[] = {"counter", "gauge", "untyped", "summary", "histogram"};
+    NV_AUTO_BUF head = NV_BUF(TEXT_MAX);
+    bool quoted = !nv_name_is_legacy_metric(family->name);
+
+    for (int type = 0; type < 2; type++) {
+        nv_buf_text(&head, type ? "# TYPE " : "# HELP ");
+        if (quoted)
+            nv_buf_char(&head, '"');
+        nv_name_escape_value(&head, family->name);
+        if (quoted)
+            nv_buf_char(&head, '"');
+        nv_buf_char(&head, ' ');
+        if (type)
+            nv_buf_text(&head, types[family->type]);
+        else
+            nv_name_escape_help(&head, family->help);
+        nv_buf_char(&head, '\n');
+    }
+    if (head.failed)
+        return -ENOMEM;
+    family->head = nv_arena_str(&registry->memory->arena, nv_buf_view(&head));
+    return family->head.p ? 0 : -ENOMEM;
+}
+
+static int add_family(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
+{
+    struct nv_str name = nv_str(def->name);
+
+    if (!name.n || name.n > NAME_MAX_BYTES || !nv_utf8_valid(name))
+        return NV_REGISTRY_INVALID;
+    if (collides(registry, name, def->type))
+        return NV_REGISTRY_CONFLICT;
+    if (registry->n_families == NV_LAYOUT_FAMILIES_MAX)
+        return NV_REGISTRY_FULL;
+    if (registry->n_families == registry->room_families) {
+        size_t room = registry->room_families ? registry->room_families * 2 : 64;
+        struct family *p = realloc(registry->families, room * sizeof(*p));
+        if (!p)
+            return -ENOMEM;
+        registry->families = p;
+        registry->room_families = room;
+    }
+
+    struct family *family = &registry->families[registry->n_families];
+    *family = (struct family){
+        .name = nv_arena_str(&registry->memory->arena, name),
+        .help = nv_arena_str(&registry->memory->arena, nv_str(def->help)),
+        .type = def->type,
+    };
+    if (!family->name.p || !family->help.p)
+        return -ENOMEM;
+    int r = render_head(registry, family);
+    if (r < 0)
+        return r;
+    *ret = (uint32_t)registry->n_families;
+    r = nv_index_add(&registry->family_index, hash_of(family->name), *ret, family_hash, registry);
+    if (r < 0)
+        return r;
+    registry->n_families++;
+    registry->changed = true;
+    return 0;
+}
+
+static int family_of(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
+{
+    if (!find_family(registry, nv_str(def->name), ret))
+        return add_family(registry, def, ret);
+
+    const struct family *family = &registry->families[*ret];
+    return family->type == def->type && nv_str_is(family->help, def->help) ? 0
+                                                                           : NV_REGISTRY_CONFLICT;
+}
+
+/* ---- series --------------------------------------------------------------------------------- */
+
+/* The labels sorted by name, le or quantile last. Returns their number, or an outcome below 0. */
+static int sort_labels(const struct nv_series_def *def, const char *last, struct nv_label *labels)
+{
+    int n = 0;
+
+    for (; def->label_names[n]; n++) {
+        if (n == NV_LABELS_MAX)
+            return -NV_REGISTRY_INVALID;
+        struct nv_label label = {nv_str(def->label_names[n]), def->label_values[n]};
+        if (!label.name.n || nv_str_starts(label.name, "__") || !nv_utf8_valid(label.name))
+            return -NV_REGISTRY_INVALID;
+        int at = n;
+        for (; at > 0; at--) {
+            int order = nv_str_cmp(labels[at - 1].name, label.name);
+            if (order == 0)
+                return -NV_REGISTRY_INVALID;
+            bool behind = last && nv_str_is(labels[at - 1].name, last);
+            if ((order < 0 || (last && nv_str_is(label.name, last))) && !behind)
+                break;
+            labels[at] = labels[at - 1];
+        }
+        labels[at] = label;
+    }
+    return n;
+}
+
+/* Writes `name{a="b"} ` or, where a name is not legacy, `{"na.me",a="b"} `. */
+static void render_text(struct nv_buf *text, struct nv_str name, const struct nv_label *labels,
+                        size_t n, bool *ret_legacy)
+{
+    bool legacy = nv_name_is_legacy_metric(name);
+
+    *ret_legacy = legacy;
+    nv_buf_reset(text);
+    if (legacy) {
+        nv_buf_str(text, name);
+    } else {
+        nv_buf_text(text, "{\"");
+        nv_name_escape_value(text, name);
+        nv_buf_char(text, '"');
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool plain = nv_name_is_legacy_label(labels[i].name);
+        *ret_legacy = *ret_legacy && plain;
+        nv_buf_char(text, i == 0 && legacy ? '{' : ',');
+        if (!plain)
+            nv_buf_char(text, '"');
+        nv_name_escape_value(text, labels[i].name);
+        nv_buf_text(text, plain ? "=\"" : "\"=\"");
+        nv_name_escape_value(text, labels[i].value);
+        nv_buf_char(text, '"');
+    }
+    nv_buf_text(text, n || !legacy ? "} " : " ");
+}
+
+/* A value as it is kept: with U+FFFD for what is not UTF-8. */
+static struct nv_str keep_value(struct nv_registry *registry, struct nv_str value)
+{
+    NV_AUTO_BUF clean = NV_BUF(TEXT_MAX);
+
+    if (nv_utf8_valid(value))
+        return nv_arena_str(&registry->memory->arena, value);
+    while (value.n) {
+        size_t n = nv_utf8_length(value);
+        if (n) {
+            nv_buf_add(&clean, value.p, n);
+            value = nv_str_from(value, n);
+            continue;
+        }
+        while (value.n && !nv_utf8_length(value))
+            value = nv_str_from(value, 1);
+        nv_buf_text(&clean, "\xef\xbf\xbd");
+    }
+    return clean.failed ? (struct nv_str){NULL, 0}
+                        : nv_arena_str(&registry->memory->arena, nv_buf_view(&clean));
+}
+
+static const struct nv_label *keep_labels(struct nv_registry *registry,
+                                          const struct nv_label *labels, size_t n)
+{
+    struct nv_label *kept = nv_arena_alloc(&registry->memory->arena, (n + 1) * sizeof(*kept));
+
+    for (size_t i = 0; kept && i < n; i++) {
+        kept[i].name = nv_arena_str(&registry->memory->arena, labels[i].name);
+        kept[i].value = keep_value(registry, labels[i].value);
+        if (!kept[i].name.p || !kept[i].value.p)
+            return NULL;
+    }
+    return kept;
+}
+
+static bool role_of(const struct nv_series_def *def, enum nv_role *ret, const char **ret_last)
+{
+    *ret_last = NULL;
+    *ret = NV_ROLE_VALUE;
+    if (!def->suffix[0]) {
+        if (def->type != NV_SUMMARY)
+            return true;
+        *ret = NV_ROLE_QUANTILE;
+        *ret_last = "quantile";
+        return true;
+    }
+    if (strcmp(def->suffix, "_bucket") == 0) {
+        *ret = NV_ROLE_BUCKET;
+        *ret_last = "le";
+        return def->type == NV_HISTOGRAM;
+    }
+    *ret = strcmp(def->suffix, "_sum") == 0 ? NV_ROLE_SUM : NV_ROLE_COUNT;
+    return (def->type == NV_HISTOGRAM || def->type == NV_SUMMARY) &&
+           (*ret == NV_ROLE_SUM || strcmp(def->suffix, "_count") == 0);
+}
+
+static int room_for_series(struct nv_registry *registry)
+{
+    size_t chunk = registry->n_series / NV_LAYOUT_CHUNK;
+
+    if (registry->n_series % NV_LAYOUT_CHUNK)
+        return 0;
+    if (chunk == registry->room_chunks) {
+        size_t room = registry->room_chunks ? registry->room_chunks * 2 : 16;
+        struct nv_series **p = realloc(registry->chunks, room * sizeof(struct nv_series *));
+        if (!p)
+            return -ENOMEM;
+        registry->chunks = p;
+        registry->room_chunks = room;
+    }
+    registry->chunks[chunk] =
+        nv_arena_alloc(&registry->memory->arena, NV_LAYOUT_CHUNK * sizeof(struct nv_series));
+    return registry->chunks[chunk] ? 0 : -ENOMEM;
+}
+
+static int room_in_family(struct family *family)
+{
+    if (family->n_fresh < family->room)
+        return 0;
+    uint32_t room = family->room ? family->room * 2 : 4;
+    uint32_t *p = realloc(family->fresh, room * sizeof(*p));
+    if (!p)
+        return -ENOMEM;
+    family->fresh = p;
+    family->room = room;
+    return 0;
+}
+
+static int add_series(struct nv_registry *registry, uint32_t number, struct nv_series series,
+                      const struct nv_label *labels, struct nv_str name)
+{
+    struct family *family = &registry->families[number];
+    uint32_t column = (uint32_t)registry->n_series;
+
+    int r = room_for_series(registry);
+    if (r == 0)
+        r = room_in_family(family);
+    if (r < 0)
+        return r;
+    series.family = number;
+    series.labels = keep_labels(registry, labels, series.n_labels);
+    series.text = nv_arena_str(&registry->memory->arena, nv_buf_view(&registry->text));
+    series.name =
+        nv_str_eq(name, family->name) ? family->name : nv_arena_str(&registry->memory->arena, name);
+    if (!series.labels || !series.text.p || !series.name.p)
+        return -ENOMEM;
+    *series_at(registry, column) = series;
+    r = nv_index_add(&registry->series_index, hash_of(series.text), column, series_hash, registry);
+    if (r < 0)
+        return r;
+    family->fresh[family->n_fresh++] = column;
+    registry->n_series++;
+    registry->changed = true;
+    return 0;
+}
+
+int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *def,
+                    uint32_t *ret_column)
+{
+    struct nv_label labels[NV_LABELS_MAX];
+    struct nv_series series = {.section = def->section};
+    char name[NAME_MAX_BYTES + 8];
+    const char *last;
+    enum nv_role role;
+    uint32_t family;
+
+    if (!role_of(def, &role, &last))
+        return NV_REGISTRY_INVALID;
+    int n = sort_labels(def, last, labels);
+    if (n < 0)
+        return -n;
+    if (last && (n == 0 || !nv_str_is(labels[n - 1].name, last) ||
+                 !nv_str_to_real(labels[n - 1].value, &series.bound)))
+        return NV_REGISTRY_INVALID;
+    int length = snprintf(name, sizeof(name), "%s%s", def->name, def->suffix);
+    if (length < 0 || (size_t)length >= sizeof(name))
+        return NV_REGISTRY_INVALID;
+    int r = family_of(registry, def, &family);
+    if (r)
+        return r;
+
+    struct nv_str full = {name, (size_t)length};
+    series.role = (uint8_t)role;
+    series.n_labels = (uint16_t)n;
+    render_text(&registry->text, full, labels, (size_t)n, &series.legacy);
+    if (registry->text.failed)
+        return NV_REGISTRY_INVALID;
+    if (find_series(registry, nv_buf_view(&registry->text), ret_column))
+        return NV_REGISTRY_DUPLICATE;
+    if (registry->n_series == NV_LAYOUT_SERIES_MAX)
+        return NV_REGISTRY_FULL;
+    r = add_series(registry, family, series, labels, full);
+    if (r == 0)
+        *ret_column = (uint32_t)registry->n_series - 1;
+    return r;
+}
+
+/* ---- pictures ------------------------------------------------------------------------------- */
+
+/* Merges what is new in a family into its order, in memory of the generation. */
+static int picture_family(struct nv_registry *registry, struct family *family)
+{
+    if (family->picture && !family->n_fresh)
+        return 0;
+
+    struct nv_arena *arena = &registry->memory->arena;
+    uint32_t n_old = family->picture ? family->picture->n_series : 0;
+    struct nv_layout_family *picture = nv_arena_alloc(arena, sizeof(*picture));
+    uint32_t *merged = nv_arena_alloc(arena, (n_old + family->n_fresh + 1) * sizeof(*merged));
+    if (!picture || !merged)
+        return -ENOMEM;
+    nv_order_merge(merged, n_old ? family->picture->series : NULL, n_old, family->fresh,
+                   family->n_fresh, (const struct nv_series *const *)registry->chunks);
+    *picture = (struct nv_layout_family){
+        .name = family->name,
+        .help = family->help,
+        .type = family->type,
+        .head = family->head,
+        .series = merged,
+        .n_series = n_old + family->n_fresh,
+    };
+    family->picture = picture;
+    family->n_fresh = 0;
+    return 0;
+}
+
+static struct nv_layout *picture(struct nv_registry *registry)
+{
+    struct nv_arena *arena = &registry->memory->arena;
+    size_t n = registry->n_families;
+    size_t n_chunks = (registry->n_series + NV_LAYOUT_CHUNK - 1) / NV_LAYOUT_CHUNK;
+
+    for (size_t i = 0; i < n; i++)
+        if (picture_family(registry, &registry->families[i]) < 0)
+            return NULL;
+    struct nv_layout *layout = malloc(sizeof(*layout));
+    const struct nv_layout_family **families = nv_arena_alloc(arena, (2 * n + 1) * sizeof(void *));
+    const struct nv_series **chunks = nv_arena_alloc(arena, (n_chunks + 1) * sizeof(void *));
+    if (!layout || !families || !chunks) {
+        free(layout);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        families[i] = families[n + i] = registry->families[i].picture;
+    nv_order_families(families, n);
+    if (n_chunks)
+        memcpy(chunks, registry->chunks, n_chunks * sizeof(void *));
+    *layout = (struct nv_layout){
+        .refs = 1,
+        .generation = registry->memory->number,
+        .memory = nv_generation_ref(registry->memory),
+        .chunks = chunks,
+        .n_series = registry->n_series,
+        .families = families,
+        .n_families = n,
+        .by_number = families + n,
+        .n_sections = registry->n_sections,
+    };
+    return layout;
+}
+
+struct nv_layout *nv_registry_layout(struct nv_registry *registry)
+{
+    if (registry->changed || !registry->layout) {
+        struct nv_layout *layout = picture(registry);
+        if (!layout)
+            return NULL;
+        nv_layout_unref(registry->layout);
+        registry->layout = layout;
+        registry->changed = false;
+    }
+    return nv_layout_ref(registry->layout);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct nv_registry *nv_registry_new(void)
+{
+    struct nv_registry *registry = calloc(1, sizeof(*registry));
+
+    if (!registry)
+        return NULL;
+    registry->text = NV_BUF(TEXT_MAX);
+    registry->memory = nv_generation_new(1);
+    if (!registry->memory) {
+        free(registry);
+        return NULL;
+    }
+    return registry;
+}
+
+static void drop_all(struct nv_registry *registry)
+{
+    for (size_t i = 0; i < registry->n_families; i++)
+        free(registry->families[i].fresh);
+    registry->n_families = registry->n_series = 0;
+    nv_index_done(&registry->family_index);
+    nv_index_done(&registry->series_index);
+}
+
+void nv_registry_free(struct nv_registry *registry)
+{
+    if (!registry)
+        return;
+    drop_all(registry);
+    nv_layout_unref(registry->layout);
+    nv_generation_unref(registry->memory);
+    nv_buf_done(&registry->text);
+    free(registry->families);
+    free(registry->chunks);
+    free(registry);
+}
+
+void nv_registry_renew(struct nv_registry *registry)
+{
+    struct nv_generation *next = nv_must(nv_generation_new(registry->memory->number + 1));
+
+    drop_all(registry);
+    nv_generation_unref(registry->memory);
+    registry->memory = next;
+    registry->changed = true;
+}
+
+uint32_t nv_registry_add_section(struct nv_registry *registry)
+{
+    registry->changed = true;
+    return (uint32_t)registry->n_sections++;
+}
+
+uint64_t nv_registry_generation(const struct nv_registry *registry)
+{
+    return registry->memory->number;
+}
+
+size_t nv_registry_n_series(const struct nv_registry *registry)
+{
+    return registry->n_series;
+}
+
+size_t nv_registry_memory(const struct nv_registry *registry)
+{
+    return registry->memory->arena.total;
+}
