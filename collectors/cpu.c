@@ -147,9 +147,7 @@ struct state {
     char *isolated;
 
     /* What the directory held when it was last looked at. */
-    char *lists; /* sources ONLINE and PRESENT as they were then */
-    size_t n_lists;
-    unsigned settle; /* look this many times again */
+    struct nv_watch watch;
     struct cpu *cpus;
     size_t n_cpus;
     bool has_online;
@@ -427,42 +425,27 @@ static int discover(struct nv_pass *pass)
     return 0;
 }
 
-/* Whether the kernel's lists differ from those of the pass before; keeps them. */
-static int lists_changed(struct nv_pass *pass)
+/* Whether to look what is in the directory: the kernel's lists are not those of last time. */
+static bool changed(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
-    struct nv_scan a = nv_pass_text(pass, SOURCE_ONLINE), b = nv_pass_text(pass, SOURCE_PRESENT);
-    struct nv_str x = nv_scan_rest(&a), y = nv_scan_rest(&b);
+    struct nv_scan lists[] = {nv_pass_text(pass, SOURCE_ONLINE),
+                              nv_pass_text(pass, SOURCE_PRESENT)};
 
-    if (!x.n)
-        return 1; /* no list, no telling */
-    if (state->n_lists == x.n + y.n && memcmp(state->lists, x.p, x.n) == 0 &&
-        (!y.n || memcmp(state->lists + x.n, y.p, y.n) == 0))
-        return 0;
-    char *lists = realloc(state->lists, x.n + y.n);
-    if (!lists)
-        return -ENOMEM;
-    memcpy(lists, x.p, x.n);
-    if (y.n)
-        memcpy(lists + x.n, y.p, y.n);
-    state->lists = lists;
-    state->n_lists = x.n + y.n;
-    return 1;
+    nv_watch_add(&state->watch, nv_scan_rest(&lists[0]));
+    nv_watch_add(&state->watch, nv_scan_rest(&lists[1]));
+    return nv_watch_changed(&state->watch);
 }
 
 static int collect_directory(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
 
-    int r = lists_changed(pass);
-    if (r > 0)
-        state->settle = 3; /* files come and go a little after the lists change */
-    if (r >= 0 && state->settle) {
-        state->settle--;
-        r = discover(pass);
-    }
-    if (r < 0)
+    int r = changed(pass) ? discover(pass) : 0;
+    if (r < 0) {
+        nv_watch_reset(&state->watch);
         return r;
+    }
 
     for (size_t i = 0; i < state->n_throttles; i++) {
         const struct throttle *throttle = &state->throttles[i];
@@ -471,7 +454,7 @@ static int collect_directory(struct nv_pass *pass)
         if (nv_read_u64(pass, throttle->path, &count) == 0)
             nv_emit_row(pass, throttle->table, labels, &count, 1);
         else
-            state->settle = 1;
+            nv_watch_reset(&state->watch);
     }
     for (size_t i = 0; state->has_online && i < state->n_cpus; i++) {
         struct nv_str number = nv_str(state->cpus[i].number);
@@ -524,7 +507,6 @@ static void stop(void *memory)
 
     free(state->held);
     free(state->isolated);
-    free(state->lists);
     free(state->cpus);
     free(state->throttles);
 }

@@ -1,5 +1,6 @@
 /*
- * cpulist.h - lists of CPUs as the kernel writes them: "0-3,7", with a stride "0-15:4" too.
+ * cpulist.h - lists of CPUs as the kernel writes them: "0-3,7", with a stride "0-15:4" too; and when
+ * what is known of the CPUs has to be found anew.
  */
 #ifndef NODEVITALS_CPULIST_H
 #define NODEVITALS_CPULIST_H
@@ -54,6 +55,45 @@ static inline bool nv_cpu_list_has(struct nv_str list, unsigned cpu)
             return true;
     }
     return false;
+}
+
+/*
+ * Tells when what hangs on a few texts has to be found anew. In every pass nv_watch_add() all texts,
+ * then ask nv_watch_changed(): true when they are not those of the pass before, in the two passes after
+ * that too, as files come and go a little after the lists change, and now and then anyway.
+ */
+struct nv_watch {
+    uint64_t digest, before; /* FNV-1a */
+    unsigned settle, passes;
+};
+
+enum { NV_WATCH_SETTLE = 3, NV_WATCH_ANYWAY = 64 };
+
+static inline void nv_watch_add(struct nv_watch *watch, struct nv_str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        watch->digest = (watch->digest ^ (unsigned char)text.p[i]) * UINT64_C(0x100000001b3);
+    watch->digest = (watch->digest ^ '\n') * UINT64_C(0x100000001b3);
+}
+
+static inline bool nv_watch_changed(struct nv_watch *watch)
+{
+    if (watch->passes++ % NV_WATCH_ANYWAY == 0)
+        watch->settle = 1;
+    if (watch->digest != watch->before)
+        watch->settle = NV_WATCH_SETTLE;
+    watch->before = watch->digest;
+    watch->digest = UINT64_C(0xcbf29ce484222325);
+    if (!watch->settle)
+        return false;
+    watch->settle--;
+    return true;
+}
+
+/* The next question is answered by true. */
+static inline void nv_watch_reset(struct nv_watch *watch)
+{
+    watch->settle = 1;
 }
 
 /*
