@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -44,11 +44,12 @@ size_t nv_regex_literals(const struct nv_regex *regex, const struct nv_str **ret
  * Matches and reports groups: spans[0] the whole, spans[1..] the parenthesised, {NULL, 0} where a group took
  * no part. Returns how many spans were written (at most max), 0 for no match.
  */
-size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct nv_str *spans, size_t max);
+size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct nv_str *spans,
+                       size_t max);
 
 /* Appends `replacement` with $1, ${1}, ${name}, $$ expanded, as Go's Expand does. */
 struct nv_buf;
-void nv_regex_expand(const struct nv_regex *regex, struct nv_str replacement, const struct nv_str *spans,
-                     size_t n_spans, struct nv_buf *out);
+void nv_regex_expand(const struct nv_regex *regex, struct nv_str replacement,
+                     const struct nv_str *spans, size_t n_spans, struct nv_buf *out);
 
 #endif
