@@ -254,13 +254,13 @@ static void unlock(struct peer *peer)
 int nv_bus_ask(struct nv_bus *bus, const struct nv_bus_call *call, int64_t timeout_ms,
                struct nv_bus_reply **ret, char error[NV_BUS_ERROR_MAX])
 {
-    int64_t deadline_ns = nv_monotonic_ns() + (timeout_ms > 0 ? timeout_ms : 0) * 1000000;
+    int64_t deadline_ns = nv_monotonic_ns() + timeout_ms * 1000000;
     struct peer *peer = find_peer(bus, call->destination);
     sd_bus_error bus_error = SD_BUS_ERROR_NULL;
     sd_bus_message *message = NULL;
 
     error[0] = '\0';
-    int r = lock_until(peer, deadline_ns);
+    int r = timeout_ms > 0 ? lock_until(peer, deadline_ns) : -ETIMEDOUT;
     if (r < 0)
         return r;
     r = ask(peer, call, deadline_ns, &message, &bus_error);
