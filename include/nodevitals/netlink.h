@@ -49,6 +49,15 @@ static inline struct nv_str nv_netlink_payload(const struct nlmsghdr *message, s
     return (struct nv_str){(const char *)message + skip, message->nlmsg_len - skip};
 }
 
+/* Copies the fixed header of a message, such as an ifinfomsg. False where the message is too short. */
+static inline bool nv_netlink_head(const struct nlmsghdr *message, void *ret, size_t n)
+{
+    if (message->nlmsg_len < NLMSG_HDRLEN + n)
+        return false;
+    memcpy(ret, (const char *)message + NLMSG_HDRLEN, n);
+    return true;
+}
+
 /*
  * Cuts the next attribute from *attributes. False at the end, and where a length is out of bounds.
  * *ret_type comes without the nested and byte order flags.
