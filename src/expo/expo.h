@@ -60,15 +60,21 @@ NV_MUST_USE int nv_compress(struct nv_compressor *compressor, enum nv_expo_codin
                             struct nv_str in, struct nv_buf *out);
 
 /*
- * Parses classic text (0.0.4 and 1.0.0 as Go's expfmt has it: TYPE before samples, one HELP and TYPE,
- * names legacy-valid, last line ended by newline, histograms given +Inf from their count is the caller's).
- * Calls the sink; -EBADMSG and a reason with the line number in `error`.
+ * Parses classic text as Go's expfmt does: TYPE before samples, one HELP and one TYPE, names legacy (in
+ * quotes or not), the last line ended by a newline. Histograms without +Inf stay without.
+ *
+ * The sink hears nothing unless the whole text is good. Then it hears of each family that has samples, in
+ * order of appearance: the family with what the text tells of it anywhere, then all its samples.
+ * Returns 0; -EBADMSG with the reason in `error` ("text format parsing error in line 3: ..."); -ENOMEM; or
+ * what a sink returned.
  */
 NV_MUST_USE int nv_expo_parse_text(struct nv_str text, const struct nv_text_sink *sink, void *user,
                                    char *error, size_t error_max);
 
-/* Lint as promtool's `check metrics`: appends one line per problem; returns how many, or -EBADMSG with the
- * parse error appended. */
+/*
+ * Lints as promtool's `check metrics`: appends a line per problem, ordered by metric and text. Returns how
+ * many; -EBADMSG with the line "error while linting: ..." appended; or -ENOMEM.
+ */
 NV_MUST_USE int nv_expo_lint(struct nv_str text, struct nv_buf *out);
 
 #endif

@@ -3,21 +3,6 @@
 #include "base/utf8.h"
 #include "metric/name.h"
 
-/* The first character of the name, as an integer; *ret_n bytes of it. Bytes that are no UTF-8 are U+FFFD. */
-static uint32_t decode(struct nv_str s, size_t *ret_n)
-{
-    static const unsigned char lead[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    size_t n = nv_utf8_length(s);
-
-    *ret_n = n ? n : 1;
-    if (!n)
-        return 0xfffd;
-    uint32_t rune = (unsigned char)s.p[0] & lead[n];
-    for (size_t i = 1; i < n; i++)
-        rune = rune << 6 | ((unsigned char)s.p[i] & 0x3f);
-    return rune;
-}
-
 static bool is_plain(uint32_t rune, bool first, bool colons)
 {
     bool letter = (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z') || rune == '_';
@@ -44,12 +29,16 @@ static void escape_rune(struct nv_buf *out, uint32_t rune, bool plain,
 static void escape(struct nv_buf *out, struct nv_str name, bool colons,
                    enum nv_expo_escaping escaping)
 {
-    size_t n;
+    uint32_t rune;
 
     if (escaping == NV_ESCAPE_VALUES)
         nv_buf_text(out, "U__");
-    for (size_t i = 0; i < name.n; i += n) {
-        uint32_t rune = decode(nv_str_from(name, i), &n);
+    for (size_t i = 0, n; i < name.n; i += n) {
+        n = nv_utf8_decode(nv_str_from(name, i), &rune);
+        if (!n) { /* the layout takes no such name */
+            rune = 0xfffd;
+            n = 1;
+        }
         escape_rune(out, rune, is_plain(rune, i == 0, colons), escaping);
     }
 }
