@@ -620,7 +620,7 @@ size_t nv_section_publish(struct nv_section *section, char what[NV_SECTION_WHAT_
     }
     section->n_present = present;
 
-    side_room(&section->published, section->staging.n);
+    side_room(&section->published, section->n_cells);
     struct side side = section->published;
     section->published = section->staging;
     section->staging = side;
