@@ -87,9 +87,16 @@ static inline size_t nv_str_find(struct nv_str s, char c)
     return at ? (size_t)(at - s.p) : s.n;
 }
 
+/* By hand, since memmem() is there for those only who define _GNU_SOURCE, and a plugin need not. */
 static inline bool nv_str_contains(struct nv_str s, const char *needle)
 {
-    return s.n && memmem(s.p, s.n, needle, strlen(needle));
+    size_t n = strlen(needle);
+
+    for (size_t i = 0; s.n >= n && i <= s.n - n; i++) {
+        if (memcmp(s.p + i, needle, n) == 0)
+            return s.n > 0;
+    }
+    return false;
 }
 
 static inline bool nv_is_space(char c)

@@ -18,7 +18,8 @@ struct agent {
     struct nv_self self;
     struct nv_gather *gather;
     struct nv_web *web;
-    int signals, watchdog, loop; /* file descriptors */
+    const char *collectors[NV_GATHER_COLLECTORS_MAX]; /* all there are; the web borrows them */
+    int signals, watchdog, loop;                      /* file descriptors */
 };
 
 /* Whether standard error leads to the journal: systemd names its device and inode. */
@@ -57,6 +58,9 @@ static int add_collectors(const struct nv_options *options, struct nv_self *self
 {
     for (size_t i = 0; i < options->n_collectors; i++) {
         const struct nv_option_collector *entry = &options->collectors[i];
+        if (nv_options_is_missed(options, i))
+            nv_log_warn("collector %s is not provided: its flags are accepted and do nothing",
+                        entry->name);
         if (!nv_options_is_on(options, i))
             continue;
         int r = nv_gather_add(gather, entry->collector, NV_GATHER_NODE, entry->values);
@@ -102,18 +106,13 @@ int nv_agent_gather(const struct nv_options *options, struct nv_self *self, bool
 
 /* ---- the start ------------------------------------------------------------------------------ */
 
-static void say_hello(const struct nv_options *options)
+static void say_hello(void)
 {
     nv_log_info("nodevitals starts, version %s, revision %s", nv_version.version,
                 nv_version.revision);
     if (geteuid() == 0)
         nv_log_warn("running as root, which no collector that is on by default needs: an ordinary "
                     "user sees nearly all of it");
-    for (size_t i = 0; i < options->n_collectors; i++) {
-        if (nv_options_is_missed(options, i))
-            nv_log_warn("collector %s is not provided: its flags are accepted and do nothing",
-                        options->collectors[i].name);
-    }
 }
 
 /* Blocks the signals for this thread and all it makes, so that only the loop takes them. */
@@ -171,11 +170,10 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
     const struct nv_flag_value *web = agent->options->web;
     const struct nv_flag_value *listen = &web[NV_OPTION_LISTEN];
-    const char *collectors[NV_GATHER_COLLECTORS_MAX];
     size_t n = 0;
 
     for (size_t i = 0; i < agent->options->n_collectors; i++)
-        collectors[n++] = agent->options->collectors[i].name;
+        agent->collectors[n++] = agent->options->collectors[i].name;
     const char **addresses = calloc(listen->n_list, sizeof(*addresses));
     if (!addresses)
         return -ENOMEM;
@@ -193,7 +191,7 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         .branch = nv_version.branch,
         .revision = nv_version.revision,
         .gather = agent->gather,
-        .collectors = collectors,
+        .collectors = agent->collectors,
         .n_collectors = n,
     };
     int r = nv_web_new(&options, &agent->web, error);
@@ -308,7 +306,7 @@ int nv_agent_run(const struct nv_options *options)
     char error[NV_FLAGS_ERROR_MAX] = "";
 
     nv_agent_log(options);
-    say_hello(options);
+    say_hello();
     int r = start(&agent, error);
     if (r < 0) {
         nv_log_error("%s", error);

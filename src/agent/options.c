@@ -106,8 +106,9 @@ __attribute__((format(printf, 3, 4))) static int fail(struct nv_options *options
 
 static int failed_flags(struct nv_options *options, int r)
 {
-    return r == -EINVAL || r == -EEXIST ? fail(options, -EINVAL, "%s", nv_flags_error(options->flags))
-                                        : r;
+    return r == -EINVAL || r == -EEXIST
+               ? fail(options, -EINVAL, "%s", nv_flags_error(options->flags))
+               : r;
 }
 
 __attribute__((format(printf, 2, 3))) static const char *make_text(struct nv_options *options,
@@ -167,11 +168,10 @@ static int load_plugins(const char *dir, void *user)
     char error[NV_GATHER_ERROR_MAX] = "";
 
     int r = nv_gather_load_plugins(dir, add_plugin, options, error);
+    if (r < 0 && r != -ENOMEM && !options->error[0]) /* unless add() has told what it was */
+        fail(options, r, "%s", error[0] ? error : strerror(-r));
     if (r < 0 && r != -ENOMEM)
-        return options->error[0] ? -EINVAL
-               : error[0]        ? fail(options, -EINVAL, "%s", error)
-                                 : fail(options, -EINVAL, "cannot load plugins from %s: %s", dir,
-                                        strerror(-r));
+        return -EINVAL;
     return r;
 }
 
@@ -205,11 +205,11 @@ static int check_word(struct nv_options *options, const char *flag, struct nv_st
     for (size_t i = 0; i < n; i++) {
         if (nv_str_is(word, words[i]))
             return 0;
-        length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s", i ? "," : "",
-                                   words[i]);
+        length +=
+            (size_t)snprintf(list + length, sizeof(list) - length, "%s%s", i ? "," : "", words[i]);
     }
-    return fail(options, -EINVAL, "flag '--%s': enum value must be one of %s, got '%.*s'", flag, list,
-                NV_ARGS(word));
+    return fail(options, -EINVAL, "flag '--%s': enum value must be one of %s, got '%.*s'", flag,
+                list, NV_ARGS(word));
 }
 
 static int check(struct nv_options *options)
@@ -217,8 +217,8 @@ static int check(struct nv_options *options)
     const struct nv_flag_value *general = options->general, *web = options->web;
     struct nv_str path = web[NV_OPTION_TELEMETRY_PATH].text;
 
-    int r = check_word(options, "log.level", general[NV_OPTION_LOG_LEVEL].text, levels,
-                       NV_LEN(levels));
+    int r =
+        check_word(options, "log.level", general[NV_OPTION_LOG_LEVEL].text, levels, NV_LEN(levels));
     if (r == 0)
         r = check_word(options, "log.format", general[NV_OPTION_LOG_FORMAT].text, formats,
                        NV_LEN(formats));
@@ -231,7 +231,8 @@ static int check(struct nv_options *options)
                  (long long)requests, UINT16_MAX);
     for (size_t i = 0; r == 0 && i < options->n_collectors; i++) {
         if (nv_options_is_on(options, i))
-            r = failed_flags(options, nv_flags_compile(options->flags, options->collectors[i].values));
+            r = failed_flags(options,
+                             nv_flags_compile(options->flags, options->collectors[i].values));
     }
     return r;
 }
@@ -251,8 +252,8 @@ int nv_options_parse(struct nv_options *options, const struct nv_collector *cons
             continue;
         r = nv_flags_default(options->flags, environment[i].flag, text);
         if (r == -EINVAL)
-            return fail(options, r, "environment variable %s cannot be '%s'", environment[i].variable,
-                        text);
+            return fail(options, r, "environment variable %s cannot be '%s'",
+                        environment[i].variable, text);
         if (r < 0)
             return r;
     }

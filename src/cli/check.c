@@ -36,7 +36,7 @@ static int check_metrics(void)
         return 1;
     }
     r = nv_expo_lint(nv_buf_view(&text), &problems);
-    fwrite(problems.p, 1, problems.n, stderr);
+    fprintf(stderr, "%.*s", NV_ARGS(nv_buf_view(&problems)));
     return r < 0 ? 1 : r > 0 ? PROBLEMS : 0;
 }
 
