@@ -138,6 +138,13 @@ static struct decimal shortest(double value)
     if (q <= 0 && q > -53 && !(c & ((UINT64_C(1) << -q) - 1)))
         return without_zeros(c >> -q, 0);
 
+    double thousandths = value * 1000; /* jiffies and milliseconds: half the time */
+    if (thousandths < 1e15) {
+        uint64_t digits = (uint64_t)(thousandths + 0.5);
+        if ((double)digits / 1000 == value) /* no other decimal of 15 digits reads back to it */
+            return without_zeros(digits, -3);
+    }
+
     pthread_once(&powers_once, compute_powers);
     int k = (q * 1262611 - (narrow ? 524031 : 0)) >> 22; /* log10 of the interval, rounded down */
     int h = q + ((-k * 1741647) >> 19) + 1;              /* from q to where the power's point is */
