@@ -4,7 +4,8 @@
  * A case is a folder test/collectors/fixtures/<collector>/<case>/ with any of proc/, sys/, root/, udev/, an optional
  * `flags` (one flag of the command line a line) and expected.prom: what the collector must yield, in
  * classic text, without HELP lines (they are dropped before comparing). The first line of expected.prom may
- * be "# result no-data" or "# result error" when that is how the run must end; else it must succeed.
+ * be "# result no-data" or "# result error" when that is how the run must end; else it must succeed. A
+ * line with a '*' is a pattern (fnmatch(3)), for what differs from machine to machine.
  * Names a checkout cannot hold (colons are fine, empty folders are not) are made by an optional
  * `setup.sh`, run in a copy of the folder.
  */
