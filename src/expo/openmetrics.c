@@ -3,7 +3,8 @@
  *
  * A family is named without the suffix of its samples: the counter x_total is family x. A counter whose
  * name lacks _total is written as unknown, so that no series is renamed; so is one whose short name, or
- * the x_created that goes with it, is a family of its own. Bounds are floats ("1.0"), counts integers.
+ * the x_created that goes with it, is a family of its own. Bounds are floats ("1.0"), so that
+ * of two that were only written differently the first stays; counts are integers.
  */
 #include "expo/series.h"
 
@@ -132,18 +133,20 @@ void nv_expo_openmetrics_family(const struct nv_expo_writer *w,
 {
     NV_AUTO_BUF name = NV_BUF(1 << 20);
     struct family as;
-    bool begun = false;
+    const struct nv_series *last = NULL;
 
     for (uint32_t i = 0; i < family->n_series; i++) {
         uint32_t column = family->series[i];
         if (!nv_frame_has(w->frame, column))
             continue;
-        if (!begun) {
+        const struct nv_series *series = nv_layout_series(w->frame->layout, column);
+        if (!last) {
             resolve(w, family, &name, &as);
             head(w->out, &as, family->help);
         }
-        begun = true;
-        sample(w, &as, nv_layout_series(w->frame->layout, column), column);
+        if (!last || !nv_expo_same_part(last, series))
+            sample(w, &as, series, column);
+        last = series;
     }
     if (name.failed)
         w->out->failed = name.failed;

@@ -61,7 +61,7 @@ static const struct side positive = {
 
 /* A Metric being written from its parts. */
 struct group {
-    const struct nv_series *series; /* one of its parts; NULL: none is open */
+    const struct nv_series *series; /* its last part; NULL: none is open */
     size_t metric, value;           /* marks */
     bool has_count;
     double last; /* the count of the last classic bucket */
@@ -179,19 +179,6 @@ static void labels(const struct nv_expo_writer *w, struct nv_wire *wire,
         w->out->failed = escaped.failed;
 }
 
-static bool same_metric(const struct nv_series *a, const struct nv_series *b)
-{
-    size_t n = nv_expo_n_own(a);
-
-    if (n != nv_expo_n_own(b))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!nv_str_eq(a->labels[i].value, b->labels[i].value) ||
-            !nv_str_eq(a->labels[i].name, b->labels[i].name))
-            return false;
-    return true;
-}
-
 static void close_group(struct nv_wire *wire, struct group *group, enum nv_type type)
 {
     if (!group->series)
@@ -242,10 +229,13 @@ static void composed(const struct nv_expo_writer *w, struct nv_wire *wire, struc
 
     if (series->role == NV_ROLE_VALUE && !native)
         return; /* a bare value under a histogram's name has no place in the message */
-    if (group->series && !same_metric(group->series, series))
+    if (group->series && nv_expo_same_part(group->series, series))
+        return;
+    if (group->series && !nv_expo_same_metric(group->series, series))
         close_group(wire, group, family->type);
     if (!group->series)
         open_group(w, wire, group, series, family->type);
+    group->series = series;
     if (!native) {
         part(wire, group, series, family->type, w->frame->values[column]);
         return;

@@ -3,6 +3,19 @@
 #include "base/number.h"
 #include "metric/name.h"
 
+bool nv_expo_same_metric(const struct nv_series *a, const struct nv_series *b)
+{
+    size_t n = nv_expo_n_own(a);
+
+    if (n != nv_expo_n_own(b))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!nv_str_eq(a->labels[i].value, b->labels[i].value) ||
+            !nv_str_eq(a->labels[i].name, b->labels[i].name))
+            return false;
+    return true;
+}
+
 static void label(struct nv_buf *out, struct nv_label pair, enum nv_expo_escaping escaping)
 {
     if (escaping == NV_ESCAPE_ALLOW_UTF8 && !nv_name_is_legacy_label(pair.name)) {

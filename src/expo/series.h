@@ -43,6 +43,16 @@ static inline size_t nv_expo_n_own(const struct nv_series *series)
     return series->n_labels - (part && series->n_labels ? 1u : 0u);
 }
 
+/* Whether two series are parts of one metric: their labels are the same but for le or quantile. */
+bool nv_expo_same_metric(const struct nv_series *a, const struct nv_series *b);
+
+/* Whether two series say the same part, such as le="1" and le="1.0". They follow each other. */
+static inline bool nv_expo_same_part(const struct nv_series *a, const struct nv_series *b)
+{
+    return a->role == b->role && nv_expo_n_own(a) < a->n_labels && a->bound == b->bound &&
+           nv_expo_same_metric(a, b);
+}
+
 /* Whether a value can stand as an unsigned integer. */
 static inline bool nv_expo_is_u64(double value)
 {

@@ -113,6 +113,17 @@ START_TEST(bounds_are_floats_and_counts_integers)
 }
 END_TEST
 
+START_TEST(of_bounds_that_were_written_differently_one_stays)
+{
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 3, "le", "1", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 4, "le", "1.0", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 5, "le", "1", "a", "b", NULL);
+    expect(NV_ESCAPE_UNDERSCORES,
+           "# HELP h Some help.\n# TYPE h histogram\n"
+           "h_bucket{le=\"1.0\"} 3\nh_bucket{a=\"b\",le=\"1.0\"} 5\n# EOF\n");
+}
+END_TEST
+
 /* Underscores, allow-utf-8, dots and values. */
 static const char *const escaped[] = {
     "# HELP my_c Some help.\n# TYPE my_c counter\nmy_c_total{a_b=\"x\"} 1.0\n# EOF\n",
@@ -184,6 +195,7 @@ int main(void)
     tcase_add_test(tc, values_are_floats_and_help_escapes_quotes);
     tcase_add_test(tc, a_family_without_help_has_no_help_line);
     tcase_add_test(tc, bounds_are_floats_and_counts_integers);
+    tcase_add_test(tc, of_bounds_that_were_written_differently_one_stays);
     tcase_add_loop_test(tc, names_that_are_not_legacy_follow_the_scheme, 0, NV_LEN(escaped));
     tcase_add_test(tc, a_native_histogram_is_shown_by_its_last_bucket);
     tcase_add_loop_test(tc, the_strict_reader_is_strict, 0, NV_LEN(loose));
