@@ -86,8 +86,7 @@ struct MHD_Response *nv_body_response(struct nv_body *body)
 
 static struct nv_compressor *take_compressor(struct nv_bodies *bodies)
 {
-    struct nv_compressor *kept =
-        __atomic_exchange_n(&bodies->compressor, NULL, __ATOMIC_ACQ_REL);
+    struct nv_compressor *kept = __atomic_exchange_n(&bodies->compressor, NULL, __ATOMIC_ACQ_REL);
 
     return kept ? kept : nv_compressor_new();
 }

@@ -88,8 +88,8 @@ static int admit(struct nv_jobs *jobs, struct nv_job *job)
         return -ESHUTDOWN;
     if (jobs->waiting >= jobs->waiting_max)
         return -EAGAIN;
-    if (jobs->idle <= jobs->waiting && jobs->threads < jobs->threads_max &&
-        make_thread(jobs) < 0 && jobs->threads == 0)
+    if (jobs->idle <= jobs->waiting && jobs->threads < jobs->threads_max && make_thread(jobs) < 0 &&
+        jobs->threads == 0)
         return -EAGAIN;
 
     job->next = NULL;

@@ -5,7 +5,7 @@
 #define NV_WEB_LIMITS_H
 
 enum {
-    NV_WEB_LANES = 2,           /* event loops of the first listener; each further listener has one */
+    NV_WEB_LANES = 2, /* event loops of the first listener; each further listener has one */
     NV_WEB_LISTENERS_MAX = 16,
     NV_WEB_CONNECTIONS_MAX = 512, /* per listener; beyond, clients wait in the kernel's queue */
     NV_WEB_CONNECTIONS_PER_IP_MAX = 256,
@@ -16,8 +16,9 @@ enum {
     NV_WEB_NAMES_MAX = 1024,     /* name[] of one query */
     NV_WEB_ANSWER_MAX = 512 << 20,
 
-    NV_WEB_IDLE_S = 60,      /* between two bytes, and between two requests */
-    NV_WEB_HEAD_MS = 10000,  /* from the connection to the first request read whole, TLS handshake included */
+    NV_WEB_IDLE_S = 60, /* between two bytes, and between two requests */
+    NV_WEB_HEAD_MS =
+        10000, /* from the connection to the first request read whole, TLS handshake included */
     NV_WEB_ANSWER_MS = 60000, /* from a request read whole to its answer written whole */
 
     NV_WEB_PASS_THREADS_MAX = 8,
@@ -25,7 +26,7 @@ enum {
     NV_WEB_PASSWORDS_WAITING_MAX = 64,
     NV_WEB_THREAD_IDLE_S = 30, /* a thread made when needed leaves after this long without work */
 
-    NV_WEB_KEPT_BODIES_MAX = 4, /* buffers of answers kept for the next, */
+    NV_WEB_KEPT_BODIES_MAX = 4,      /* buffers of answers kept for the next, */
     NV_WEB_KEPT_BYTES_MAX = 8 << 20, /* and their total */
 
     NV_WEB_PASSWORD_CACHE = 100, /* verified passwords, right and wrong */

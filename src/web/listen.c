@@ -41,7 +41,8 @@ static const char *advice(int r)
         return "; stop what listens there, or choose another with --web.listen-address";
     case EACCES:
     case EPERM:
-        return "; ports below 1024 and other users' directories need privileges, choose another with "
+        return "; ports below 1024 and other users' directories need privileges, choose another "
+               "with "
                "--web.listen-address";
     case EADDRNOTAVAIL:
         return "; no interface has that address";
@@ -257,9 +258,9 @@ static int listen_vsock(const char *text, struct nv_listener *ret, char *error, 
         return refuse(-EINVAL, error, max,
                       "listen address '%s' is not vsock://:PORT or vsock://CID:PORT", text);
 
-    union address address = {.vm = {.svm_family = AF_VSOCK,
-                                    .svm_cid = (unsigned)cid,
-                                    .svm_port = (unsigned)port}};
+    union address address = {
+        .vm = {.svm_family = AF_VSOCK, .svm_cid = (unsigned)cid, .svm_port = (unsigned)port}
+    };
     int fd = open_listener(&address, sizeof(address.vm), false);
     if (fd < 0)
         return refuse_listen(fd, text, error, max);

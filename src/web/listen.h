@@ -17,7 +17,7 @@
 enum { NV_LISTEN_TEXT_MAX = 128 };
 
 struct nv_listener {
-    int fd; /* non-blocking; -1 for none */
+    int fd;                        /* non-blocking; -1 for none */
     char text[NV_LISTEN_TEXT_MAX]; /* the true address, for the log */
     char *unix_path;               /* to remove when closed */
     dev_t unix_dev;

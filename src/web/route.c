@@ -78,8 +78,8 @@ enum MHD_Result nv_route(struct nv_connection *connection, const char *path)
     if (strcmp(path, "/") != 0)
         return nv_answer_error(connection, MHD_HTTP_NOT_FOUND, "404 page not found\n");
 
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(web->landing), web->landing, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(web->landing), web->landing, MHD_RESPMEM_PERSISTENT);
     if (response)
         nv_add_header(response, "Content-Type", "text/html; charset=UTF-8");
     return nv_answer(connection, MHD_HTTP_OK, response);

@@ -174,6 +174,11 @@ static void pass(struct nv_web *web, struct nv_request *chain)
     }
 }
 
+static bool is_stopping(const struct nv_web *web)
+{
+    return __atomic_load_n(&web->stopping, __ATOMIC_RELAXED);
+}
+
 static void pass_alone(struct nv_job *job)
 {
     struct nv_request *request =
@@ -181,7 +186,8 @@ static void pass_alone(struct nv_job *job)
     struct nv_connection *connection = nv_connection_of(request);
 
     nv_assert(connection->magic == NV_CONNECTION_MAGIC);
-    pass(connection->web, request);
+    if (!is_stopping(connection->web))
+        pass(connection->web, request);
     MHD_resume_connection(connection->mhd);
 }
 
@@ -196,7 +202,8 @@ static void pass_shared(struct nv_job *job)
     web->scrapes_queued = false; /* who comes from now on gets a pass begun later */
     pthread_mutex_unlock(&web->scrapes_lock);
 
-    pass(web, chain);
+    if (!is_stopping(web))
+        pass(web, chain);
     while (chain) {
         struct nv_request *one = chain;
         chain = one->next_scrape; /* after the resume it may be gone */
@@ -290,7 +297,6 @@ enum MHD_Result nv_scrape(struct nv_connection *connection)
     struct nv_request *request = &connection->request;
     char reason[REASON_MAX];
 
-    nv_arena_reset(&request->memory);
     if (nv_query_parse(nv_buf_view(&request->query), &request->memory, &request->wanted) < 0)
         return nv_answer_error(connection, MHD_HTTP_URI_TOO_LONG, "URI Too Long\n");
     if (!select_collectors(web, request, reason))

@@ -1,5 +1,6 @@
 #include "web/server.h"
 
+#include <gnutls/abstract.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
@@ -17,9 +18,17 @@ void nv_add_header(struct MHD_Response *response, const char *name, const char *
 enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
                           struct MHD_Response *response)
 {
+    const struct nv_access *access = connection->request.access;
+
     connection->request.stage = NV_STAGE_ANSWERED;
     if (!response)
         return MHD_NO; /* closes the connection */
+    for (size_t i = 0; access && i < access->config.n_headers; i++) {
+        const struct nv_web_header *header = &access->config.headers[i];
+        (void)MHD_del_response_header(response, header->name,
+                                      "nosniff"); /* ours would stand twice */
+        nv_add_header(response, header->name, header->value);
+    }
     enum MHD_Result result = MHD_queue_response(connection->mhd, status, response);
     MHD_destroy_response(response);
     return result;
@@ -27,7 +36,8 @@ enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
 
 enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status, const char *text)
 {
-    NV_AUTO_FREE char *copy = strdup(text); /* libmicrohttpd wants it writable, and copies it again */
+    NV_AUTO_FREE char *copy =
+        strdup(text); /* libmicrohttpd wants it writable, and copies it again */
     struct MHD_Response *response =
         copy ? MHD_create_response_from_buffer(strlen(copy), copy, MHD_RESPMEM_MUST_COPY) : NULL;
 
@@ -36,6 +46,8 @@ enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned statu
         nv_add_header(response, "X-Content-Type-Options", "nosniff");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
             nv_add_header(response, "Allow", "GET, HEAD");
+        if (status == MHD_HTTP_UNAUTHORIZED)
+            nv_add_header(response, "WWW-Authenticate", "Basic");
     }
     return nv_answer(connection, status, response);
 }
@@ -64,6 +76,11 @@ static void connection_begin(struct nv_door *door, struct MHD_Connection *mhd, v
     connection->request.query = NV_BUF(NV_WEB_QUERY_MAX);
     connection->request.memory = NV_ARENA(128 << 10);
     nv_deadline_add(&web->deadlines, &connection->deadline, info->connect_fd, NV_WEB_HEAD_MS);
+    if (nv_web_has_tls(web)) {
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        connection->tls = nv_gate_tls(web->gate);
+        nv_tls_attach(connection->tls, info->tls_session);
+    }
 }
 
 static void connection_end(struct nv_door *door, struct nv_connection *connection)
@@ -75,6 +92,7 @@ static void connection_end(struct nv_door *door, struct nv_connection *connectio
         return;
     nv_assert(connection->magic == NV_CONNECTION_MAGIC);
     nv_deadline_remove(&door->web->deadlines, &connection->deadline);
+    nv_tls_unref(connection->tls);
     nv_buf_done(&connection->request.query);
     nv_arena_done(&connection->request.memory);
     connection->magic = 0;
@@ -114,8 +132,9 @@ static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *
     struct nv_request *request = &connection->request;
     request->stage = NV_STAGE_HEAD;
     request->body_seen = 0;
-    request->counted = request->limited = request->allowed = false;
+    request->counted = request->limited = false;
     request->status = 0;
+    nv_arena_reset(&request->memory);
     nv_buf_reset(&request->query);
     if (mark)
         nv_buf_text(&request->query, mark + 1);
@@ -134,20 +153,106 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         return;
     *context = NULL;
     nv_scrape_completed(request);
-    nv_deadline_set(&nv_connection_of(request)->deadline,
-                    NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
+    nv_access_unref(nv_take(request->access));
+    nv_deadline_set(&nv_connection_of(request)->deadline, NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
 }
 
+/* ---- who may ask ---------------------------------------------------------------------------- */
+
+static enum MHD_Result refuse_user(struct nv_connection *connection)
+{
+    nv_count(&connection->web->counters.auth_failures);
+    return nv_answer_error(connection, MHD_HTTP_UNAUTHORIZED, "Unauthorized\n");
+}
+
+static void verify(struct nv_job *job)
+{
+    struct nv_request *request =
+        (struct nv_request *)(void *)((char *)job - offsetof(struct nv_request, job));
+    struct nv_connection *connection = nv_connection_of(request);
+    struct nv_web *web = connection->web;
+
+    nv_assert(connection->magic == NV_CONNECTION_MAGIC);
+    if (!__atomic_load_n(&web->stopping, __ATOMIC_RELAXED))
+        request->verdict = nv_gate_verify(web->gate, request->access, request->credentials);
+    MHD_resume_connection(connection->mhd);
+}
+
+/* A password that was not seen lately: bcrypt takes as long as many scrapes, so others go on meanwhile. */
+static enum MHD_Result ask_bcrypt(struct nv_connection *connection,
+                                  const struct nv_credentials *credentials)
+{
+    struct nv_request *request = &connection->request;
+
+    request->credentials = nv_arena_alloc(&request->memory, sizeof(*credentials));
+    if (!request->credentials)
+        return nv_answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL);
+    *request->credentials = *credentials;
+    request->verdict = -EAGAIN;
+    request->stage = NV_STAGE_PASSWORD;
+    request->job.run = verify;
+    MHD_suspend_connection(connection->mhd);
+    if (nv_jobs_add(&connection->web->passwords, &request->job) < 0)
+        MHD_resume_connection(connection->mhd); /* without a verdict */
+    return MHD_YES;
+}
+
+static enum MHD_Result after_bcrypt(struct nv_connection *connection, const char *path)
+{
+    struct nv_request *request = &connection->request;
+
+    explicit_bzero(request->credentials, sizeof(*request->credentials));
+    if (request->verdict < 0)
+        return nv_answer_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                               "Too busy, try again later.\n");
+    return request->verdict ? nv_route(connection, path) : refuse_user(connection);
+}
+
+static enum MHD_Result check_user(struct nv_connection *connection, const char *path)
+{
+    const struct nv_access *access = connection->request.access;
+    const char *header = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_AUTHORIZATION);
+    struct nv_credentials credentials;
+
+    if (access->config.n_users == 0)
+        return nv_route(connection, path);
+    if (!header || !nv_credentials_read(header, &credentials))
+        return refuse_user(connection);
+    int verdict = nv_gate_recall(connection->web->gate, access, &credentials);
+    enum MHD_Result result = verdict > 0    ? nv_route(connection, path)
+                             : verdict == 0 ? refuse_user(connection)
+                                            : ask_bcrypt(connection, &credentials);
+    explicit_bzero(&credentials, sizeof(credentials));
+    return result;
+}
+
+/* Health needs neither password nor token, and is told even while the configuration is broken: whoever
+ * restarts us for want of it would not mend that. */
 static enum MHD_Result admit(struct nv_connection *connection, const char *path, const char *method)
 {
+    struct nv_web *web = connection->web;
     struct nv_request *request = &connection->request;
 
     if (request->query.failed)
         return nv_answer_error(connection, MHD_HTTP_URI_TOO_LONG, "URI Too Long\n");
+    if (web->gate)
+        request->access = nv_gate_access(web->gate);
     if (nv_route_is_health(path))
         return nv_route_health(connection, path, method);
-    return nv_route(connection, path);
+    if (!web->gate)
+        return nv_route(connection, path);
+    if (!request->access)
+        return nv_answer_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
+                               "Internal Server Error\n");
+    if (!nv_gate_take_token(web->gate)) {
+        nv_count(&web->counters.rate_limited);
+        return nv_answer_error(connection, MHD_HTTP_TOO_MANY_REQUESTS, "Too Many Requests\n");
+    }
+    return check_user(connection, path);
 }
+
+/* ---- requests ------------------------------------------------------------------------------- */
 
 /* A body means nothing here; one that is announced as long is refused before it is sent. */
 static enum MHD_Result begin(struct nv_connection *connection)
@@ -192,7 +297,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         nv_deadline_set(&connection->deadline, NV_WEB_ANSWER_MS);
         return admit(connection, path, method);
     case NV_STAGE_PASSWORD:
-        return MHD_NO;
+        return after_bcrypt(connection, path);
     case NV_STAGE_PASS:
         return nv_scrape_answer(connection);
     case NV_STAGE_ANSWERED:
@@ -207,9 +312,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 __attribute__((format(printf, 2, 0))) static void on_log(void *cls, const char *format,
                                                          va_list arguments)
 {
+    char text[512];
+
     (void)cls; /* resets, garbage and the like: every client can cause them */
-    if (nv_log_wants(NV_DEBUG))
-        nv_log_write_v(NV_DEBUG, __FILE__, __LINE__, NULL, NULL, format, arguments);
+    if (!nv_log_wants(NV_DEBUG))
+        return;
+    vsnprintf(text, sizeof(text), format, arguments);
+    nv_log_debug("%.*s", NV_ARGS(nv_str_trim(nv_str(text))));
 }
 
 __attribute__((noreturn)) static void on_panic(void *cls, const char *file, unsigned line,
@@ -219,24 +328,47 @@ __attribute__((noreturn)) static void on_panic(void *cls, const char *file, unsi
     nv_assert_failed(reason ? reason : "libmicrohttpd", file, (int)line);
 }
 
+/* libmicrohttpd wants a certificate before it speaks TLS. Ours come with every session (nv_tls_attach), where
+ * they can change; it never gets as far as to ask for this one. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities,
+                          int n_authorities, const gnutls_pk_algorithm_t *algorithms,
+                          int n_algorithms, gnutls_pcert_st **certificates, unsigned *n,
+                          gnutls_privkey_t *key)
+{
+    (void)session, (void)authorities, (void)n_authorities, (void)algorithms;
+    (void)n_algorithms, (void)certificates, (void)n, (void)key;
+    return -1;
+}
+
 static int door_open(struct nv_door *door, unsigned lanes)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_EXTERNAL_LOGGER,         (intptr_t)on_log,                   NULL                   },
-        {MHD_OPTION_LISTEN_SOCKET,           door->listener.fd,                  NULL                   },
-        {MHD_OPTION_CONNECTION_LIMIT,        NV_WEB_CONNECTIONS_MAX,             NULL                   },
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, NV_WEB_CONNECTIONS_PER_IP_MAX,      NULL                   },
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, NV_WEB_HEAD_MAX,                    NULL                   },
-        {MHD_OPTION_CONNECTION_TIMEOUT,      NV_WEB_IDLE_S,                      NULL                   },
-        {MHD_OPTION_NOTIFY_CONNECTION,       (intptr_t)on_connection,            door                   },
-        {MHD_OPTION_NOTIFY_COMPLETED,        (intptr_t)on_completed,             NULL                   },
-        {MHD_OPTION_URI_LOG_CALLBACK,        (intptr_t)on_request_line,          NULL                   },
-        {lanes > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (int)lanes,   NULL                   },
-        {MHD_OPTION_END,                     0,                                  NULL                   },
+        {MHD_OPTION_EXTERNAL_LOGGER,         (intptr_t)on_log,              NULL},
+        {MHD_OPTION_LISTEN_SOCKET,           door->listener.fd,             NULL},
+        {MHD_OPTION_CONNECTION_LIMIT,        NV_WEB_CONNECTIONS_MAX,        NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, NV_WEB_CONNECTIONS_PER_IP_MAX, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, NV_WEB_HEAD_MAX,               NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT,      NV_WEB_IDLE_S,                 NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION,       (intptr_t)on_connection,       door},
+        {MHD_OPTION_NOTIFY_COMPLETED,        (intptr_t)on_completed,        NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK,        (intptr_t)on_request_line,     NULL},
+        {MHD_OPTION_END,                     0,                             NULL},
+        {MHD_OPTION_END,                     0,                             NULL},
+        {MHD_OPTION_END,                     0,                             NULL},
     };
+    size_t n = NV_LEN(options) - 3;
+
+    if (lanes > 1)
+        options[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (int)lanes, NULL};
+    if (nv_web_has_tls(door->web)) {
+        flags |= MHD_USE_TLS;
+        options[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)no_certificate};
+    }
 
     door->lanes = lanes;
+    errno = 0;
     door->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_ARRAY,
                                     options, MHD_OPTION_END);
     return door->daemon ? 0 : errno > 0 ? -errno : -EIO;
@@ -265,6 +397,7 @@ void nv_web_stop(struct nv_web *web)
     if (!web->started)
         return;
     web->started = false;
+    __atomic_store_n(&web->stopping, true, __ATOMIC_RELAXED); /* what waits is not begun any more */
     for (size_t i = 0; i < web->n_doors; i++) {
         if (web->doors[i].daemon) /* stops listening; the socket stays ours */
             (void)MHD_quiesce_daemon(web->doors[i].daemon);
@@ -309,6 +442,24 @@ static int open_doors(struct nv_web *web, const struct nv_web_options *options,
     return r;
 }
 
+static int open_gate(struct nv_web *web, const char *path, char error[NV_WEB_ERROR_MAX])
+{
+    _Static_assert((int)NV_WEB_ERROR_MAX >= (int)NV_YAML_ERROR_MAX, "an error fits");
+
+    web->warning = "";
+    if (!path || !*path)
+        return 0;
+    snprintf(error, NV_WEB_ERROR_MAX, "out of memory");
+    int r = nv_gate_new(path, &web->gate, error);
+    if (r < 0)
+        return r;
+    const struct nv_web_config *config = &web->gate->access->config;
+    web->tls = config->tls.present;
+    if (config->tls.present && config->http2_asked && config->http2)
+        web->warning = "http_server_config: http2 is not provided; clients get HTTP/1.1";
+    return 0;
+}
+
 static int check_path(const char *path, char error[NV_WEB_ERROR_MAX])
 {
     if (path[0] == '/' && !strpbrk(path, "?# "))
@@ -346,7 +497,9 @@ int nv_web_new(const struct nv_web_options *options, struct nv_web **ret,
         snprintf(error, NV_WEB_ERROR_MAX, "out of memory");
         return r;
     }
-    r = open_doors(web, options, error);
+    r = open_gate(web, options->config_file, error);
+    if (r == 0)
+        r = open_doors(web, options, error);
     if (r < 0)
         return r;
     *ret = nv_take(web);
@@ -364,6 +517,7 @@ void nv_web_free(struct nv_web *web)
     nv_jobs_done(&web->passes);
     nv_deadlines_done(&web->deadlines);
     nv_bodies_done(&web->bodies);
+    nv_gate_free(web->gate);
     pthread_mutex_destroy(&web->scrapes_lock);
     free(web->telemetry_path);
     free(web->landing);
@@ -390,19 +544,27 @@ const char *nv_web_address(const struct nv_web *web, size_t i)
 
 bool nv_web_has_tls(const struct nv_web *web)
 {
-    (void)web;
-    return false;
+    return web->tls;
 }
 
 const char *nv_web_warning(const struct nv_web *web)
 {
-    (void)web;
-    return "";
+    return web->warning;
 }
 
 static uint64_t load(const uint64_t *counter)
 {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static uint64_t gate_errors(struct nv_gate *gate)
+{
+    if (!gate)
+        return 0;
+    pthread_mutex_lock(&gate->lock);
+    uint64_t errors = gate->errors;
+    pthread_mutex_unlock(&gate->lock);
+    return errors;
 }
 
 void nv_web_stats(const struct nv_web *web, struct nv_web_stats *ret)
@@ -423,5 +585,6 @@ void nv_web_stats(const struct nv_web *web, struct nv_web_stats *ret)
         .connections_overdue = load(&web->deadlines.overdue),
         .auth_failures = load(&counters->auth_failures),
         .rate_limited = load(&counters->rate_limited),
+        .config_errors = gate_errors(web->gate),
     };
 }

@@ -18,11 +18,13 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "expo/expo.h"
+#include "web/access.h"
 #include "web/deadline.h"
 #include "web/jobs.h"
 #include "web/limits.h"
 #include "web/listen.h"
 #include "web/query.h"
+#include "web/tls.h"
 #include "web/web.h"
 
 /* ---- bodies of answers ---------------------------------------------------------------------- */
@@ -37,7 +39,8 @@ struct nv_bodies {
     pthread_mutex_t lock;
     struct nv_body *kept;
     size_t n_kept, bytes_kept;
-    struct nv_compressor *compressor; /* one at rest; a second scrape at the same time makes its own */
+    struct nv_compressor
+        *compressor; /* one at rest; a second scrape at the same time makes its own */
 };
 
 void nv_bodies_init(struct nv_bodies *bodies);
@@ -54,21 +57,22 @@ int nv_body_compress(struct nv_body **body, enum nv_expo_coding coding);
 /* ---- connections and requests --------------------------------------------------------------- */
 
 enum nv_stage {
-    NV_STAGE_HEAD, /* the head is read */
-    NV_STAGE_BODY, /* its body is read and dropped */
+    NV_STAGE_HEAD,     /* the head is read */
+    NV_STAGE_BODY,     /* its body is read and dropped */
     NV_STAGE_PASSWORD, /* a job verifies the password */
-    NV_STAGE_PASS, /* a job scrapes */
+    NV_STAGE_PASS,     /* a job scrapes */
     NV_STAGE_ANSWERED,
 };
 
 struct nv_request {
     enum nv_stage stage;
     size_t body_seen;
-    struct nv_buf query;  /* raw, as in the request line */
+    struct nv_buf query; /* raw, as in the request line */
     struct nv_arena memory;
 
-    struct nv_access *access; /* counted: the configuration it was admitted under */
-    bool allowed;             /* after NV_STAGE_PASSWORD */
+    struct nv_access *access; /* counted: the configuration it was admitted under; or NULL */
+    struct nv_credentials *credentials; /* in `memory`, while a job verifies them */
+    int verdict;                        /* of that job: 1 right, 0 wrong, -EAGAIN not asked */
 
     /* A scrape. */
     bool counted, limited; /* in flight; under the limit of concurrent requests */
@@ -123,13 +127,17 @@ struct nv_web {
     struct nv_gather *gather;
     const char *const *collectors;
     size_t n_collectors;
-    uint64_t node_collectors[NV_GATHER_COLLECTORS_MAX / 64]; /* which of gather's collect[] may name */
+    uint64_t
+        node_collectors[NV_GATHER_COLLECTORS_MAX / 64]; /* which of gather's collect[] may name */
 
     struct nv_door doors[NV_WEB_LISTENERS_MAX];
     size_t n_doors;
-    bool started, ready /* atomic */;
+    bool started;
+    bool ready, stopping; /* atomic */
 
-    struct nv_gate *gate; /* access.h; NULL without a web configuration */
+    struct nv_gate *gate; /* NULL without a web configuration */
+    bool tls;             /* as at the start */
+    const char *warning;
 
     struct nv_deadlines deadlines;
     struct nv_jobs passes, passwords;
@@ -165,7 +173,8 @@ enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
                           struct MHD_Response *response);
 
 /* Text that outlives the server, or is copied; as an error page of Go: nosniff. */
-enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status, const char *text);
+enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status,
+                                const char *text);
 
 void nv_add_header(struct MHD_Response *response, const char *name, const char *value);
 

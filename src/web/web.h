@@ -16,7 +16,8 @@
 #include "gather/gather.h"
 
 struct nv_web_options {
-    const char *const *listen; /* ":9100", "127.0.0.1:9100", "[::1]:9100", "unix:PATH", "vsock://:9100" */
+    const char *const
+        *listen; /* ":9100", "127.0.0.1:9100", "[::1]:9100", "unix:PATH", "vsock://:9100" */
     size_t n_listen;
     bool systemd_socket;        /* serve inherited sockets instead of `listen` */
     const char *telemetry_path; /* "/metrics" */
@@ -26,7 +27,8 @@ struct nv_web_options {
     const char *version, *branch, *revision; /* shown on the landing page */
 
     struct nv_gather *gather;
-    const char *const *collectors; /* every collector there is, on or off (collect[] tells the two apart) */
+    const char *const
+        *collectors; /* every collector there is, on or off (collect[] tells the two apart) */
     size_t n_collectors;
 };
 
@@ -60,12 +62,12 @@ const char *nv_web_warning(const struct nv_web *web); /* about the configuration
 /* Totals since the start. From any thread, a collector inside a pass included. */
 struct nv_web_stats {
     uint64_t requests_200, requests_500, requests_503; /* promhttp_metric_handler_requests_total */
-    uint64_t in_flight;                                /* promhttp_metric_handler_requests_in_flight */
-    uint64_t errors_gathering, errors_encoding;        /* promhttp_metric_handler_errors_total */
-    uint64_t requests;                                 /* on all paths */
-    uint64_t response_bytes;                           /* bodies of scrapes, as sent */
+    uint64_t in_flight;                         /* promhttp_metric_handler_requests_in_flight */
+    uint64_t errors_gathering, errors_encoding; /* promhttp_metric_handler_errors_total */
+    uint64_t requests;                          /* on all paths */
+    uint64_t response_bytes;                    /* bodies of scrapes, as sent */
     uint64_t connections, connections_open;
-    uint64_t connections_overdue;  /* ended for being too slow */
+    uint64_t connections_overdue; /* ended for being too slow */
     uint64_t auth_failures, rate_limited;
     uint64_t config_errors; /* failed attempts to read the changed configuration */
 };
