@@ -47,16 +47,16 @@ enum column {
 };
 // clang-format off
 static const struct nv_family columns[COLUMNS] = {
-    [MAX_SPEED]     = {"node_pcidevice_max_link_transfers_per_second",     NV_GAUGE, NV_TIMES(1e9), "Highest speed of the link; -1 where it is unknown."},
-    [MAX_WIDTH]     = {"node_pcidevice_max_link_width",                    NV_GAUGE, NV_AS_IS,      "Highest number of lanes; -1 where it is unknown."},
-    [CURRENT_SPEED] = {"node_pcidevice_current_link_transfers_per_second", NV_GAUGE, NV_TIMES(1e9), "Speed of the link now; -1 where it is unknown."},
-    [CURRENT_WIDTH] = {"node_pcidevice_current_link_width",                NV_GAUGE, NV_AS_IS,      "Number of lanes now; -1 where it is unknown."},
-    [D3COLD]        = {"node_pcidevice_d3cold_allowed",                    NV_GAUGE, NV_AS_IS,      "Whether the device may be switched off to sleep."},
-    [AUTOPROBE]     = {"node_pcidevice_sriov_drivers_autoprobe",           NV_GAUGE, NV_AS_IS,      "Whether drivers bind to new virtual functions."},
-    [NUMVFS]        = {"node_pcidevice_sriov_numvfs",                      NV_GAUGE, NV_AS_IS,      "Virtual functions in use."},
-    [TOTALVFS]      = {"node_pcidevice_sriov_totalvfs",                    NV_GAUGE, NV_AS_IS,      "Virtual functions there can be."},
-    [VF_MSIX]       = {"node_pcidevice_sriov_vf_total_msix",               NV_GAUGE, NV_AS_IS,      "Interrupt vectors for virtual functions."},
-    [NUMA_NODE]     = {"node_pcidevice_numa_node",                         NV_GAUGE, NV_AS_IS,      "NUMA node the device is attached to."},
+    [MAX_SPEED]     = {"node_pcidevice_max_link_transfers_per_second",     NV_GAUGE, NV_AS_IS, "Highest speed of the link; -1 where it is unknown."},
+    [MAX_WIDTH]     = {"node_pcidevice_max_link_width",                    NV_GAUGE, NV_AS_IS, "Highest number of lanes; -1 where it is unknown."},
+    [CURRENT_SPEED] = {"node_pcidevice_current_link_transfers_per_second", NV_GAUGE, NV_AS_IS, "Speed of the link now; -1 where it is unknown."},
+    [CURRENT_WIDTH] = {"node_pcidevice_current_link_width",                NV_GAUGE, NV_AS_IS, "Number of lanes now; -1 where it is unknown."},
+    [D3COLD]        = {"node_pcidevice_d3cold_allowed",                    NV_GAUGE, NV_AS_IS, "Whether the device may be switched off to sleep."},
+    [AUTOPROBE]     = {"node_pcidevice_sriov_drivers_autoprobe",           NV_GAUGE, NV_AS_IS, "Whether drivers bind to new virtual functions."},
+    [NUMVFS]        = {"node_pcidevice_sriov_numvfs",                      NV_GAUGE, NV_AS_IS, "Virtual functions in use."},
+    [TOTALVFS]      = {"node_pcidevice_sriov_totalvfs",                    NV_GAUGE, NV_AS_IS, "Virtual functions there can be."},
+    [VF_MSIX]       = {"node_pcidevice_sriov_vf_total_msix",               NV_GAUGE, NV_AS_IS, "Interrupt vectors for virtual functions."},
+    [NUMA_NODE]     = {"node_pcidevice_numa_node",                         NV_GAUGE, NV_AS_IS, "NUMA node the device is attached to."},
 };
 // clang-format on
 static const struct nv_table devices = {NV_LABELS(ADDRESS), columns, COLUMNS};
@@ -332,7 +332,7 @@ static int identify(struct nv_pass *pass, struct device *device)
     return 0;
 }
 
-/* "8.0 GT/s PCIe" in GT/s, a plain number as it is; `unknown` where there is none. */
+/* "8.0 GT/s PCIe" in transfers per second, a plain number as it is; `unknown` where there is none. */
 static int read_real(struct nv_pass *pass, const struct device *device, const char *file,
                      bool is_speed, double unknown, double *ret)
 {
@@ -345,8 +345,10 @@ static int read_real(struct nv_pass *pass, const struct device *device, const ch
         return r < 0 ? r : 0;
     if (is_speed) {
         struct nv_str speed = nv_str_cut(&text, ' ');
-        if (nv_str_starts(text, "GT/s") && nv_str_to_real(speed, ret))
+        if (nv_str_starts(text, "GT/s") && nv_str_to_real(speed, ret)) {
+            *ret *= 1e9;
             return 0;
+        }
     } else if (nv_str_to_i64(text, &number)) {
         *ret = (double)number;
         return 0;
