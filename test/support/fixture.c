@@ -30,10 +30,15 @@ static void bench_open(struct bench *bench, const struct nv_collector *collector
     const struct nv_collector *const list[] = {collector, NULL};
     const char *argv[FLAGS_MAX + 8] = {"--path.procfs=proc", "--path.sysfs=sys",
                                        "--path.rootfs=root", "--path.udev.data=udev"};
+    char on[64];
     int argc = 4;
 
-    for (size_t i = 0; flags && flags[i] && i < FLAGS_MAX; i++)
-        argv[argc++] = flags[i];
+    snprintf(on, sizeof(on), "--collector.%s", collector->name);
+    argv[argc++] = on; /* expressions are compiled for what is on only */
+    for (size_t i = 0; flags && flags[i] && i < FLAGS_MAX; i++) {
+        if (strcmp(flags[i], on) != 0)
+            argv[argc++] = flags[i];
+    }
     *bench = (struct bench){.options = nv_options_new("nodevitals", "")};
     ck_assert_ptr_nonnull(bench->options);
     int r = nv_options_parse(bench->options, list, argc, argv);
