@@ -1,7 +1,8 @@
 /*
  * server.h - the inside of the HTTP server: what its files share.
  *
- *   server.c   listeners and event loops, the life of connections and requests
+ *   server.c   listeners and event loops, start and stop
+ *   request.c  the life of connections and requests, who may ask
  *   route.c    which path means what; the small pages
  *   scrape.c   the telemetry path: selection, limit, pass, exposition
  *   body.c     memory of answers, kept for the next
@@ -177,6 +178,16 @@ enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned statu
                                 const char *text);
 
 void nv_add_header(struct MHD_Response *response, const char *name, const char *value);
+
+/* request.c: what libmicrohttpd calls */
+void nv_on_connection(void *door, struct MHD_Connection *mhd, void **context,
+                      enum MHD_ConnectionNotificationCode code);
+void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char *path,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_n, void **context);
+void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                     enum MHD_RequestTerminationCode how);
 
 /* route.c */
 bool nv_route_is_health(const char *path);

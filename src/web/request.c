@@ -1,0 +1,307 @@
+#include "web/server.h"
+
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/assert.h"
+
+_Thread_local struct nv_lane nv_lane;
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+void nv_add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    (void)!MHD_add_response_header(response, name, value); /* fails for want of memory only */
+}
+
+enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
+                          struct MHD_Response *response)
+{
+    const struct nv_access *access = connection->request.access;
+
+    connection->request.stage = NV_STAGE_ANSWERED;
+    if (!response)
+        return MHD_NO; /* closes the connection */
+    for (size_t i = 0; access && i < access->config.n_headers; i++) {
+        const struct nv_web_header *header = &access->config.headers[i];
+        (void)MHD_del_response_header(response, header->name,
+                                      "nosniff"); /* ours would stand twice */
+        nv_add_header(response, header->name, header->value);
+    }
+    enum MHD_Result result = MHD_queue_response(connection->mhd, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status, const char *text)
+{
+    NV_AUTO_FREE char *copy =
+        strdup(text); /* libmicrohttpd wants it writable, and copies it again */
+    struct MHD_Response *response =
+        copy ? MHD_create_response_from_buffer(strlen(copy), copy, MHD_RESPMEM_MUST_COPY) : NULL;
+
+    if (response) {
+        nv_add_header(response, "Content-Type", "text/plain; charset=utf-8");
+        nv_add_header(response, "X-Content-Type-Options", "nosniff");
+        if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+            nv_add_header(response, "Allow", "GET, HEAD");
+        if (status == MHD_HTTP_UNAUTHORIZED)
+            nv_add_header(response, "WWW-Authenticate", "Basic");
+    }
+    return nv_answer(connection, status, response);
+}
+
+/* ---- the life of a connection --------------------------------------------------------------- */
+
+static void connection_begin(struct nv_door *door, struct MHD_Connection *mhd, void **context)
+{
+    struct nv_web *web = door->web;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct nv_connection *connection = calloc(1, sizeof(*connection));
+
+    nv_lane.connections++;
+    nv_count(&web->counters.connections);
+    nv_count(&web->counters.connections_open);
+    *context = connection;
+    if (!connection) { /* cannot be refused here: what follows sees that there is none */
+        shutdown(info->connect_fd, SHUT_RDWR);
+        return;
+    }
+    connection->magic = NV_CONNECTION_MAGIC;
+    connection->web = web;
+    connection->door = door;
+    connection->mhd = mhd;
+    connection->request.query = NV_BUF(NV_WEB_QUERY_MAX);
+    connection->request.memory = NV_ARENA(128 << 10);
+    nv_deadline_add(&web->deadlines, &connection->deadline, info->connect_fd, NV_WEB_HEAD_MS);
+    if (nv_web_has_tls(web)) {
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        connection->tls = nv_gate_tls(web->gate);
+        nv_tls_attach(connection->tls, info->tls_session);
+    }
+}
+
+static void connection_end(struct nv_door *door, struct nv_connection *connection)
+{
+    if (nv_lane.connections) /* at the stop another thread may clean up */
+        nv_lane.connections--;
+    __atomic_sub_fetch(&door->web->counters.connections_open, 1, __ATOMIC_RELAXED);
+    if (!connection)
+        return;
+    nv_assert(connection->magic == NV_CONNECTION_MAGIC);
+    nv_deadline_remove(&door->web->deadlines, &connection->deadline);
+    nv_tls_unref(connection->tls);
+    nv_buf_done(&connection->request.query);
+    nv_arena_done(&connection->request.memory);
+    connection->magic = 0;
+    free(connection);
+}
+
+void nv_on_connection(void *door, struct MHD_Connection *mhd, void **context,
+                      enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        connection_begin(door, mhd, context);
+    else
+        connection_end(door, *context);
+}
+
+static struct nv_connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct nv_connection *connection = info ? info->socket_context : NULL;
+
+    nv_assert(!connection || connection->magic == NV_CONNECTION_MAGIC);
+    return connection;
+}
+
+/* ---- the life of a request ------------------------------------------------------------------ */
+
+/* The request line as it came, before libmicrohttpd decodes it. Its result is the request's context. */
+void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct nv_connection *connection = connection_of(mhd);
+    const char *mark = strchr(uri, '?');
+
+    (void)cls;
+    if (!connection)
+        return NULL;
+    struct nv_request *request = &connection->request;
+    request->stage = NV_STAGE_HEAD;
+    request->body_seen = 0;
+    request->counted = request->limited = false;
+    request->status = 0;
+    nv_arena_reset(&request->memory);
+    nv_buf_reset(&request->query);
+    if (mark)
+        nv_buf_text(&request->query, mark + 1);
+    return request;
+}
+
+void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                     enum MHD_RequestTerminationCode how)
+{
+    struct nv_request *request = *context;
+
+    (void)cls;
+    (void)how;
+    (void)mhd;
+    if (!request)
+        return;
+    *context = NULL;
+    nv_scrape_completed(request);
+    nv_access_unref(nv_take(request->access));
+    nv_deadline_set(&nv_connection_of(request)->deadline, NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
+}
+
+/* ---- who may ask ---------------------------------------------------------------------------- */
+
+static enum MHD_Result refuse_user(struct nv_connection *connection)
+{
+    nv_count(&connection->web->counters.auth_failures);
+    return nv_answer_error(connection, MHD_HTTP_UNAUTHORIZED, "Unauthorized\n");
+}
+
+static void verify(struct nv_job *job)
+{
+    struct nv_request *request =
+        (struct nv_request *)(void *)((char *)job - offsetof(struct nv_request, job));
+    struct nv_connection *connection = nv_connection_of(request);
+    struct nv_web *web = connection->web;
+
+    nv_assert(connection->magic == NV_CONNECTION_MAGIC);
+    if (!__atomic_load_n(&web->stopping, __ATOMIC_RELAXED))
+        request->verdict = nv_gate_verify(web->gate, request->access, request->credentials);
+    MHD_resume_connection(connection->mhd);
+}
+
+/* A password that was not seen lately: bcrypt takes as long as many scrapes, so others go on meanwhile. */
+static enum MHD_Result ask_bcrypt(struct nv_connection *connection,
+                                  const struct nv_credentials *credentials)
+{
+    struct nv_request *request = &connection->request;
+
+    request->credentials = nv_arena_alloc(&request->memory, sizeof(*credentials));
+    if (!request->credentials)
+        return nv_answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL);
+    *request->credentials = *credentials;
+    request->verdict = -EAGAIN;
+    request->stage = NV_STAGE_PASSWORD;
+    request->job.run = verify;
+    MHD_suspend_connection(connection->mhd);
+    if (nv_jobs_add(&connection->web->passwords, &request->job) < 0)
+        MHD_resume_connection(connection->mhd); /* without a verdict */
+    return MHD_YES;
+}
+
+static enum MHD_Result after_bcrypt(struct nv_connection *connection, const char *path)
+{
+    struct nv_request *request = &connection->request;
+
+    explicit_bzero(request->credentials, sizeof(*request->credentials));
+    if (request->verdict < 0)
+        return nv_answer_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                               "Too busy, try again later.\n");
+    return request->verdict ? nv_route(connection, path) : refuse_user(connection);
+}
+
+static enum MHD_Result check_user(struct nv_connection *connection, const char *path)
+{
+    const struct nv_access *access = connection->request.access;
+    const char *header = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_AUTHORIZATION);
+    struct nv_credentials credentials;
+
+    if (access->config.n_users == 0)
+        return nv_route(connection, path);
+    if (!header || !nv_credentials_read(header, &credentials))
+        return refuse_user(connection);
+    int verdict = nv_gate_recall(connection->web->gate, access, &credentials);
+    enum MHD_Result result = verdict > 0    ? nv_route(connection, path)
+                             : verdict == 0 ? refuse_user(connection)
+                                            : ask_bcrypt(connection, &credentials);
+    explicit_bzero(&credentials, sizeof(credentials));
+    return result;
+}
+
+/* Health needs neither password nor token, and is told even while the configuration is broken: whoever
+ * restarts us for want of it would not mend that. */
+static enum MHD_Result admit(struct nv_connection *connection, const char *path, const char *method)
+{
+    struct nv_web *web = connection->web;
+    struct nv_request *request = &connection->request;
+
+    if (request->query.failed)
+        return nv_answer_error(connection, MHD_HTTP_URI_TOO_LONG, "URI Too Long\n");
+    if (web->gate)
+        request->access = nv_gate_access(web->gate);
+    if (nv_route_is_health(path))
+        return nv_route_health(connection, path, method);
+    if (!web->gate)
+        return nv_route(connection, path);
+    if (!request->access)
+        return nv_answer_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
+                               "Internal Server Error\n");
+    if (!nv_gate_take_token(web->gate)) {
+        nv_count(&web->counters.rate_limited);
+        return nv_answer_error(connection, MHD_HTTP_TOO_MANY_REQUESTS, "Too Many Requests\n");
+    }
+    return check_user(connection, path);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* A body means nothing here; one that is announced as long is refused before it is sent. */
+static enum MHD_Result begin(struct nv_connection *connection)
+{
+    const char *length = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_CONTENT_LENGTH);
+    uint64_t n = 0;
+
+    connection->request.stage = NV_STAGE_BODY;
+    nv_deadline_set(&connection->deadline, NV_WEB_HEAD_MS);
+    if (length && (!nv_str_to_u64(nv_str(length), &n) || n > NV_WEB_BODY_MAX))
+        return nv_answer_error(connection, MHD_HTTP_CONTENT_TOO_LARGE,
+                               "Request Entity Too Large\n");
+    return MHD_YES;
+}
+
+enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char *path,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_n, void **context)
+{
+    struct nv_request *request = *context;
+
+    (void)cls;
+    (void)mhd;
+    (void)version;
+    (void)upload;
+    if (!request)
+        return MHD_NO;
+    struct nv_connection *connection = nv_connection_of(request);
+    nv_assert(connection->magic == NV_CONNECTION_MAGIC);
+
+    switch (request->stage) {
+    case NV_STAGE_HEAD:
+        return begin(connection);
+    case NV_STAGE_BODY:
+        if (*upload_n) {
+            request->body_seen += *upload_n;
+            *upload_n = 0;
+            return request->body_seen > NV_WEB_BODY_MAX ? MHD_NO : MHD_YES;
+        }
+        nv_count(&connection->web->counters.requests);
+        nv_deadline_set(&connection->deadline, NV_WEB_ANSWER_MS);
+        return admit(connection, path, method);
+    case NV_STAGE_PASSWORD:
+        return after_bcrypt(connection, path);
+    case NV_STAGE_PASS:
+        return nv_scrape_answer(connection);
+    case NV_STAGE_ANSWERED:
+        *upload_n = 0; /* refused early: what still comes is dropped */
+        return MHD_YES;
+    }
+    return MHD_NO;
+}
