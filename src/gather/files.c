@@ -192,8 +192,14 @@ size_t nv_files_kept(struct nv_files *files)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+/* Whether one read that leaves room has read it all: attributes of sysfs and sysctls come whole. */
+static bool comes_whole(const char *path)
+{
+    return strncmp(path, "sys/", 4) == 0 || strncmp(path, "proc/sys/", 9) == 0;
+}
+
 /* What stands in the file now. A seq_file of many records answers some 4 KiB at a time however large the
- * buffer, so only a read of 0 bytes is the end; a sysfs attribute comes whole. */
+ * buffer, so only a read of 0 bytes is the end. */
 static int read_all(int fd, size_t max, bool whole, struct nv_buf *out)
 {
     nv_buf_reset(out);
@@ -229,7 +235,7 @@ static int read_fresh(struct nv_files *files, const char *path, uint64_t hash, s
 
     if (fd < 0)
         return fd;
-    int r = read_all(fd, max, root->live && root == &files->roots[SYS], out);
+    int r = read_all(fd, max, root->live && comes_whole(path), out);
     if (r == 0 && may_keep(root, path, pinned)) {
         pthread_mutex_lock(&files->lock);
         if (keep(files, path, hash, fd, pinned))
@@ -245,7 +251,6 @@ int nv_files_read(struct nv_files *files, const char *path, size_t max, bool pin
                   struct nv_buf *out)
 {
     uint64_t hash = nv_hash(path, strlen(path), 0);
-    bool whole = strncmp(path, "sys/", 4) == 0;
 
     pthread_mutex_lock(&files->lock);
     struct kept *kept = find_kept(files, path, hash);
@@ -258,7 +263,7 @@ int nv_files_read(struct nv_files *files, const char *path, size_t max, bool pin
     if (fd < 0)
         return read_fresh(files, path, hash, max, pinned, out);
 
-    int r = read_all(fd, max, whole, out);
+    int r = read_all(fd, max, comes_whole(path), out);
     bool gone = r == -ENODEV || r == -ESRCH || r == -ESTALE || r == -ENXIO;
     pthread_mutex_lock(&files->lock);
     kept = find_kept(files, path, hash); /* it may have moved, but not gone: we are a reader */

@@ -292,6 +292,7 @@ static void post_jobs(struct nv_gather *gather, const struct nv_gather_selection
         run->deadline_ns = deadline_ns;
         nv_jobs_post(gather->jobs, run, gather->pass);
     }
+    nv_jobs_go(gather->jobs);
 }
 
 /* All files first, so that the samples of a pass belong to one moment. */
@@ -383,18 +384,30 @@ static void be_late(struct nv_run *run, int64_t now)
     speak_of_result(run);
 }
 
+/* Until when a pass waits for a run. */
+static int64_t patience(const struct nv_run *run, int64_t begin_ns, int64_t deadline_ns)
+{
+    int64_t own_ns = begin_ns + INT64_C(1000000) * run->collector->deadline_ms;
+
+    return run->collector->deadline_ms && own_ns < deadline_ns ? own_ns : deadline_ns;
+}
+
+/* Waits for all, the last posted first, since one wait then mostly does; then takes what they have. */
 static size_t await_jobs(struct nv_gather *gather, const struct nv_gather_selection *selection,
                          int64_t begin_ns, int64_t deadline_ns)
 {
     size_t dropped = 0;
 
+    for (size_t i = gather->n_runs; i-- > 0;) {
+        struct nv_run *run = gather->runs[i];
+        if (may_block(run) && selected(gather, selection, i))
+            run->fresh = nv_jobs_wait(gather->jobs, run, patience(run, begin_ns, deadline_ns));
+    }
     for (size_t i = 0; i < gather->n_runs; i++) {
         struct nv_run *run = gather->runs[i];
         if (!may_block(run) || !selected(gather, selection, i))
             continue;
-        int64_t own_ns = begin_ns + INT64_C(1000000) * run->collector->deadline_ms;
-        int64_t until = run->collector->deadline_ms && own_ns < deadline_ns ? own_ns : deadline_ns;
-        if (nv_jobs_wait(gather->jobs, run, until))
+        if (run->fresh)
             dropped += publish(run);
         else
             be_late(run, nv_monotonic_ns());

@@ -14,6 +14,7 @@ struct nv_jobs {
     uint64_t passes[QUEUE_SIZE];
     size_t first, n_queued;
     size_t n_workers, n_idle, n_ended; /* n_ended counts runs, and never goes back */
+    const struct nv_run *awaited;      /* whose end the owner sleeps for */
     bool stopping;
 };
 
@@ -42,7 +43,8 @@ static void run_next(struct nv_jobs *jobs, struct nv_lane *lane)
     pthread_mutex_lock(&jobs->lock);
     run->busy = false;
     jobs->n_ended++;
-    pthread_cond_broadcast(&jobs->done);
+    if (jobs->awaited == run)
+        pthread_cond_broadcast(&jobs->done);
 }
 
 static void *worker_main(void *user)
@@ -100,11 +102,17 @@ bool nv_jobs_post(struct nv_jobs *jobs, struct nv_run *run, uint64_t pass)
         jobs->queue[at] = run;
         jobs->passes[at] = pass;
         run->busy = true;
-        if (jobs->n_queued == 1)
-            wake_worker(jobs);
     }
     pthread_mutex_unlock(&jobs->lock);
     return posted;
+}
+
+void nv_jobs_go(struct nv_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    if (jobs->n_queued)
+        wake_worker(jobs);
+    pthread_mutex_unlock(&jobs->lock);
 }
 
 static void wait_until(struct nv_jobs *jobs, int64_t deadline_ns)
@@ -117,6 +125,7 @@ static void wait_until(struct nv_jobs *jobs, int64_t deadline_ns)
 bool nv_jobs_wait(struct nv_jobs *jobs, struct nv_run *run, int64_t deadline_ns)
 {
     pthread_mutex_lock(&jobs->lock);
+    jobs->awaited = run;
     for (int64_t now; run->busy && (now = nv_monotonic_ns()) < deadline_ns;) {
         size_t before = jobs->n_ended;
         int64_t stall = now + STALL_MS * 1000000;
@@ -126,6 +135,7 @@ bool nv_jobs_wait(struct nv_jobs *jobs, struct nv_run *run, int64_t deadline_ns)
             wake_worker(jobs);
     }
     bool ended = !run->busy;
+    jobs->awaited = NULL;
     pthread_mutex_unlock(&jobs->lock);
     return ended;
 }

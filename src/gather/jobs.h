@@ -20,10 +20,13 @@ struct nv_jobs *nv_jobs_new(void);
 /* Waits for workers to end; false where one hangs, and then what its run uses must stay. */
 bool nv_jobs_free(struct nv_jobs *jobs);
 
-/* Queues a run. False where the previous one has not ended. */
+/* Queues a run, for nv_jobs_go() to begin. False where the previous one has not ended. */
 bool nv_jobs_post(struct nv_jobs *jobs, struct nv_run *run, uint64_t pass);
 
-/* Waits until the run has ended, or the deadline. */
+/* Wakes a worker for what was posted. */
+void nv_jobs_go(struct nv_jobs *jobs);
+
+/* Waits until the run has ended, or the deadline. To be woken once, wait for the run posted last first. */
 bool nv_jobs_wait(struct nv_jobs *jobs, struct nv_run *run, int64_t deadline_ns);
 
 bool nv_jobs_busy(struct nv_jobs *jobs, const struct nv_run *run);

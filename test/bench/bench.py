@@ -110,8 +110,9 @@ def kept_files(server):
             name = os.readlink(link)
         except OSError:
             continue
+        name = name.replace(" (deleted)", "").replace(f"/proc/{server.process.pid}/", "/proc/self/")
         if name.startswith(("/proc/", "/sys/")) and os.path.isfile(name):
-            names.add(name.replace(f"/proc/{server.process.pid}/", "/proc/self/"))
+            names.add(name)
     return sorted(names)
 
 
