@@ -98,8 +98,7 @@ fuzz_all() {
 
 valgrind_run() {
     valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect \
-        --errors-for-leak-kinds=definite,indirect --trace-children=no \
-        --suppressions="$tree/test/support/valgrind.supp" "$@"
+        --errors-for-leak-kinds=definite,indirect "$@"
 }
 
 # The agent answers, stops on SIGTERM with status 0, and valgrind has nothing to say.
