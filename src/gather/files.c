@@ -12,7 +12,14 @@
 #include "base/index.h"
 #include "gather/path.h"
 
-enum { ATTRIBUTE_MAX = 128, READ_SIZE = 16384, SLOTS = 4 * NV_GATHER_KEPT_MAX, FREE = 0xffff };
+enum {
+    ATTRIBUTE_MAX = 128,
+    FIRST_ROOM = 4000,
+    LEAST_ROOM = 1000,
+    ENTRIES_ROOM = 16384,
+    SLOTS = 4 * NV_GATHER_KEPT_MAX,
+    FREE = 0xffff
+};
 
 enum root_number { PROC, SYS, ROOT, UDEV, N_ROOTS };
 
@@ -204,7 +211,8 @@ static int read_all(int fd, size_t max, bool whole, struct nv_buf *out)
 {
     nv_buf_reset(out);
     for (;;) {
-        size_t want = max <= ATTRIBUTE_MAX ? max : READ_SIZE;
+        /* Small at first: what is allocated and copied once stays resident for good. */
+        size_t want = max <= ATTRIBUTE_MAX ? max : out->n ? LEAST_ROOM : FIRST_ROOM;
         if (!nv_buf_room(out, want))
             return out->failed;
         if (max > ATTRIBUTE_MAX)
@@ -307,7 +315,7 @@ static int read_entries(int fd, struct nv_buf *out)
 {
     nv_buf_reset(out);
     for (;;) {
-        if (!nv_buf_room(out, READ_SIZE))
+        if (!nv_buf_room(out, ENTRIES_ROOM))
             return out->failed;
         ssize_t n = getdents64(fd, out->p + out->n, out->size - out->n);
         if (n < 0)

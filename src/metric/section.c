@@ -20,7 +20,7 @@ enum {
     NONE = UINT32_MAX,
     UNKNOWN = UINT32_MAX,     /* column of a cell that was never published */
     DROPPED = UINT32_MAX - 1, /* the registry refused it */
-    ROWS_A_CHUNK = 256,
+    ROWS_A_CHUNK = 32,
     KEYS_MAX = 1 << 29,
     SPARE_STEPS = 64,
 };
