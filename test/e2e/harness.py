@@ -146,12 +146,12 @@ def get(url, timeout=SLOW, **headers):
 
 def samples(text):
     """The samples of classic text: {series: value}, as written."""
-    return dict(line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
+    return dict(line.rsplit(" ", 1) for line in text.split("\n") if line and line[0] != "#")
 
 
 def types(text):
     """{family: type}."""
-    return dict(line.split(" ")[2:4] for line in text.splitlines() if line.startswith("# TYPE "))
+    return dict(line.split(" ")[2:4] for line in text.split("\n") if line.startswith("# TYPE "))
 
 
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')

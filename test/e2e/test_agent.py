@@ -182,8 +182,8 @@ class Self(unittest.TestCase):
                 limit = next(line for line in file if line.startswith("Max open files")).split()[3]
             self.assertEqual(float(seen["process_max_fds"]), float(limit))
             self.assertLess(abs(float(seen["process_start_time_seconds"]) - time.time()), 300)
-            self.assertEqual(int(float(seen["process_open_fds"])),
-                             len(os.listdir(f"/proc/{pid}/fd")))
+            now_open = len(os.listdir(f"/proc/{pid}/fd"))  # perhaps without the scrape's connection
+            self.assertLessEqual(abs(float(seen["process_open_fds"]) - now_open), 2)
             self.assertGreater(float(seen["process_resident_memory_bytes"]), 1e5)
             again = wait_for(lambda: samples(agent.metrics()))
             self.assertGreaterEqual(
