@@ -1,7 +1,6 @@
 #include "expo/series.h"
 
 #include "base/utf8.h"
-#include "metric/name.h"
 
 static bool is_plain(uint32_t rune, bool first, bool colons)
 {

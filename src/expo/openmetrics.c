@@ -9,7 +9,6 @@
 #include "expo/series.h"
 
 #include "base/number.h"
-#include "metric/name.h"
 
 static const char *const types[] = {"counter", "gauge", "unknown", "summary", "histogram"};
 
@@ -17,6 +16,7 @@ static const char *const types[] = {"counter", "gauge", "unknown", "summary", "h
 struct family {
     struct nv_str name, head;
     enum nv_type type;
+    bool plain; /* neither escaped nor quoted */
 };
 
 static bool has_family(const struct nv_layout *layout, struct nv_str stem, const char *suffix)
@@ -49,18 +49,45 @@ static bool is_counter(const struct nv_layout *layout, struct nv_str name)
     return !has_family(layout, stem, "") && !has_family(layout, stem, "_created");
 }
 
-/* In HELP the double quote is escaped as well, unlike in classic text. */
-static void head(struct nv_buf *out, const struct family *as, struct nv_str help)
+/* HELP as the classic head of the family has it, escaped but for the double quote. */
+static struct nv_str classic_help(const struct nv_layout_family *family)
 {
-    if (help.n) {
-        nv_buf_text(out, "# HELP ");
+    size_t before = strlen("# HELP ") + family->name.n + 1;
+    struct nv_str rest = nv_str_from(family->head, before);
+
+    return nv_str_cut(&rest, '\n');
+}
+
+static void name(struct nv_buf *out, const struct family *as)
+{
+    if (as->plain)
+        nv_buf_str(out, as->head);
+    else
         nv_expo_quoted(out, as->head);
-        nv_buf_char(out, ' ');
-        nv_name_escape_value(out, help);
-        nv_buf_char(out, '\n');
-    }
+}
+
+/* In HELP the double quote is escaped as well, unlike in classic text. */
+static void help_line(struct nv_buf *out, const struct family *as,
+                      const struct nv_layout_family *family)
+{
+    struct nv_str classic = classic_help(family);
+
+    nv_buf_text(out, "# HELP ");
+    name(out, as);
+    nv_buf_char(out, ' ');
+    if (as->plain && nv_str_find(classic, '"') == classic.n)
+        nv_buf_str(out, classic);
+    else
+        nv_name_escape_value(out, family->help);
+    nv_buf_char(out, '\n');
+}
+
+static void head(struct nv_buf *out, const struct family *as, const struct nv_layout_family *family)
+{
+    if (family->help.n)
+        help_line(out, as, family);
     nv_buf_text(out, "# TYPE ");
-    nv_expo_quoted(out, as->head);
+    name(out, as);
     nv_buf_char(out, ' ');
     nv_buf_text(out, types[as->type]);
     nv_buf_char(out, '\n');
@@ -113,12 +140,13 @@ static void sample(const struct nv_expo_writer *w, const struct family *as,
 }
 
 static void resolve(const struct nv_expo_writer *w, const struct nv_layout_family *family,
-                    struct nv_buf *name, struct family *ret)
+                    const struct nv_series *series, struct nv_buf *escaped, struct family *ret)
 {
-    *ret = (struct family){family->name, family->name, family->type};
-    if (w->escaping != NV_ESCAPE_ALLOW_UTF8 && !nv_name_is_legacy_metric(family->name)) {
-        nv_expo_metric_name(name, family->name, w->escaping);
-        ret->name = ret->head = nv_buf_view(name);
+    *ret = (struct family){family->name, family->name, family->type,
+                           nv_expo_has_plain_name(family, series)};
+    if (w->escaping != NV_ESCAPE_ALLOW_UTF8 && !ret->plain) {
+        nv_expo_metric_name(escaped, family->name, w->escaping);
+        ret->name = ret->head = nv_buf_view(escaped);
     }
     if (family->type != NV_COUNTER)
         return;
@@ -131,7 +159,7 @@ static void resolve(const struct nv_expo_writer *w, const struct nv_layout_famil
 void nv_expo_openmetrics_family(const struct nv_expo_writer *w,
                                 const struct nv_layout_family *family)
 {
-    NV_AUTO_BUF name = NV_BUF(1 << 20);
+    NV_AUTO_BUF escaped = NV_BUF(NV_EXPO_ESCAPED_MAX);
     struct family as;
     const struct nv_series *last = NULL;
 
@@ -141,13 +169,13 @@ void nv_expo_openmetrics_family(const struct nv_expo_writer *w,
             continue;
         const struct nv_series *series = nv_layout_series(w->frame->layout, column);
         if (!last) {
-            resolve(w, family, &name, &as);
-            head(w->out, &as, family->help);
+            resolve(w, family, series, &escaped, &as);
+            head(w->out, &as, family);
         }
         if (!last || !nv_expo_same_part(last, series))
             sample(w, &as, series, column);
         last = series;
     }
-    if (name.failed)
-        w->out->failed = name.failed;
+    if (escaped.failed)
+        w->out->failed = escaped.failed;
 }

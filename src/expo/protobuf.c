@@ -161,7 +161,7 @@ static void custom(struct nv_wire *wire, const struct nv_histogram *h)
 static void labels(const struct nv_expo_writer *w, struct nv_wire *wire,
                    const struct nv_series *series, size_t n)
 {
-    NV_AUTO_BUF escaped = NV_BUF(1 << 20);
+    NV_AUTO_BUF escaped = NV_BUF(NV_EXPO_ESCAPED_MAX);
 
     for (size_t i = 0; i < n; i++) {
         size_t mark = nv_wire_open(wire, metric_label);
@@ -266,12 +266,16 @@ static void single(const struct nv_expo_writer *w, struct nv_wire *wire,
 static void head(const struct nv_expo_writer *w, struct nv_wire *wire,
                  const struct nv_layout_family *family)
 {
-    NV_AUTO_BUF name = NV_BUF(1 << 20);
+    NV_AUTO_BUF escaped = NV_BUF(NV_EXPO_ESCAPED_MAX);
+    struct nv_str name = family->name;
 
-    nv_expo_metric_name(&name, family->name, w->escaping);
-    if (name.failed)
-        w->out->failed = name.failed;
-    nv_wire_str(wire, family_name, nv_buf_view(&name));
+    if (w->escaping != NV_ESCAPE_ALLOW_UTF8 && !nv_name_is_legacy_metric(name)) {
+        nv_expo_metric_name(&escaped, name, w->escaping);
+        name = nv_buf_view(&escaped);
+    }
+    if (escaped.failed)
+        w->out->failed = escaped.failed;
+    nv_wire_str(wire, family_name, name);
     nv_wire_str(wire, family_help, family->help);
     nv_wire_enum(wire, family_type, types[family->type].number, types[family->type].word);
 }

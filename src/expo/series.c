@@ -1,7 +1,6 @@
 #include "expo/series.h"
 
 #include "base/number.h"
-#include "metric/name.h"
 
 bool nv_expo_same_metric(const struct nv_series *a, const struct nv_series *b)
 {

@@ -8,6 +8,9 @@
 #define NV_EXPO_SERIES_H
 
 #include "expo/expo.h"
+#include "metric/name.h"
+
+enum { NV_EXPO_ESCAPED_MAX = 1 << 20 }; /* bytes of an escaped name */
 
 struct nv_expo_writer {
     const struct nv_frame *frame;
@@ -28,6 +31,13 @@ void nv_expo_label_name(struct nv_buf *out, struct nv_str name, enum nv_expo_esc
 
 /* A bare name as it stands in text: in quotes where it is not legacy. */
 void nv_expo_quoted(struct nv_buf *out, struct nv_str name);
+
+/* Whether a family's name is legacy. What is known of one of its series mostly saves looking. */
+static inline bool nv_expo_has_plain_name(const struct nv_layout_family *family,
+                                          const struct nv_series *series)
+{
+    return series->legacy || nv_name_is_legacy_metric(family->name);
+}
 
 /* The native histogram at a column, or NULL. */
 static inline const struct nv_histogram *nv_expo_native(const struct nv_frame *frame, size_t column)

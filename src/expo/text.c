@@ -5,7 +5,6 @@
 #include "expo/series.h"
 
 #include "base/number.h"
-#include "metric/name.h"
 
 static const char *const types[] = {"counter", "gauge", "untyped", "summary", "histogram"};
 
@@ -22,9 +21,10 @@ static void escaped_head(struct nv_buf *out, const struct nv_layout_family *fami
     nv_buf_printf(out, " %s\n", types[family->type]);
 }
 
-static void head(const struct nv_expo_writer *w, const struct nv_layout_family *family)
+static void head(const struct nv_expo_writer *w, const struct nv_layout_family *family,
+                 const struct nv_series *series)
 {
-    if (w->escaping == NV_ESCAPE_ALLOW_UTF8 || nv_name_is_legacy_metric(family->name))
+    if (w->escaping == NV_ESCAPE_ALLOW_UTF8 || nv_expo_has_plain_name(family, series))
         nv_buf_str(w->out, family->head);
     else
         escaped_head(w->out, family, w->escaping);
@@ -38,7 +38,7 @@ static void from_parts(const struct nv_expo_writer *w, const struct nv_layout_fa
     static const char *const suffixes[] = {
         [NV_ROLE_BUCKET] = "_bucket", [NV_ROLE_SUM] = "_sum", [NV_ROLE_COUNT] = "_count"};
     const struct nv_histogram *native = nv_expo_native(w->frame, column);
-    NV_AUTO_BUF name = NV_BUF(1 << 20);
+    NV_AUTO_BUF name = NV_BUF(NV_EXPO_ESCAPED_MAX);
 
     nv_expo_metric_name(&name, family->name, w->escaping);
     if (name.failed) {
@@ -65,11 +65,10 @@ void nv_expo_text_family(const struct nv_expo_writer *w, const struct nv_layout_
         uint32_t column = family->series[i];
         if (!nv_frame_has(frame, column))
             continue;
-        if (!begun)
-            head(w, family);
-        begun = true;
-
         const struct nv_series *series = nv_layout_series(frame->layout, column);
+        if (!begun)
+            head(w, family, series);
+        begun = true;
         if ((!series->legacy && !quotes) || nv_expo_native(frame, column)) {
             from_parts(w, family, series, column);
             continue;

@@ -95,14 +95,23 @@ static inline void make_end(struct maker *m)
     nv_registry_free(m->registry);
 }
 
-/* The frame as text of a form. The caller frees it. */
-static inline char *make_text(struct maker *m, enum nv_expo_form form,
-                              enum nv_expo_escaping escaping)
+/* The frame in a form. nv_buf_done() ends the text. */
+static inline struct nv_buf make_write(struct maker *m, enum nv_expo_form form,
+                                       enum nv_expo_escaping escaping)
 {
     struct nv_buf out = NV_BUF(64 << 20);
 
     nv_expo_write(make_frame(m), (struct nv_expo_choice){form, escaping}, NULL, 0, &out);
     nv_assert(!out.failed);
+    return out;
+}
+
+/* The same as a C string, which the caller frees. */
+static inline char *make_text(struct maker *m, enum nv_expo_form form,
+                              enum nv_expo_escaping escaping)
+{
+    struct nv_buf out = make_write(m, form, escaping);
+
     nv_buf_c_string(&out);
     return out.p;
 }
