@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/index.h"
+#include "gather/absent.h"
 #include "gather/path.h"
 
 enum {
@@ -40,7 +41,8 @@ struct kept {
 
 struct nv_files {
     struct root roots[N_ROOTS];
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* what follows */
+    struct nv_absent *absent;
     uint64_t pass, swept;
     struct kept kept[NV_GATHER_KEPT_MAX];
     size_t n_kept;
@@ -66,6 +68,7 @@ struct nv_files *nv_files_new(const struct nv_gather_options *options)
 
     if (!files)
         return NULL;
+    files->absent = nv_must(nv_absent_new());
     pthread_mutex_init(&files->lock, NULL);
     memset(files->slots, 0xff, sizeof(files->slots));
     open_root(&files->roots[PROC], "proc", options->procfs);
@@ -88,6 +91,7 @@ void nv_files_free(struct nv_files *files)
             close(files->roots[i].fd);
         free(files->roots[i].path);
     }
+    nv_absent_free(files->absent);
     pthread_mutex_destroy(&files->lock);
     free(files);
 }
@@ -108,16 +112,45 @@ static struct root *find_root(struct nv_files *files, const char *path, const ch
     return NULL;
 }
 
+static bool known_absent(struct nv_files *files, const char *path, uint64_t hash)
+{
+    pthread_mutex_lock(&files->lock);
+    bool absent = nv_absent_has(files->absent, path, hash);
+    pthread_mutex_unlock(&files->lock);
+    return absent;
+}
+
+static void note_absent(struct nv_files *files, const char *path, uint64_t hash)
+{
+    pthread_mutex_lock(&files->lock);
+    nv_absent_add(files->absent, path, hash);
+    pthread_mutex_unlock(&files->lock);
+}
+
+/* A path below a live procfs or sysfs, processes aside: what is not there now comes with a notice. */
+static bool may_be_noted(const struct root *root, const char *path)
+{
+    return root->live && (strncmp(path, "proc/", 5) != 0 || !nv_is_digit(path[5]));
+}
+
 static int open_below(struct nv_files *files, const char *path, int flags, struct root **ret_root)
 {
     const char *rest;
     struct root *root = find_root(files, path, &rest);
+    uint64_t hash = nv_hash(path, strlen(path), 0);
 
     if (!root || root->fd < 0)
         return -ENOENT;
+    bool noted = may_be_noted(root, path);
+    if (noted && known_absent(files, path, hash))
+        return -ENOENT;
     int fd = openat(root->fd, rest, flags | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return -errno;
+    if (fd < 0) {
+        int r = -errno;
+        if (noted && r == -ENOENT)
+            note_absent(files, path, hash);
+        return r;
+    }
     if (ret_root)
         *ret_root = root;
     return fd;
@@ -186,6 +219,7 @@ void nv_files_next_pass(struct nv_files *files)
 {
     pthread_mutex_lock(&files->lock);
     files->pass++;
+    nv_absent_refresh(files->absent);
     pthread_mutex_unlock(&files->lock);
 }
 
@@ -232,7 +266,7 @@ static int read_all(int fd, size_t max, bool whole, struct nv_buf *out)
 
 static bool may_keep(const struct root *root, const char *path, bool pinned)
 {
-    return root->live && (pinned || strncmp(path, "proc/", 5) != 0 || !nv_is_digit(path[5]));
+    return pinned ? root->live : may_be_noted(root, path);
 }
 
 static int read_fresh(struct nv_files *files, const char *path, uint64_t hash, size_t max,

@@ -6,6 +6,7 @@
  *            at offset 0 makes the kernel render them afresh. Those of processes ("proc/<pid>/") and those
  *            on other file systems, which may be replaced by renaming, are opened each time. A descriptor
  *            whose device is gone is dropped and the path opened once more
+ *   absent   what is not there is believed absent until the kernel announces something: see absent.h
  *   threads  any; the table has a lock, which is not held while reading
  */
 #ifndef NV_GATHER_FILES_H

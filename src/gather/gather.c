@@ -303,8 +303,7 @@ static void sweep(struct nv_gather *gather, const struct nv_gather_selection *se
         if (may_block(run) || !selected(gather, selection, i))
             continue;
         for (size_t k = 0; k < run->n_sources; k++)
-            nv_run_read_source(gather->shared.files, run->sources[k], gather->pass,
-                               run->optional[k]);
+            nv_run_read_source(gather->shared.files, run->sources[k], gather->pass);
     }
 }
 

@@ -21,13 +21,9 @@ void nv_lane_done(struct nv_lane *lane)
         nv_buf_done(&lane->answers[i].messages);
 }
 
-void nv_run_read_source(struct nv_files *files, struct nv_source *source, uint64_t pass,
-                        bool optional)
+void nv_run_read_source(struct nv_files *files, struct nv_source *source, uint64_t pass)
 {
-    enum { LOOK_AGAIN = 16 }; /* passes between looks for an optional file that is not there */
-
-    bool absent = optional && source->error == -ENOENT && source->read_in;
-    if (source->read_in == pass || (absent && pass - source->read_in < LOOK_AGAIN))
+    if (source->read_in == pass)
         return;
     source->read_in = pass;
     source->error = nv_files_read(files, source->path, NV_TEXT_MAX, true, &source->text);
@@ -64,8 +60,7 @@ void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
     run->error[0] = '\0';
     nv_arena_reset(&lane->arena);
     for (size_t i = 0; i < run->n_sources; i++)
-        nv_run_read_source(nv_gather_shared(run->gather)->files, run->sources[i], pass,
-                           run->optional[i]);
+        nv_run_read_source(nv_gather_shared(run->gather)->files, run->sources[i], pass);
 
     nv_section_begin(run->section);
     run->collecting = true;

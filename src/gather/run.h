@@ -93,8 +93,7 @@ void nv_gather_link_notices(struct nv_gather *gather, uint64_t *cursor,
 extern const struct nv_host nv_host;
 
 /* Reads a source for the given pass, unless it has been. */
-void nv_run_read_source(struct nv_files *files, struct nv_source *source, uint64_t pass,
-                        bool optional);
+void nv_run_read_source(struct nv_files *files, struct nv_source *source, uint64_t pass);
 
 /* Runs collect() once, on this thread. */
 void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass);
