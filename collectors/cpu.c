@@ -148,6 +148,7 @@ struct state {
 
     /* What the directory held when it was last looked at. */
     struct nv_watch watch;
+    size_t room; /* of both arrays, in CPUs */
     struct cpu *cpus;
     size_t n_cpus;
     bool has_online;
@@ -329,13 +330,6 @@ static int by_package(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static int by_order(const void *a, const void *b)
-{
-    const struct cpu *x = a, *y = b;
-
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
 static bool read_topology(struct nv_pass *pass, struct cpu *cpu)
 {
     char path[NV_PATH_MAX];
@@ -364,11 +358,14 @@ static void add_throttles(struct nv_pass *pass, const struct nv_table *table, co
 {
     struct state *state = nv_state(pass);
     const struct cpu *last = NULL;
+    struct cpu *sorted = nv_alloc(pass, (state->n_cpus + 1) * sizeof(*sorted));
     bool core = table == &cores;
     uint64_t unused;
 
-    qsort(state->cpus, state->n_cpus, sizeof(*state->cpus), core ? by_core : by_package);
-    for (const struct cpu *cpu = state->cpus; cpu < state->cpus + state->n_cpus; cpu++) {
+    if (state->n_cpus)
+        memcpy(sorted, state->cpus, state->n_cpus * sizeof(*sorted));
+    qsort(sorted, state->n_cpus, sizeof(*sorted), core ? by_core : by_package);
+    for (const struct cpu *cpu = sorted; cpu < sorted + state->n_cpus; cpu++) {
         if (!cpu->has_topology ||
             (last && last->package == cpu->package && (!core || last->core == cpu->core)))
             continue;
@@ -385,6 +382,22 @@ static void add_throttles(struct nv_pass *pass, const struct nv_table *table, co
     }
 }
 
+static int make_room(struct state *state, size_t n)
+{
+    if (n <= state->room)
+        return 0;
+    struct cpu *cpus = reallocarray(state->cpus, n, sizeof(*cpus));
+    if (!cpus)
+        return -ENOMEM;
+    state->cpus = cpus;
+    struct throttle *throttles = reallocarray(state->throttles, 2 * n, sizeof(*throttles));
+    if (!throttles)
+        return -ENOMEM;
+    state->throttles = throttles;
+    state->room = n;
+    return 0;
+}
+
 static int discover(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
@@ -395,14 +408,7 @@ static int discover(struct nv_pass *pass)
         names.n = 0;
     else if (r < 0)
         return r;
-    struct cpu *cpus = reallocarray(state->cpus, names.n + 1, sizeof(*cpus));
-    if (cpus)
-        state->cpus = cpus;
-    struct throttle *throttles =
-        reallocarray(state->throttles, 2 * names.n + 1, sizeof(*throttles));
-    if (throttles)
-        state->throttles = throttles;
-    if (!cpus || !throttles)
+    if (make_room(state, names.n) < 0)
         return -ENOMEM;
 
     state->n_cpus = state->n_throttles = 0;
@@ -411,7 +417,7 @@ static int discover(struct nv_pass *pass)
         unsigned number;
         if (!nv_str_starts(name, "cpu") || !nv_cpu_number(nv_str_from(name, 3), &number))
             continue;
-        struct cpu *cpu = &cpus[state->n_cpus];
+        struct cpu *cpu = &state->cpus[state->n_cpus];
         *cpu = (struct cpu){.order = state->n_cpus++};
         nv_path(cpu->number, "%u", number);
         cpu->has_topology = read_topology(pass, cpu);
@@ -421,7 +427,6 @@ static int discover(struct nv_pass *pass)
     }
     add_throttles(pass, &cores, "core_throttle_count");
     add_throttles(pass, &packages, "package_throttle_count");
-    qsort(cpus, state->n_cpus, sizeof(*cpus), by_order);
     return 0;
 }
 

@@ -49,7 +49,7 @@ struct cpu {
 struct state {
     struct nv_watch watch;
     struct cpu *cpus;
-    size_t n_cpus;
+    size_t n_cpus, room;
 };
 
 /* "sys/devices/system/cpu/cpu<N>/cpufreq/", to which set() appends a file. */
@@ -104,13 +104,16 @@ static int discover(struct nv_pass *pass, struct nv_str offline)
     int r = nv_list(pass, "sys/devices/system/cpu", &names);
     if (r < 0)
         return r;
-    struct cpu *cpus = reallocarray(state->cpus, names.n + 1, sizeof(*cpus));
-    if (!cpus)
-        return -ENOMEM;
-    state->cpus = cpus;
+    if (names.n > state->room) {
+        struct cpu *cpus = reallocarray(state->cpus, names.n, sizeof(*cpus));
+        if (!cpus)
+            return -ENOMEM;
+        state->cpus = cpus;
+        state->room = names.n;
+    }
 
     for (size_t i = 0; i < names.n; i++) {
-        struct cpu *cpu = &cpus[state->n_cpus];
+        struct cpu *cpu = &state->cpus[state->n_cpus];
         char path[NV_PATH_MAX];
         if (!nv_numbered(names.at[i], "cpu", &digits) || !nv_cpu_number(digits, &number) ||
             nv_cpu_list_has(offline, number))
