@@ -11,10 +11,9 @@ static const struct command {
     const char *name, *program, *summary;
     int (*run)(const struct nv_cli *cli);
 } commands[] = {
-    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",          nv_cli_agent},
-    {"collect", "nodevitals collect", "Writes one pass over the collectors to standard output.",
-     nv_cli_collect                                                                                          },
-    {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",               nv_cli_check},
+    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.", nv_cli_agent  },
+    {"collect", "nodevitals collect", "Writes one pass to standard output.",            nv_cli_collect},
+    {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",      nv_cli_check  },
 };
 
 int nv_cli_fail(const char *format, ...)
@@ -38,6 +37,14 @@ static int finish_output(void)
     return 1;
 }
 
+/* Behind the flags of the agent, whose help is that of the whole program. */
+static void print_commands(void)
+{
+    puts("\nCommands, each with its own --help:");
+    for (size_t i = 0; i < NV_LEN(commands); i++)
+        printf("  %-26s  %s\n", commands[i].name, commands[i].summary);
+}
+
 int nv_cli_options(const struct nv_cli *cli, struct nv_options *options, int *ret_status)
 {
     int r = nv_options_parse(options, cli->builtins, cli->argc, cli->argv);
@@ -52,6 +59,8 @@ int nv_cli_options(const struct nv_cli *cli, struct nv_options *options, int *re
         nv_version_print(stdout);
     else
         nv_flags_print(options->flags, (enum nv_flags_outcome)r, stdout);
+    if ((r == NV_FLAGS_HELP || r == NV_FLAGS_HELP_LONG) && cli->program == commands[0].program)
+        print_commands();
     *ret_status = finish_output();
     return -1;
 }

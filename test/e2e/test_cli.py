@@ -24,6 +24,7 @@ class CommandLine(unittest.TestCase):
         for heading in ("General:", "Web:", "Storage:", "Collector cpu:", "Collector diskstats:"):
             self.assertIn(f"\n{heading}\n", text)
         self.assertIn("--[no-]collector.cpu", text)
+        self.assertRegex(text, r"\nCommands, [^\n]*:\n  agent  .*\n  collect  .*\n  check  ")
         self.assertEqual(text, self.asked("-h"))
         self.assertLessEqual(len(text.splitlines()), len(self.asked("--help-long").splitlines()))
 
