@@ -76,7 +76,7 @@ static inline struct nv_str nv_str_from(struct nv_str s, size_t from)
 {
     if (from > s.n)
         from = s.n;
-    return (struct nv_str){s.p + from, s.n - from};
+    return (struct nv_str){from ? s.p + from : s.p, s.n - from};
 }
 
 /* Where `c` first stands; s.n when it does not. */
