@@ -88,6 +88,7 @@ static const struct {
     {"# HELP 1 x\n",                               LINE(1) "invalid metric name in comment"                  },
     {"# HELP a-b x\n",                             LINE(1) "invalid metric name in comment"                  },
     {"# HELP a x\n# HELP a x\n",                   LINE(2) "second HELP line for metric name \"a\""          },
+    {"# HELP a x\\\n",                             LINE(1) "invalid escape sequence '\\\n'"                  },
     {"# HELP a \\x\n",                             LINE(1) "invalid escape sequence '\\x'"                   },
     {"# TYPE a gauge\n# TYPE a gauge\n",
      LINE(2) "second TYPE line for metric name \"a\", or TYPE reported after samples"                        },
