@@ -1,9 +1,9 @@
 /*
  * meminfo - where the memory is.
  *
- * Source: /proc/meminfo: "Key:  number kB", or no unit for what counts pages. The keys below are
- * those node_exporter knows; newer ones of the file are left out. A key the kernel lacks, or was built
- * without, is absent. Numbers come out in bytes, but for HugePages_*, which count pages.
+ * Source: /proc/meminfo: "Key:  number kB", or no unit for what counts pages. The keys below are those
+ * node_exporter 1.12 knows and, at the end, those that it had until it got a list of its own and that
+ * dashboards still ask for; others of the file are left out. A key the kernel lacks, or was built without, is absent. Numbers come out in bytes, but for HugePages_*, which count pages.
  */
 #include <nodevitals/collector.h>
 
@@ -60,6 +60,13 @@ static const struct nv_family columns[] = {
     {"node_memory_HugePages_Free",          NV_GAUGE, NV_AS_IS, "Huge pages not allocated."},
     {"node_memory_HugePages_Rsvd",          NV_GAUGE, NV_AS_IS, "Huge pages promised but not allocated."},
     {"node_memory_HugePages_Surp",          NV_GAUGE, NV_AS_IS, "Huge pages above the configured number."},
+    {"node_memory_KReclaimable_bytes",      NV_GAUGE, NV_AS_IS, "Kernel memory that can be reclaimed, slabs included."},
+    {"node_memory_SecPageTables_bytes",     NV_GAUGE, NV_AS_IS, "Page tables of virtual machines and IOMMUs."},
+    {"node_memory_FileHugePages_bytes",     NV_GAUGE, NV_AS_IS, "Page cache in huge pages."},
+    {"node_memory_FilePmdMapped_bytes",     NV_GAUGE, NV_AS_IS, "Page cache mapped by programs as huge pages."},
+    {"node_memory_Hugetlb_bytes",           NV_GAUGE, NV_AS_IS, "Memory in huge pages of all sizes."},
+    {"node_memory_Unaccepted_bytes",        NV_GAUGE, NV_AS_IS, "Memory of a confidential guest that it has not accepted yet."},
+    {"node_memory_Balloon_bytes",           NV_GAUGE, NV_AS_IS, "Memory the balloon driver has given back to the host."},
 };
 
 /* Their keys. The order is mostly that of the file, so that the next line's key is soon found. */
@@ -72,7 +79,8 @@ static const char *const keys[] = {
     "VmallocUsed", "VmallocChunk", "Percpu", "HardwareCorrupted", "AnonHugePages",
     "ShmemHugePages", "ShmemPmdMapped", "CmaTotal", "CmaFree", "Hugepagesize", "DirectMap4k",
     "DirectMap2M", "DirectMap1G", "HugePages_Total", "HugePages_Free", "HugePages_Rsvd",
-    "HugePages_Surp",
+    "HugePages_Surp", "KReclaimable", "SecPageTables", "FileHugePages", "FilePmdMapped", "Hugetlb",
+    "Unaccepted", "Balloon",
 };
 // clang-format on
 _Static_assert(NV_LEN(keys) == NV_LEN(columns), "one key per column");
