@@ -17,10 +17,16 @@ START_TEST(every_fixture_matches_its_golden_file) /* looped: _i is one collector
 }
 END_TEST
 
+/* These read a bus, no files: test_systemd.c and test_logind.c have a manager for them. */
+static const char *const without_files[] = {"systemd", "logind"};
+
 START_TEST(every_collector_has_a_fixture)
 {
     const struct nv_collector *collector = nv_builtin_collectors[_i];
 
+    for (size_t i = 0; i < NV_LEN(without_files); i++)
+        if (strcmp(collector->name, without_files[i]) == 0)
+            return;
     ck_assert_msg(nv_fixture_count(collector->name) > 0, "%s has no fixture", collector->name);
 }
 END_TEST
@@ -40,6 +46,7 @@ int main(void)
     TCase *golden = tcase_create("golden"), *torture = tcase_create("torture");
     int n = 0;
 
+    nv_quiet();
     while (nv_builtin_collectors[n])
         n++;
     tcase_set_timeout(golden, 60);

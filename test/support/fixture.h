@@ -36,6 +36,9 @@ bool nv_has_sample(const char *text, const char *series);
  * every file missing, empty, and unreadable text; nothing is checked but that it returns. */
 void nv_fixture_torture(const struct nv_collector *collector, size_t i);
 
+/* Sends the log to nowhere, unless NV_VERBOSE is in the environment. */
+void nv_quiet(void);
+
 /* A temporary folder that goes when the program ends; files made below a folder, with their parents. */
 const char *nv_temp_dir(void);
 void nv_write_file(const char *dir, const char *path, const char *text);

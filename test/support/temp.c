@@ -1,10 +1,12 @@
 /*
  * Folders and files for tests.
  */
+#include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "support/fixture.h"
 
 static char temp_dir[256];
@@ -20,6 +22,12 @@ static void remove_temp(void)
 {
     if (getpid() == temp_owner)
         nftw(temp_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void nv_quiet(void)
+{
+    if (!getenv("NV_VERBOSE"))
+        nv_log_setup(NV_ERROR, NV_LOG_LOGFMT, open("/dev/null", O_WRONLY | O_CLOEXEC));
 }
 
 const char *nv_temp_dir(void)
