@@ -1,14 +1,15 @@
 #include "base/log.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 enum {
     ATTRIBUTE_MAX = 1024, /* bytes of the attribute beside the message */
@@ -103,28 +104,6 @@ static bool put_whole(struct line *line, const char *p, size_t n)
     return true;
 }
 
-/* Length of the UTF-8 sequence at the front, and its character; 0 where the bytes are none. */
-static size_t decode(struct nv_str s, uint32_t *ret)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char c = (unsigned char)s.p[0];
-    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    uint32_t value = n < 2 ? c : c & (0xffu >> (n + 1));
-
-    if (n == 0 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        unsigned char next = (unsigned char)s.p[i];
-        if ((next & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (next & 0x3f);
-    }
-    if (value < least[n] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-        return 0;
-    *ret = value;
-    return n;
-}
-
 /* Characters that show nothing, or that change how their neighbours show. */
 static bool is_hidden(uint32_t c)
 {
@@ -158,7 +137,7 @@ static void put_escaped(struct line *line, enum nv_log_form form, struct nv_str 
     while (s.n) {
         char text[16];
         uint32_t c = 0;
-        size_t n = decode(s, &c);
+        size_t n = nv_utf8_decode(s, &c);
         bool fits;
         if (n && c != '"' && c != '\\' && !is_hidden(c))
             fits = put_whole(line, s.p, n);
@@ -181,7 +160,7 @@ static bool needs_quotes(struct nv_str s)
 
     while (s.n && plain) {
         uint32_t c = 0;
-        size_t n = decode(s, &c);
+        size_t n = nv_utf8_decode(s, &c);
         plain = n && c != ' ' && c != '=' && c != '"' && !is_hidden(c);
         s = nv_str_from(s, n);
     }

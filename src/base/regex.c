@@ -13,7 +13,8 @@ enum {
     TREE_MAX = 32 << 20, /* bytes while an expression is compiled; */
     KEPT_MAX = 16 << 20, /* and of its texts afterwards */
     WRITTEN_MAX = 4 << 20,
-    MATCH_LIMIT = 1000000, /* some 10 ms */
+    STEPS_MAX = 4000000,   /* of backtracking in one text, */
+    STEPS_MIN = 1000,      /* but at least so many from each place where a match may begin */
     HEAP_LIMIT_KIB = 4096, /* of the interpreter, where there is no JIT */
     STACK_FIRST = 32 << 10,
     STACK_MAX = 1 << 20,
@@ -77,8 +78,6 @@ static struct scratch *get_scratch(uint32_t n_spans)
             free_scratch(scratch);
             return NULL;
         }
-        pcre2_set_match_limit(scratch->context, MATCH_LIMIT);
-        pcre2_set_depth_limit(scratch->context, MATCH_LIMIT);
         pcre2_set_heap_limit(scratch->context, HEAP_LIMIT_KIB);
         my_scratch = scratch;
     }
@@ -113,45 +112,50 @@ bool nv_regex_knows_script(struct nv_str name)
     return code;
 }
 
-static int compile_written(struct nv_regex *regex, struct nv_str written, char *error)
+static pcre2_code *compile_written(struct nv_str written, int *ret_error)
 {
     static const uint32_t options =
         PCRE2_UTF | PCRE2_DOTALL | PCRE2_MULTILINE | PCRE2_ALT_CIRCUMFLEX | PCRE2_NO_UTF_CHECK;
-    int code = 0;
     size_t offset;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 
+    *ret_error = PCRE2_ERROR_HEAP_FAILED;
     if (!context)
-        return -ENOMEM;
+        return NULL;
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-    regex->code = pcre2_compile((PCRE2_SPTR)written.p, written.n, options, &code, &offset, context);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR)written.p, written.n, options, ret_error, &offset, context);
     pcre2_compile_context_free(context);
-    if (!regex->code && code == PCRE2_ERROR_HEAP_FAILED)
-        return -ENOMEM;
-    if (!regex->code) {
-        bool deep = code == PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP;
-        snprintf(error, NV_REGEX_ERROR_MAX, "error parsing regexp: expression %s: `%.*s`",
-                 deep ? "nests too deeply" : "too large", NV_ARGS(regex->pattern));
-        return -EINVAL;
-    }
-    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
-    return 0;
+    return code;
+}
+
+static int refuse(const struct nv_regex *regex, const char *reason, char *error)
+{
+    snprintf(error, NV_REGEX_ERROR_MAX, "error parsing regexp: expression %s: `%.*s`", reason,
+             NV_ARGS(regex->pattern));
+    return -EINVAL;
 }
 
 static int compile(struct nv_regex *regex, const struct nv_regex_node *root, char *error)
 {
     NV_AUTO_BUF written = NV_BUF(WRITTEN_MAX);
     bool anchored = regex->kind == NV_REGEX_ANCHORED;
+    int code = 0;
 
     nv_buf_text(&written, anchored ? "\\A(?:" : "(?:");
     nv_regex_write(root, &written);
     nv_buf_text(&written, anchored ? ")\\z" : ")");
-    if (written.failed == -EFBIG) {
-        snprintf(error, NV_REGEX_ERROR_MAX, "error parsing regexp: expression too large: `%.*s`",
-                 NV_ARGS(regex->pattern));
-        return -EINVAL;
-    }
-    return written.failed ? written.failed : compile_written(regex, nv_buf_view(&written), error);
+    if (written.failed)
+        return written.failed == -EFBIG ? refuse(regex, "too large", error) : written.failed;
+    regex->code = compile_written(nv_buf_view(&written), &code);
+    if (!regex->code && code == PCRE2_ERROR_HEAP_FAILED)
+        return -ENOMEM;
+    if (!regex->code && code == PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP)
+        return refuse(regex, "nests too deeply", error);
+    if (!regex->code)
+        return refuse(regex, "too large", error);
+    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+    return 0;
 }
 
 /* As the whole text is what an anchored expression matches. */
@@ -236,12 +240,15 @@ void nv_regex_free(struct nv_regex *regex)
 static bool run(const struct nv_regex *regex, struct scratch *scratch, struct nv_str text)
 {
     PCRE2_SPTR subject = (PCRE2_SPTR)(text.n ? text.p : "");
-    int r;
+    size_t starts = regex->kind == NV_REGEX_ANCHORED ? 1 : text.n + 1;
+    size_t steps = STEPS_MAX / starts > STEPS_MIN ? STEPS_MAX / starts : STEPS_MIN;
 
+    pcre2_set_match_limit(scratch->context, (uint32_t)steps);
+    pcre2_set_depth_limit(scratch->context, (uint32_t)steps);
     if (!regex->jit)
         return pcre2_match(regex->code, subject, text.n, 0, PCRE2_NO_UTF_CHECK, scratch->data,
                            scratch->context) >= 0;
-    r = pcre2_jit_match(regex->code, subject, text.n, 0, 0, scratch->data, scratch->context);
+    int r = pcre2_jit_match(regex->code, subject, text.n, 0, 0, scratch->data, scratch->context);
     if (r == PCRE2_ERROR_JIT_STACKLIMIT && !scratch->stack) {
         scratch->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL);
         if (!scratch->stack)

@@ -4,11 +4,14 @@
  * What RE2 does not accept (look-around, back references, possessive quantifiers, atomic groups,
  * recursion, callouts, conditionals, \K, repeats above 1000 ...) is refused when compiled, in the words
  * of RE2 where it has some. Literals, alternations of literals, prefixes, suffixes and `.*` `.+` never
- * reach the engine (PCRE2 with JIT); the rest is bounded by a match limit and counts as no match beyond it.
+ * reach the engine (PCRE2 with JIT); the rest is bounded by a match limit and counts as no match beyond it,
+ * where RE2 would find one: only expressions on which backtracking explodes come there.
  *
  *   ownership  nv_regex_new() gives, nv_regex_free() takes
  *   threads    an expression may be used by several at once
- *   text       bytes; patterns are UTF-8; `.` does not match a newline unless anchored (as Prometheus: it does)
+ *   text       bytes, of which those that are no UTF-8 count as U+FFFD each; patterns are UTF-8; `.` does
+ *              not match a newline unless anchored (as Prometheus: it does)
+ *   memory     what matching needs is kept per thread until it ends: nothing is allocated in the steady state
  */
 #ifndef NV_BASE_REGEX_H
 #define NV_BASE_REGEX_H
@@ -26,8 +29,7 @@ enum nv_regex_kind {
 
 struct nv_regex;
 
-/*
- * Returns 0 and *ret; -EINVAL with a reason in `error` (ends in NUL); -ENOMEM. */
+/* Returns 0 and *ret; -EINVAL with a reason in `error` (ends in NUL); -ENOMEM. */
 NV_MUST_USE int nv_regex_new(struct nv_str pattern, enum nv_regex_kind kind, struct nv_regex **ret,
                              char error[NV_REGEX_ERROR_MAX]);
 void nv_regex_free(struct nv_regex *regex);
@@ -36,13 +38,14 @@ NV_DEFINE_AUTO(nv_regex)
 bool nv_regex_match(const struct nv_regex *regex, struct nv_str text);
 struct nv_str nv_regex_pattern(const struct nv_regex *regex);
 
-/* Where the expression is an alternation of literals (anchored): their number and texts, for index
- * look-ups; 0 otherwise. */
+/* Where the expression is an alternation of literals (anchored): their number and texts, sorted and without
+ * repeats, for index look-ups; 0 otherwise. */
 size_t nv_regex_literals(const struct nv_regex *regex, const struct nv_str **ret);
 
 /*
  * Matches and reports groups: spans[0] the whole, spans[1..] the parenthesised, {NULL, 0} where a group took
- * no part. Returns how many spans were written (at most max), 0 for no match.
+ * no part. Returns how many spans were written (at most max), 0 for no match. An expression searched for
+ * that is too large for the engine (some ten thousand literals) has no groups.
  */
 size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct nv_str *spans,
                        size_t max);
