@@ -177,7 +177,7 @@ static int load_plugins(const char *dir, void *user)
 
 static int add_all(struct nv_options *options, const struct nv_collector *const *builtins)
 {
-    struct nv_flag_value *general, *web, *storage;
+    struct nv_flag_value *general = NULL, *web = NULL, *storage = NULL;
 
     int r = nv_flags_add(options->flags, "General", general_flags, &general);
     if (r == 0)

@@ -162,6 +162,11 @@ class WrongStart(unittest.TestCase):
     def test_a_missing_web_configuration_is_told(self):
         self.refused("/no/such.yml", "--web.config.file=/no/such.yml")
 
+    def test_flags_of_a_collector_that_exclude_each_other_are_told(self):
+        self.refused("diskstats.*device-exclude.*device-include|diskstats.*device-include.*device-exclude",
+                     "--collector.diskstats", "--collector.diskstats.device-include=a",
+                     "--collector.diskstats.device-exclude=b")
+
     def test_a_missing_socket_of_systemd_is_told(self):
         self.refused("systemd|LISTEN_FDS|socket", "--web.systemd-socket")
 
