@@ -161,6 +161,7 @@ struct fixed {
 };
 
 struct state {
+    bool own_sysfs; /* sysfs has the links of our own network namespace; once true, always */
     uint64_t notices, passes;
     struct fixed *at; /* in the order of their indexes */
     size_t n, max;
@@ -475,6 +476,53 @@ static const struct mode *find_mode(const struct modes *modes, int index)
     return low < modes->n && modes->at[low].index == index ? &modes->at[low] : NULL;
 }
 
+/* ---- whose sysfs it is ---------------------------------------------------------------------- */
+
+struct comparison {
+    struct nv_pass *pass;
+    size_t n_links, n_same;
+};
+
+static int compare_link(const struct nlmsghdr *message, void *user)
+{
+    struct comparison *comparison = user;
+    struct nv_link link;
+    struct nv_str index, address;
+    char text[NV_HARDWARE_TEXT_MAX];
+    int64_t number;
+
+    if (!nv_link_parse(message, &link))
+        return 0;
+    comparison->n_links++;
+    struct nv_str own = nv_hardware_text(link.attribute[IFLA_ADDRESS], text);
+    if (read_text(comparison->pass, link.name, "ifindex", &index) == 1 &&
+        read_text(comparison->pass, link.name, "address", &address) == 1 &&
+        nv_str_to_i64(index, &number) && number == link.index && nv_str_eq(address, own))
+        comparison->n_same++;
+    return 0;
+}
+
+/*
+ * Whether sysfs is that of our network namespace. A mount of the host's sysfs in a container is not: it
+ * keeps the namespace it was mounted in. A lone loopback is like any other, so that it proves nothing;
+ * reading its files costs next to nothing either.
+ */
+static bool sysfs_is_own(struct nv_pass *pass, struct state *state)
+{
+    struct comparison comparison = {.pass = pass};
+    struct nv_names names;
+    size_t n = 0;
+
+    if (state->own_sysfs || !nv_sysfs_is_live(pass))
+        return state->own_sysfs;
+    if (nv_list(pass, "sys/class/net", &names) < 0 || nv_links(pass, compare_link, &comparison) < 0)
+        return false;
+    for (size_t i = 0; i < names.n; i++)
+        n += !nv_str_is(names.at[i], "bonding_masters");
+    state->own_sysfs = n > 1 && n == comparison.n_links && n == comparison.n_same;
+    return state->own_sysfs;
+}
+
 /* ---- netlink -------------------------------------------------------------------------------- */
 
 struct walk {
@@ -652,7 +700,7 @@ static int emit_as_netlink(const struct nlmsghdr *message, void *user)
 static int collect(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
-    struct walk walk = {.pass = pass, .live = nv_sysfs_is_live(pass)};
+    struct walk walk = {.pass = pass, .live = sysfs_is_own(pass, state)};
 
     if (!nv_on(pass, NETLINK) && !walk.live)
         return collect_sysfs(pass);

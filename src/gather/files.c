@@ -264,8 +264,16 @@ static int read_all(int fd, size_t max, bool whole, struct nv_buf *out)
     }
 }
 
+/* An open file stays with its interface, whose name may by now be another's: nobody would notice. */
+static bool belongs_to_interface(const char *path)
+{
+    return strncmp(path, "sys/class/net/", 14) == 0 && strchr(path + 14, '/');
+}
+
 static bool may_keep(const struct root *root, const char *path, bool pinned)
 {
+    if (belongs_to_interface(path))
+        return false;
     return pinned ? root->live : may_be_noted(root, path);
 }
 
