@@ -82,7 +82,7 @@ int nv_schema_scalar(struct nv_schema *schema, const struct nv_yaml *node, struc
 int nv_schema_text(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                    const void *with)
 {
-    struct nv_str text;
+    struct nv_str text = {NULL, 0};
     int r = nv_schema_scalar(schema, node, &text);
 
     (void)with;
@@ -108,7 +108,7 @@ int nv_schema_bool(struct nv_schema *schema, const struct nv_yaml *node, void *i
         {"y",    "n"    },
         {"Y",    "N"    }
     };
-    struct nv_str text;
+    struct nv_str text = {NULL, 0};
     int r = nv_schema_scalar(schema, node, &text);
 
     (void)with;
@@ -129,7 +129,7 @@ int nv_schema_int(struct nv_schema *schema, const struct nv_yaml *node, void *in
                   const void *with)
 {
     const struct nv_schema_range *range = with;
-    struct nv_str text;
+    struct nv_str text = {NULL, 0};
     int64_t value;
     int r = nv_schema_scalar(schema, node, &text);
 
@@ -147,7 +147,7 @@ int nv_schema_int(struct nv_schema *schema, const struct nv_yaml *node, void *in
 int nv_schema_duration(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                        const void *with)
 {
-    struct nv_str text;
+    struct nv_str text = {NULL, 0};
     int64_t ns;
     int r = nv_schema_scalar(schema, node, &text);
 
@@ -187,7 +187,7 @@ int nv_schema_choice(struct nv_schema *schema, const struct nv_yaml *node, void 
 {
     const char *const *names = with;
     NV_AUTO_BUF list = NV_BUF(NV_YAML_ERROR_MAX);
-    struct nv_str text;
+    struct nv_str text = {NULL, 0};
     int r = nv_schema_scalar(schema, node, &text);
 
     if (r < 0)

@@ -114,7 +114,7 @@ static int read_tls(struct nv_schema *schema, const struct nv_yaml *node, void *
 static int read_header(struct nv_schema *schema, const struct nv_yaml_pair *pair,
                        struct nv_web_config *config)
 {
-    struct nv_str value;
+    struct nv_str value = {NULL, 0};
     size_t i = 0;
     int r = nv_schema_scalar(schema, pair->value, &value);
 
@@ -221,8 +221,8 @@ static bool is_bcrypt(struct nv_str hash, unsigned *ret_cost)
 static int read_user(struct nv_schema *schema, const struct nv_yaml_pair *pair,
                      struct nv_web_user *ret)
 {
-    struct nv_str name, hash;
-    unsigned cost;
+    struct nv_str name = {NULL, 0}, hash = {NULL, 0};
+    unsigned cost = 0;
     int r = nv_schema_scalar(schema, pair->key, &name);
 
     if (r == 0)

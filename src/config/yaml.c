@@ -315,7 +315,7 @@ static int measure_map(const struct loader *loader, const struct nv_yaml *const 
 static int end_map(struct loader *loader, struct nv_yaml *node,
                    const struct nv_yaml *const *children, size_t n_children)
 {
-    size_t room, merged, n = 0;
+    size_t room = 0, merged = 0, n = 0;
     int r = measure_map(loader, children, n_children, &room, &merged);
     if (r < 0)
         return r;

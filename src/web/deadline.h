@@ -1,7 +1,8 @@
 /*
  * deadline.h - ends connections that take too long.
  *
- * libmicrohttpd times the silence between two bytes; a client that drips them is not silent. One thread
+ * libmicrohttpd times the silence between two bytes; a client that drips them is not silent. It also misses a
+ * FIN that arrives with the beginning of a request, and waits for the rest. One thread
  * sleeps until the earliest deadline and shuts down the sockets that are overdue; their event loop then
  * closes them as it would for any client that went away. Without connections it sleeps for ever.
  *

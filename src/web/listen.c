@@ -12,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/cleanup.h"
 
 union address {
@@ -131,6 +132,7 @@ static bool split_host(const char *address, char *host, size_t host_max, const c
 /* As Go does, IPv4 is preferred where a name has both. */
 static const struct addrinfo *preferred(const struct addrinfo *list)
 {
+    nv_assert(list);
     for (const struct addrinfo *one = list; one; one = one->ai_next) {
         if (one->ai_family == AF_INET)
             return one;

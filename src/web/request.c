@@ -140,13 +140,25 @@ void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     return request;
 }
 
+/*
+ * libmicrohttpd takes a short read for the end of what there is, so it misses a FIN that came with the request
+ * and would keep the connection until it is idle for too long. Closing the side that is closed already makes
+ * the kernel tell it once more.
+ */
+static void repeat_fin(int socket)
+{
+    char byte;
+
+    if (recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        shutdown(socket, SHUT_RD);
+}
+
 void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode how)
 {
     struct nv_request *request = *context;
 
     (void)cls;
-    (void)how;
     (void)mhd;
     if (!request)
         return;
@@ -154,6 +166,8 @@ void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     nv_scrape_completed(request);
     nv_access_unref(nv_take(request->access));
     nv_deadline_set(&nv_connection_of(request)->deadline, NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
+    if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        repeat_fin(nv_connection_of(request)->deadline.socket);
 }
 
 /* ---- who may ask ---------------------------------------------------------------------------- */
