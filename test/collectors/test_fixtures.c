@@ -17,7 +17,7 @@ START_TEST(every_fixture_matches_its_golden_file) /* looped: _i is one collector
 }
 END_TEST
 
-/* These read a bus, no files: test_systemd.c and test_logind.c have a manager for them. */
+/* These read a bus, no files: test_systemd.c has a manager for them. */
 static const char *const without_files[] = {"systemd", "logind"};
 
 START_TEST(every_collector_has_a_fixture)
