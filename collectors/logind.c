@@ -40,8 +40,7 @@ static int ask(struct nv_pass *pass, const char *member, struct nv_bus_reply **r
         .member = member,
     };
 
-    int r = nv_bus_call(pass, &call, ret);
-    return r < 0 ? nv_error(pass, r, "%s", member) : 0;
+    return nv_bus_call(pass, &call, ret);
 }
 
 /* The place of a text in a list that begins with "other". */
@@ -158,7 +157,7 @@ static int count_sessions(struct nv_pass *pass, struct nv_bus_reply *reply, stru
             break;
         int asked = ask_session(pass, path, &session);
         if (asked == -ETIMEDOUT)
-            return nv_error(pass, asked, "session %s", id);
+            return asked;
         if (asked < 0) {
             nv_say(pass, NV_DEBUG, "session %s: %s", id, strerror(-asked));
             continue;

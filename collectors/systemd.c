@@ -543,7 +543,7 @@ static int emit_running(struct nv_pass *pass, const char *peer)
 
     int r = get_manager(pass, peer, "SystemState", "s", &text);
     if (r < 0)
-        return nv_error(pass, r, "SystemState");
+        return r;
     nv_emit_u64(pass, &running, NULL, 0, strcmp(text, "running") == 0);
     return 0;
 }
@@ -556,7 +556,7 @@ static int collect(struct nv_pass *pass)
 
     int r = find_peer(pass, &peer, &list);
     if (r < 0)
-        return nv_error(pass, r, "ListUnits");
+        return r;
     bool knows_state = emit_version(pass, peer) >= STATE_OF_MANAGER_SINCE;
     emit_virtualization(pass, peer);
     r = emit_units(pass, peer, list, knows_state);

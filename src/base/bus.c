@@ -259,10 +259,11 @@ int nv_bus_ask(struct nv_bus *bus, const struct nv_bus_call *call, int64_t timeo
     sd_bus_error bus_error = SD_BUS_ERROR_NULL;
     sd_bus_message *message = NULL;
 
-    error[0] = '\0';
     int r = timeout_ms > 0 ? lock_until(peer, deadline_ns) : -ETIMEDOUT;
-    if (r < 0)
+    if (r < 0) {
+        snprintf(error, NV_BUS_ERROR_MAX, "no answer in time");
         return r;
+    }
     r = ask(peer, call, deadline_ns, &message, &bus_error);
     if (r == 0) {
         r = reply_new(peer, message, ret);
@@ -271,6 +272,8 @@ int nv_bus_ask(struct nv_bus *bus, const struct nv_bus_call *call, int64_t timeo
     } else if (bus_error.name) {
         snprintf(error, NV_BUS_ERROR_MAX, "%s: %s", bus_error.name,
                  bus_error.message ? bus_error.message : "");
+    } else {
+        snprintf(error, NV_BUS_ERROR_MAX, r == -ETIMEDOUT ? "no answer in time" : "no connection");
     }
     sd_bus_error_free(&bus_error);
     unlock(peer);

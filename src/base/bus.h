@@ -22,7 +22,7 @@ void nv_bus_free(struct nv_bus *bus);
 NV_DEFINE_AUTO(nv_bus)
 
 /* Returns 0 and *ret (for nv_bus_reply_unref), or a negative errno; -ETIMEDOUT past timeout_ms.
- * Where the peer answered with a D-Bus error, its name and message are written to `error`. */
+ * On failure `error` says why: name and message of the peer's D-Bus error where it sent one. */
 enum { NV_BUS_ERROR_MAX = 256 };
 NV_MUST_USE int nv_bus_ask(struct nv_bus *bus, const struct nv_bus_call *call, int64_t timeout_ms,
                            struct nv_bus_reply **ret, char error[NV_BUS_ERROR_MAX]);
