@@ -426,7 +426,7 @@ int nv_textfile_parse(struct nv_pass *pass, struct nv_str text, struct nv_textfi
     int r = nv_parse_text(pass, text, &sink, &parse);
     if (r == 0)
         r = finish(memory, parse.family);
-    *ret_reason = parse.reason ? parse.reason : r == -EBADMSG ? "it does not parse" : NULL;
+    *ret_reason = parse.reason ? parse.reason : r == -EBADMSG ? nv_said(pass) : NULL;
     if (r == 0)
         *ret = first;
     return r;

@@ -245,6 +245,7 @@ struct nv_host {
                       void *user);
     bool (*collector_is_on)(struct nv_pass *pass, const char *name);
     bool (*sysfs_is_live)(struct nv_pass *pass);
+    const char *(*said)(struct nv_pass *pass);
 };
 
 /* The part of a pass that a collector sees. */
@@ -455,6 +456,12 @@ __attribute__((format(printf, 3, 4))) static inline int nv_error(struct nv_pass 
     return error;
 }
 
+/* What nv_error() or a call that failed remembered last; "" for nothing. Until the next of them. */
+static inline const char *nv_said(struct nv_pass *pass)
+{
+    return pass->host->said ? pass->host->said(pass) : "";
+}
+
 /* A line in the log, for what is no failure of the collector. */
 __attribute__((format(printf, 3, 4))) static inline void
 nv_say(struct nv_pass *pass, enum nv_log_level level, const char *format, ...)
@@ -484,7 +491,7 @@ static inline int nv_guard(struct nv_pass *pass, void *items, size_t item_size, 
 
 /* ---- others --------------------------------------------------------------------------------- */
 
-/* Parses text exposition (0.0.4, 1.0.0). -EBADMSG with nv_error() text where it is malformed. */
+/* Parses text exposition (0.0.4, 1.0.0). -EBADMSG where it is malformed; nv_said() tells how. */
 static inline int nv_parse_text(struct nv_pass *pass, struct nv_str text,
                                 const struct nv_text_sink *sink, void *user)
 {

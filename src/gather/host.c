@@ -278,6 +278,11 @@ static bool host_collector_is_on(struct nv_pass *pass, const char *name)
     return nv_gather_find(run_of(pass)->gather, nv_str(name)) >= 0;
 }
 
+static const char *host_said(struct nv_pass *pass)
+{
+    return run_of(pass)->error;
+}
+
 const struct nv_host nv_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -309,4 +314,5 @@ const struct nv_host nv_host = {
     .parse_text = host_parse_text,
     .collector_is_on = host_collector_is_on,
     .sysfs_is_live = host_sysfs_is_live,
+    .said = host_said,
 };
