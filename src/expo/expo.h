@@ -23,10 +23,10 @@ enum nv_expo_form {
 };
 
 enum nv_expo_escaping { /* of names that are not classic */
-    NV_ESCAPE_UNDERSCORES,
-    NV_ESCAPE_ALLOW_UTF8,
-    NV_ESCAPE_DOTS,
-    NV_ESCAPE_VALUES,
+                        NV_ESCAPE_UNDERSCORES,
+                        NV_ESCAPE_ALLOW_UTF8,
+                        NV_ESCAPE_DOTS,
+                        NV_ESCAPE_VALUES,
 };
 
 struct nv_expo_choice {

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <strings.h>
 
+#include "base/assert.h"
 #include "base/index.h"
 #include "base/utf8.h"
 #include "expo/token.h"
@@ -330,9 +331,10 @@ static const char *bound_label(const struct family *family)
 
 static int check_bound(struct parser *p, const struct sample *sample)
 {
-    const char *bound = bound_label(sample->family);
     double value;
 
+    nv_assert(sample->family); /* as there is a name */
+    const char *bound = bound_label(sample->family);
     for (size_t i = 0; bound && i < sample->as.n_labels; i++)
         if (nv_str_is(p->names[i], bound) && !nv_token_number(p->values[i], &value))
             return nv_token_fail(&p->in, "expected float as value for '%s' label, got %s", bound,

@@ -13,51 +13,41 @@
 
 #include "expo/wire.h"
 
+// clang-format off
 static const struct {
     uint32_t number;
     const char *word;
     struct nv_wire_field value; /* of a Metric, for this type */
 } types[] = {
-    [NV_COUNTER] = {0, "COUNTER",   {3, "counter"}  },
-    [NV_GAUGE] = {1, "GAUGE",     {2, "gauge"}    },
-    [NV_SUMMARY] = {2, "SUMMARY",   {4, "summary"}  },
-    [NV_UNTYPED] = {3, "UNTYPED",   {5, "untyped"}  },
+    [NV_COUNTER]   = {0, "COUNTER",   {3, "counter"}},
+    [NV_GAUGE]     = {1, "GAUGE",     {2, "gauge"}},
+    [NV_SUMMARY]   = {2, "SUMMARY",   {4, "summary"}},
+    [NV_UNTYPED]   = {3, "UNTYPED",   {5, "untyped"}},
     [NV_HISTOGRAM] = {4, "HISTOGRAM", {7, "histogram"}},
 };
 
-static const struct nv_wire_field family_name = {1, "name"}, family_help = {2, "help"},
-                                  family_type = {3, "type"}, family_metric = {4, "metric"},
-                                  metric_label = {1, "label"}, pair_name = {1, "name"},
-                                  pair_value = {2, "value"}, single_value = {1, "value"},
-                                  summary_quantile = {3, "quantile"},
-                                  quantile_bound = {1, "quantile"}, quantile_value = {2, "value"},
-                                  sample_count = {1, "sample_count"},
-                                  sample_sum = {2, "sample_sum"},
-                                  sample_count_float = {4, "sample_count_float"},
-                                  histogram_bucket = {3, "bucket"},
-                                  bucket_count = {1, "cumulative_count"},
-                                  bucket_bound = {2, "upper_bound"},
-                                  bucket_count_float = {4, "cumulative_count_float"},
-                                  native_schema = {5, "schema"},
-                                  native_zero_threshold = {6, "zero_threshold"},
-                                  native_zero_count = {7, "zero_count"},
-                                  native_zero_count_float = {8, "zero_count_float"},
-                                  span_offset = {1, "offset"}, span_length = {2, "length"};
+static const struct nv_wire_field
+    family_name = {1, "name"}, family_help = {2, "help"}, family_type = {3, "type"},
+    family_metric = {4, "metric"},
+    metric_label = {1, "label"}, pair_name = {1, "name"}, pair_value = {2, "value"},
+    single_value = {1, "value"},
+    sample_count = {1, "sample_count"}, sample_sum = {2, "sample_sum"},
+    summary_quantile = {3, "quantile"}, quantile_bound = {1, "quantile"}, quantile_value = {2, "value"},
+    sample_count_float = {4, "sample_count_float"}, /* histograms only, as are those below */
+    histogram_bucket = {3, "bucket"}, bucket_count = {1, "cumulative_count"},
+    bucket_bound = {2, "upper_bound"}, bucket_count_float = {4, "cumulative_count_float"},
+    native_schema = {5, "schema"}, native_zero_threshold = {6, "zero_threshold"},
+    native_zero_count = {7, "zero_count"}, native_zero_count_float = {8, "zero_count_float"},
+    span_offset = {1, "offset"}, span_length = {2, "length"};
 
 /* The fields of one side of a native histogram. */
 struct side {
     struct nv_wire_field span, delta, count;
 };
-static const struct side negative = {
-    {9,  "negative_span" },
-    {10, "negative_delta"},
-    {11, "negative_count"}
-};
-static const struct side positive = {
-    {12, "positive_span" },
-    {13, "positive_delta"},
-    {14, "positive_count"}
-};
+static const struct side
+    negative = {{9, "negative_span"}, {10, "negative_delta"}, {11, "negative_count"}},
+    positive = {{12, "positive_span"}, {13, "positive_delta"}, {14, "positive_count"}};
+// clang-format on
 
 /* A Metric being written from its parts. */
 struct group {
