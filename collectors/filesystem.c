@@ -420,9 +420,9 @@ static void emit_mount(struct nv_pass *pass, const struct mount *mount, const st
 static int collect(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
-    unsigned char *outcomes;
-    char *items;
-    size_t size;
+    unsigned char *outcomes = NULL;
+    char *items = NULL;
+    size_t size = 0;
 
     int r = read_mounts(pass, state);
     if (r == 0 && state->n_mounts)
