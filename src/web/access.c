@@ -292,7 +292,8 @@ static bool run_bcrypt(const char *password, const char *hash)
     if (!data)
         return false;
 
-    const char *result = crypt_r(password, hash, data);
+    /* Not crypt_r(): sanitizers wrap that in a way that loses the library to --as-needed. */
+    const char *result = crypt_rn(password, hash, data, sizeof(*data));
     bool right = result && strlen(result) == NV_BCRYPT_LENGTH &&
                  gnutls_memcmp(result, hash, NV_BCRYPT_LENGTH) == 0;
     explicit_bzero(data, sizeof(*data));

@@ -109,11 +109,20 @@ static int open_listener(const union address *address, socklen_t n, bool both_fa
     return nv_take_fd(&fd);
 }
 
+/* getaddrinfo() takes 99999 for 34463. */
+static bool is_port(const char *text)
+{
+    uint64_t number;
+
+    return text[strspn(text, "0123456789")] != '\0' ||
+           (nv_str_to_u64(nv_str(text), &number) && number <= 65535);
+}
+
 /* Splits at the last colon, brackets removed. */
 static bool split_host(const char *address, char *host, size_t host_max, const char **ret_port)
 {
     const char *colon = strrchr(address, ':');
-    if (!colon || !colon[1])
+    if (!colon || !colon[1] || !is_port(colon + 1))
         return false;
 
     struct nv_str name = {address, (size_t)(colon - address)};
