@@ -18,7 +18,7 @@ jobs=${NV_JOBS:-$(nproc)}
 . "$tree/deploy/packages.sh"
 
 PACKAGES="check clang libclang-rt-14-dev valgrind python3 openssl curl iproute2 procps
-    prometheus prometheus-node-exporter"
+    prometheus prometheus-node-exporter systemd-container debootstrap"
 
 passed=0 failed=0 skipped=0 failures=
 export LC_ALL=C.UTF-8
@@ -68,7 +68,7 @@ tests() {
     $bad of ctest in $where"
 }
 
-# The mode is that of a machine that runs clang 14 on a new kernel; without it the sanitizer's own start may fail.
+# New inputs and crashes go below root; the seeds stay as they are.
 fuzz_one() {
     what=${1##*/fuzz_}
     found=$root/found/$what
@@ -77,11 +77,16 @@ fuzz_one() {
         -artifact_prefix="$found/crash-" "$found" "$tree/test/fuzz/corpus/$what"
 }
 
+# One target starts while the one before it still runs, and waits for that one's end before the next.
 fuzz_all() {
     running=
     for target in "$root"/fuzz/fuzz/fuzz_*; do
         [ -x "$target" ] || continue
-        (fuzz_one "$target" >"$root/found-${target##*/}.log" 2>&1; echo $? >"$root/found-${target##*/}.status") &
+        (
+            status=0
+            fuzz_one "$target" >"$root/found-${target##*/}.log" 2>&1 || status=$?
+            echo "$status" >"$root/found-${target##*/}.status"
+        ) &
         if [ -n "$running" ]; then
             wait "$running"
         fi
