@@ -8,11 +8,9 @@
 int nv_schema_refuse(struct nv_schema *schema, const struct nv_yaml *node, const char *format, ...)
 {
     va_list arguments;
-    int n = snprintf(schema->error, NV_YAML_ERROR_MAX, "%.256s:%u:%u: ", schema->file, node->line,
-                     node->column);
 
     va_start(arguments, format);
-    vsnprintf(schema->error + n, NV_YAML_ERROR_MAX - (size_t)n, format, arguments);
+    nv_config_write_error(schema->error, schema->file, node->line, node->column, format, arguments);
     va_end(arguments);
     return -EBADMSG;
 }

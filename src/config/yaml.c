@@ -42,15 +42,26 @@ struct loader {
     const struct nv_yaml *root;
 };
 
+/* One line, whatever the text it quotes. */
+void nv_config_write_error(char error[NV_YAML_ERROR_MAX], const char *file, unsigned line,
+                           unsigned column, const char *format, va_list arguments)
+{
+    int n = snprintf(error, NV_YAML_ERROR_MAX, "%.256s:%u:%u: ", file, line, column);
+
+    vsnprintf(error + n, NV_YAML_ERROR_MAX - (size_t)n, format, arguments);
+    for (char *at = error; *at; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
+    }
+}
+
 __attribute__((format(printf, 4, 5))) static int refuse(const struct loader *loader, unsigned line,
                                                         unsigned column, const char *format, ...)
 {
     va_list arguments;
-    int n =
-        snprintf(loader->error, NV_YAML_ERROR_MAX, "%.256s:%u:%u: ", loader->file, line, column);
 
     va_start(arguments, format);
-    vsnprintf(loader->error + n, NV_YAML_ERROR_MAX - (size_t)n, format, arguments);
+    nv_config_write_error(loader->error, loader->file, line, column, format, arguments);
     va_end(arguments);
     return -EBADMSG;
 }
@@ -357,7 +368,8 @@ static int end_node(struct loader *loader)
 {
     const struct open_node *open = &loader->open[--loader->depth];
     struct nv_yaml *node = open->node;
-    const struct nv_yaml *const *children = loader->children + open->first_child;
+    const struct nv_yaml *const *children =
+        loader->children ? loader->children + open->first_child : NULL;
     size_t n = loader->n_children - open->first_child;
 
     for (size_t i = 0; i < n; i++)

@@ -12,6 +12,8 @@
 #ifndef NV_CONFIG_YAML_H
 #define NV_CONFIG_YAML_H
 
+#include <stdarg.h>
+
 #include "base/arena.h"
 #include "base/cleanup.h"
 
@@ -54,6 +56,11 @@ bool nv_yaml_is_null(const struct nv_yaml *node);
 
 /* The value of a key, or NULL. */
 const struct nv_yaml *nv_yaml_get(const struct nv_yaml *map, const char *key);
+
+/* "FILE:LINE:COLUMN: " and a message, control characters in it made blanks. */
+__attribute__((format(printf, 5, 0))) void
+nv_config_write_error(char error[NV_YAML_ERROR_MAX], const char *file, unsigned line,
+                      unsigned column, const char *format, va_list arguments);
 
 /* Reads a whole regular file into the arena, with a NUL behind that does not count. Returns 0; a negative
  * errno and a line in `error`. */
