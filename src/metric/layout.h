@@ -56,6 +56,13 @@ struct nv_layout_family {
     uint32_t n_series;
 };
 
+/* Labels that all series of a section have in the store, and not on /metrics: job, instance ... They win over
+ * a series' own label of that name, which is kept as exported_<name>. */
+struct nv_target {
+    const struct nv_label *labels; /* by name */
+    size_t n_labels;
+};
+
 struct nv_layout {
     unsigned refs; /* atomic */
     uint64_t generation;
@@ -66,6 +73,7 @@ struct nv_layout {
     size_t n_families;
     const struct nv_layout_family *const *by_number; /* the same, as series name them */
     size_t n_sections;
+    const struct nv_target *targets; /* by section */
 };
 
 static inline const struct nv_series *nv_layout_series(const struct nv_layout *layout,
@@ -111,6 +119,11 @@ NV_MUST_USE int nv_registry_add(struct nv_registry *registry, const struct nv_se
                                 uint32_t *ret_column);
 
 uint32_t nv_registry_add_section(struct nv_registry *registry);
+
+/* The target labels of a section, copied. With the section's first use, or at the begin of a generation: those of a
+ * generation do not change. -ENOMEM. */
+NV_MUST_USE int nv_registry_set_target(struct nv_registry *registry, uint32_t section,
+                                       const struct nv_label *labels, size_t n);
 uint64_t nv_registry_generation(const struct nv_registry *registry);
 size_t nv_registry_n_series(const struct nv_registry *registry);
 

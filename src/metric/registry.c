@@ -27,11 +27,13 @@ struct nv_registry {
     struct nv_index family_index, series_index;
     struct nv_buf text; /* scratch: the identity of a series */
     struct nv_layout *layout;
-    size_t n_sections;
-    bool changed;
+    struct nv_target *targets; /* by section; their memory is the registry's, not a generation's */
+    struct nv_arena target_memory;
+    size_t n_sections, room_targets;
+    bool changed, targets_changed;
 };
 
-enum { TEXT_MAX = 1 << 20, NAME_MAX_BYTES = 4096 };
+enum { TEXT_MAX = 1 << 20, NAME_MAX_BYTES = 4096, TARGETS_MAX = 64 << 20 };
 
 static struct nv_series *series_at(const struct nv_registry *registry, size_t column)
 {
@@ -428,6 +430,23 @@ static int picture_family(struct nv_registry *registry, struct family *family)
     return 0;
 }
 
+/* The targets as they are, in the generation: their labels too, which may outlive the registry. */
+static const struct nv_target *picture_targets(struct nv_registry *registry)
+{
+    struct nv_arena *arena = &registry->memory->arena;
+    size_t n = registry->n_sections;
+    struct nv_target *targets = nv_arena_alloc(arena, (n + 1) * sizeof(*targets));
+
+    for (size_t i = 0; targets && i < n; i++) {
+        const struct nv_target *from = &registry->targets[i];
+        targets[i] =
+            (struct nv_target){keep_labels(registry, from->labels, from->n_labels), from->n_labels};
+        if (!targets[i].labels)
+            return NULL;
+    }
+    return targets;
+}
+
 static struct nv_layout *picture(struct nv_registry *registry)
 {
     struct nv_arena *arena = &registry->memory->arena;
@@ -440,7 +459,12 @@ static struct nv_layout *picture(struct nv_registry *registry)
     struct nv_layout *layout = malloc(sizeof(*layout));
     const struct nv_layout_family **families = nv_arena_alloc(arena, (2 * n + 1) * sizeof(void *));
     const struct nv_series **chunks = nv_arena_alloc(arena, (n_chunks + 1) * sizeof(void *));
-    if (!layout || !families || !chunks) {
+    const struct nv_target *targets =
+        registry->layout && registry->layout->memory == registry->memory &&
+                registry->layout->n_sections == registry->n_sections && !registry->targets_changed
+            ? registry->layout->targets
+            : picture_targets(registry);
+    if (!layout || !families || !chunks || !targets) {
         free(layout);
         return NULL;
     }
@@ -459,7 +483,9 @@ static struct nv_layout *picture(struct nv_registry *registry)
         .n_families = n,
         .by_number = families + n,
         .n_sections = registry->n_sections,
+        .targets = targets,
     };
+    registry->targets_changed = false;
     return layout;
 }
 
@@ -485,6 +511,7 @@ struct nv_registry *nv_registry_new(void)
     if (!registry)
         return NULL;
     registry->text = NV_BUF(TEXT_MAX);
+    registry->target_memory = NV_ARENA(TARGETS_MAX);
     registry->memory = nv_generation_new(1);
     if (!registry->memory) {
         free(registry);
@@ -510,6 +537,8 @@ void nv_registry_free(struct nv_registry *registry)
     nv_layout_unref(registry->layout);
     nv_generation_unref(registry->memory);
     nv_buf_done(&registry->text);
+    nv_arena_done(&registry->target_memory);
+    free(registry->targets);
     free(registry->families);
     free(registry->chunks);
     free(registry);
@@ -527,8 +556,34 @@ void nv_registry_renew(struct nv_registry *registry)
 
 uint32_t nv_registry_add_section(struct nv_registry *registry)
 {
+    if (registry->n_sections == registry->room_targets) {
+        registry->room_targets = registry->room_targets ? registry->room_targets * 2 : 128;
+        registry->targets =
+            nv_must(realloc(registry->targets, registry->room_targets * sizeof(struct nv_target)));
+    }
+    registry->targets[registry->n_sections] = (struct nv_target){NULL, 0};
     registry->changed = true;
     return (uint32_t)registry->n_sections++;
+}
+
+int nv_registry_set_target(struct nv_registry *registry, uint32_t section,
+                           const struct nv_label *labels, size_t n)
+{
+    struct nv_arena *arena = &registry->target_memory;
+    struct nv_label *kept = nv_arena_alloc(arena, (n + 1) * sizeof(*kept));
+
+    nv_assert(section < registry->n_sections);
+    if (!kept)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        kept[i].name = nv_arena_str(arena, labels[i].name);
+        kept[i].value = nv_arena_str(arena, labels[i].value);
+        if (!kept[i].name.p || !kept[i].value.p)
+            return -ENOMEM;
+    }
+    registry->targets[section] = (struct nv_target){kept, n};
+    registry->changed = registry->targets_changed = true;
+    return 0;
 }
 
 uint64_t nv_registry_generation(const struct nv_registry *registry)
