@@ -1,0 +1,91 @@
+/*
+ * store.h - the local store: frames in, series out, in bounded memory and bounded disk.
+ *
+ *   sources    each appends frames of its own layouts; a frame whose time is not after the source's last is
+ *              dropped and counted. Series are named by their labels and their section's target labels
+ *   conflicts  a label set belongs to the first source that brings it; others' samples for it are dropped, counted
+ *   durability a frame enters the head, then a log thread writes it; acknowledged means written (write(2));
+ *              synced at least every wal_sync_ms. After kill -9 nothing acknowledged is lost
+ *   bad disk   appends, queries and alerts go on in memory; history waits in a bounded queue and then is dropped, counted;
+ *              writing resumes by itself
+ *   threads    one appender per source; any number of readers; maintenance on a thread of the store
+ *   time       from options.now_ms, so that a week can pass in seconds
+ */
+#ifndef NV_TSDB_STORE_H
+#define NV_TSDB_STORE_H
+
+#include "metric/frame.h"
+#include "metric/queryable.h"
+#include "tsdb/block.h"
+#include "tsdb/fs.h"
+
+enum { NV_STORE_SOURCES_MAX = 1024, NV_STORE_THIN_MAX = 8 };
+
+struct nv_store_options {
+    struct nv_fs *fs;         /* the store's from here on; NULL: in memory only */
+    int64_t retention_ms;     /* 0: for ever */
+    uint64_t retention_bytes; /* everything in the directory; 0: no limit */
+    int64_t wal_sync_ms;      /* 0: every frame */
+    struct {
+        int64_t age_ms, interval_ms;
+    } thin[NV_STORE_THIN_MAX]; /* rising ages; 0 at the end */
+    int64_t block_ms;          /* shortest block; 0: an hour */
+    int64_t (*now_ms)(void *user);
+    void *now_user;
+    bool read_only; /* for offline commands */
+    bool threads;   /* false: nothing happens but in nv_store_maintain(), for tests */
+};
+
+struct nv_store;
+
+/* -EWOULDBLOCK: another process writes this directory. A line for the user in `error`. */
+enum { NV_STORE_ERROR_MAX = 512 };
+NV_MUST_USE int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
+                              char error[NV_STORE_ERROR_MAX]);
+void nv_store_close(struct nv_store *store); /* seals nothing, syncs the log */
+
+/* The number of a source, by its name; the same name gives the same source after a restart. */
+NV_MUST_USE int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret);
+
+enum nv_store_outcome {
+    NV_STORE_NOT_NEWER = 1, /* at or before the source's last frame: dropped, counted */
+    NV_STORE_FULL,          /* a bound of series or memory: dropped, counted */
+};
+NV_MUST_USE int nv_store_append(struct nv_store *store, uint32_t source, struct nv_frame *frame);
+
+/* One sample with a time of its own, to a sparse source. */
+NV_MUST_USE int nv_store_append_sparse(struct nv_store *store, uint32_t source,
+                                       const struct nv_label *labels, size_t n_labels,
+                                       int64_t time_ms, double value);
+
+const struct nv_queryable *nv_store_queryable(struct nv_store *store);
+
+/* Everything that is due now: sealing, blocks, merging, thinning, retention. Returns what was done, 0 for nothing. */
+int nv_store_maintain(struct nv_store *store);
+
+/* Waits until all that was appended is written, and synced. */
+NV_MUST_USE int nv_store_flush(struct nv_store *store);
+
+/* Marks what fits as deleted; drops marks' samples for good; a snapshot in snapshots/<name>. */
+NV_MUST_USE int nv_store_delete(struct nv_store *store, const struct nv_matcher *matchers, size_t n,
+                                int64_t from_ms, int64_t to_ms);
+NV_MUST_USE int nv_store_clean(struct nv_store *store);
+NV_MUST_USE int nv_store_snapshot(struct nv_store *store, bool skip_head,
+                                  char name[NV_BLOCK_NAME_MAX]);
+
+struct nv_store_stats {
+    uint64_t series, series_sealed_pages, frames, samples, dropped_not_newer, dropped_full,
+        dropped_conflict, dropped_disk, log_bytes, block_bytes, other_bytes, log_syncs, log_sync_ns,
+        corruptions, blocks, merges, thinned_samples, retained_blocks_dropped, memory_bytes;
+    int64_t from_ms, to_ms;
+    int disk_error; /* 0, or the errno for which nothing is written now */
+};
+void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret);
+
+/* Offline: verifies the whole directory; appends what is wrong; returns how many faults. */
+NV_MUST_USE int nv_store_verify(struct nv_fs *fs, struct nv_buf *out);
+
+/* Offline: the blocks of an open store, in order of time. */
+size_t nv_store_blocks(struct nv_store *store, struct nv_block **ret, size_t max);
+
+#endif
