@@ -96,7 +96,7 @@ static int collect_procfs(struct nv_pass *pass)
             return nv_error(pass, -EBADMSG, "net/arp: a row has not 6 columns");
         names[n++] = word[DEVICE];
     }
-    qsort(names, n, sizeof(*names), order);
+    nv_sort(names, n, sizeof(*names), order);
     for (size_t i = 0, first = 0; i < n; i++) {
         if (i + 1 < n && nv_str_eq(names[i], names[i + 1]))
             continue;

@@ -9,6 +9,7 @@
  * Backends alike in the labels chosen by the flag are summed.
  */
 #include <nodevitals/address.h>
+#include <nodevitals/sort.h>
 
 enum { BACKEND_LABELS };
 enum { LOCAL_ADDRESS, LOCAL_PORT, REMOTE_ADDRESS, REMOTE_PORT, PROTO, LOCAL_MARK, N_LABELS };
@@ -237,7 +238,7 @@ static int collect_backends(struct nv_pass *pass)
 
     for (size_t i = 0; i < n; i++)
         choose(state, &at[i]);
-    qsort(at, n, sizeof(*at), order);
+    nv_sort(at, n, sizeof(*at), order);
     for (size_t i = 0; i < n; i++) {
         if (i + 1 < n && order(&at[i], &at[i + 1]) == 0) {
             for (size_t k = 0; k < NV_LEN(at->values); k++)

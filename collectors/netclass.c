@@ -317,6 +317,8 @@ static void on_notice(int index, void *user)
 {
     struct state *state = user;
 
+    if (state->n == 0)
+        return;
     for (size_t i = 0; index == 0 && i < state->n; i++)
         state->at[i].known = false;
     struct fixed *fixed = fixed_at_or_after(state, index);
@@ -458,7 +460,7 @@ static int load_modes(struct nv_pass *pass, struct modes *ret)
     ret->at = nv_alloc(pass, (ret->max + 1) * sizeof(*ret->at));
     r = nv_netlink(pass, NETLINK_GENERIC, &request, sizeof(request), add_mode, ret);
     if (ret->unordered)
-        qsort(ret->at, ret->n, sizeof(*ret->at), order_modes);
+        nv_sort(ret->at, ret->n, sizeof(*ret->at), order_modes);
     return r;
 }
 

@@ -8,6 +8,7 @@
 #define NODEVITALS_LINKS_H
 
 #include <nodevitals/netlink.h>
+#include <nodevitals/sort.h>
 
 #include <linux/if.h>
 #include <linux/if_link.h>
@@ -111,7 +112,7 @@ static inline int nv_link_names(struct nv_pass *pass, struct nv_link_names *ret)
     if (r < 0)
         return r;
     if (names.unordered) /* by kernels before 6.8 */
-        qsort(names.at, names.n, sizeof(*names.at), nv_link_names_order);
+        nv_sort(names.at, names.n, sizeof(*names.at), nv_link_names_order);
     *ret = names;
     return 0;
 }

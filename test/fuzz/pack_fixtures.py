@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
-"""Packs the collectors' fixtures into seeds for fuzz_collectors: pack_fixtures.py FIXTURES CORPUS"""
+"""Packs the collectors' fixtures into seeds for fuzz_collectors: pack_fixtures.py FIXTURES CORPUS
+
+What no fixture can hold, such as netlink messages, lies packed in corpus/collectors beside this file.
+"""
 import os
+import shutil
 import sys
 
 LARGEST = 64 << 10  # of one file; libFuzzer works best on small inputs
@@ -31,6 +35,9 @@ def main():
         for case in sorted(os.listdir(os.path.join(fixtures, collector))):
             with open(os.path.join(corpus, f"{collector}-{case}"), "wb") as f:
                 f.write(pack(collector, os.path.join(fixtures, collector, case)))
+    packed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus", "collectors")
+    for name in sorted(os.listdir(packed)):
+        shutil.copyfile(os.path.join(packed, name), os.path.join(corpus, name))
 
 
 if __name__ == "__main__":
