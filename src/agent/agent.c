@@ -6,8 +6,8 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <systemd/sd-daemon.h>
 
+#include "agent/notify.h"
 #include "agent/version.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -135,7 +135,7 @@ static int open_watchdog(void)
 {
     uint64_t usec = 0;
 
-    if (sd_watchdog_enabled(0, &usec) <= 0 || usec < 2)
+    if (!nv_notify_watchdog(&usec) || usec < 2)
         return -1;
     usec /= 2;
     const struct timespec half = {(time_t)(usec / 1000000), (long)(usec % 1000000) * 1000};
@@ -233,8 +233,8 @@ static void tell_ready(const struct agent *agent)
     for (size_t i = 0; i < agent->options->n_collectors; i++)
         n += nv_options_is_on(agent->options, i);
     nv_web_set_ready(agent->web, true);
-    sd_notifyf(0, "READY=1\nSTATUS=%zu collectors on %s.", n,
-               nv_web_n_addresses(agent->web) ? nv_web_address(agent->web, 0) : "no address");
+    nv_notify("READY=1\nSTATUS=%zu collectors on %s.", n,
+              nv_web_n_addresses(agent->web) ? nv_web_address(agent->web, 0) : "no address");
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -242,7 +242,7 @@ static void tell_ready(const struct agent *agent)
 /* The web's configuration and certificates are looked after by the web itself, at each connection. */
 static void reload(const struct agent *agent)
 {
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(nv_monotonic_ns() / 1000));
+    nv_notify("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(nv_monotonic_ns() / 1000));
     nv_log_info("reload: flags stay as they are; the web configuration is read again whenever it "
                 "changes");
     tell_ready(agent);
@@ -266,7 +266,7 @@ static void feed_watchdog(const struct agent *agent)
     uint64_t times;
 
     if (read(agent->watchdog, &times, sizeof(times)) == (ssize_t)sizeof(times))
-        sd_notify(0, "WATCHDOG=1");
+        nv_notify("WATCHDOG=1");
 }
 
 static int loop(const struct agent *agent)
@@ -313,7 +313,7 @@ int nv_agent_run(const struct nv_options *options)
     } else {
         tell_ready(&agent);
         r = loop(&agent);
-        sd_notify(0, "STOPPING=1");
+        nv_notify("STOPPING=1");
         if (r > 0)
             nv_log_info("stopping on %s", sigabbrev_np(r) ? sigabbrev_np(r) : "a signal");
     }

@@ -122,6 +122,25 @@ class Systemd(unittest.TestCase):
                 self.assertIsNone(agent.process.poll())
 
 
+    def test_a_socket_of_the_abstract_kind_will_do(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            name = f"nodevitals-test-{os.getpid()}"
+            manager.bind("\0" + name)
+            manager.settimeout(SLOW)
+            with Agent(*QUICK, env={"NOTIFY_SOCKET": "@" + name}):
+                self.assertIn(b"READY=1", manager.recv(4096))
+
+    def test_the_library_is_loaded_for_those_only_who_ask_a_bus(self):
+        def has_library(*flags):
+            with Manager() as manager, Agent(*flags, env={"NOTIFY_SOCKET": manager.path}) as agent:
+                agent.get()
+                with open(f"/proc/{agent.process.pid}/maps", encoding="ascii") as file:
+                    return "libsystemd" in file.read()
+
+        self.assertFalse(has_library())
+        self.assertTrue(has_library("--collector.systemd"))
+
+
 class Log(unittest.TestCase):
     def test_json_lines_are_json(self):
         with Process(BINARY, *QUICK, "--log.format=json", "--web.listen-address=127.0.0.1:0") as agent:

@@ -1,0 +1,83 @@
+/*
+ * libsystemd.c - libsystemd, loaded when something first calls it.
+ *
+ * The library brings six others and 1 MB of resident memory for what an ordinary agent never asks: a bus for
+ * collectors that are off by default, and inherited sockets. So the functions in use stand here under their own names,
+ * before the library in the order of the link, and hand their calls on to the one that dlopen(3) finds; the link then
+ * drops it (--as-needed). A call that is not in this file still works, and brings the library back in from the start.
+ *
+ * Where there is no library, calls fail with -ENOPKG.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+
+static void *library;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void load(void)
+{
+    library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
+}
+
+/* The library's function of that name, remembered in *known; NULL where there is none. */
+static void *find(void **known, const char *name)
+{
+    void *found = __atomic_load_n(known, __ATOMIC_ACQUIRE);
+
+    if (found)
+        return found;
+    pthread_once(&once, load);
+    found = library ? dlsym(library, name) : NULL;
+    __atomic_store_n(known, found, __ATOMIC_RELEASE);
+    return found;
+}
+
+#define HAND_ON(type, name, parameters, arguments, otherwise)                                      \
+    type name parameters                                                                           \
+    {                                                                                              \
+        static void *known;                                                                        \
+        type(*function) parameters = (type(*) parameters)find(&known, #name);                      \
+                                                                                                   \
+        return function ? function arguments : (otherwise);                                        \
+    }
+
+// clang-format off
+HAND_ON(int, sd_listen_fds, (int unset), (unset), -ENOPKG)
+HAND_ON(int, sd_is_socket, (int fd, int family, int type, int listening), (fd, family, type, listening), -ENOPKG)
+
+HAND_ON(int, sd_bus_new, (sd_bus **ret), (ret), -ENOPKG)
+HAND_ON(int, sd_bus_open_system, (sd_bus **ret), (ret), -ENOPKG)
+HAND_ON(int, sd_bus_set_address, (sd_bus *bus, const char *address), (bus, address), -ENOPKG)
+HAND_ON(int, sd_bus_start, (sd_bus *bus), (bus), -ENOPKG)
+HAND_ON(int, sd_bus_is_ready, (sd_bus *bus), (bus), -ENOPKG)
+HAND_ON(int, sd_bus_process, (sd_bus *bus, sd_bus_message **ret), (bus, ret), -ENOPKG)
+HAND_ON(int, sd_bus_wait, (sd_bus *bus, uint64_t usec), (bus, usec), -ENOPKG)
+HAND_ON(int, sd_bus_call, (sd_bus *bus, sd_bus_message *m, uint64_t usec, sd_bus_error *error, sd_bus_message **ret),
+        (bus, m, usec, error, ret), -ENOPKG)
+HAND_ON(sd_bus *, sd_bus_close_unref, (sd_bus *bus), (bus), NULL)
+
+HAND_ON(int, sd_bus_message_new_method_call,
+        (sd_bus *bus, sd_bus_message **ret, const char *destination, const char *path, const char *interface,
+         const char *member),
+        (bus, ret, destination, path, interface, member), -ENOPKG)
+HAND_ON(int, sd_bus_message_append_basic, (sd_bus_message *m, char type, const void *value), (m, type, value), -ENOPKG)
+HAND_ON(int, sd_bus_message_enter_container, (sd_bus_message *m, char type, const char *contents), (m, type, contents),
+        -ENOPKG)
+HAND_ON(int, sd_bus_message_exit_container, (sd_bus_message *m), (m), -ENOPKG)
+HAND_ON(int, sd_bus_message_skip, (sd_bus_message *m, const char *types), (m, types), -ENOPKG)
+HAND_ON(int, sd_bus_message_readv, (sd_bus_message *m, const char *types, va_list results), (m, types, results),
+        -ENOPKG)
+HAND_ON(sd_bus_message *, sd_bus_message_unref, (sd_bus_message *m), (m), NULL)
+// clang-format on
+
+void sd_bus_error_free(sd_bus_error *error)
+{
+    static void *known;
+    void (*function)(sd_bus_error *) = (void (*)(sd_bus_error *))find(&known, "sd_bus_error_free");
+
+    if (function)
+        function(error);
+}
