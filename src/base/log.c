@@ -174,6 +174,8 @@ static void put_value(struct line *line, enum nv_log_form form, struct nv_str s)
         put(line, s);
         return;
     }
+    if (line->max - line->n < 2)
+        return;
     put_text(line, "\"");
     line->max--;
     put_escaped(line, form, s);

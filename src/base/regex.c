@@ -154,7 +154,8 @@ static int compile(struct nv_regex *regex, const struct nv_regex_node *root, cha
         return refuse(regex, "nests too deeply", error);
     if (!regex->code)
         return refuse(regex, "too large", error);
-    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+    if (!regex->is_plain || anchored) /* else it is for groups and odd texts, hardly ever */
+        regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
     return 0;
 }
 
@@ -193,8 +194,9 @@ static int build(struct nv_regex *regex, const struct nv_regex_tree *tree, char 
     if (enough && anchored && !tree->n_captures)
         return 0;
     int r = compile(regex, tree->root, error);
-    return enough && r == -EINVAL ? 0
-                                  : r; /* too large for the engine, which is not needed to match */
+    if (enough && r == -EINVAL)
+        return 0; /* too large for the engine, which is not needed to match */
+    return r;
 }
 
 int nv_regex_new(struct nv_str pattern, enum nv_regex_kind kind, struct nv_regex **ret,
