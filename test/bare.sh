@@ -22,6 +22,7 @@ cp /etc/resolv.conf "$bare/etc/resolv.conf"
 for f in /etc/apt/apt.conf.d/*proxy*; do
     [ ! -e "$f" ] || cp "$f" "$bare/etc/apt/apt.conf.d/"
 done
+[ -e "$bare/etc/hosts" ] || echo '127.0.0.1 localhost' >"$bare/etc/hosts" # which an installed Debian has
 rm -rf "$bare/src"
 mkdir "$bare/src"
 tar -C "$tree" --exclude=./.git --exclude=./build -cf - . | tar -C "$bare/src" -xf -
@@ -59,6 +60,7 @@ esac
 
 status=0
 unshare -m --propagation private sh -c '
+    mount --bind "$1" "$1" # a root that is no mount point cannot be unshared
     mount -t proc proc "$1/proc"
     mount -t sysfs sysfs "$1/sys"
     mount --rbind /dev "$1/dev"

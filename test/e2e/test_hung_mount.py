@@ -14,6 +14,8 @@ import unittest
 
 from harness import SLOW, Agent, samples, skip, wait_for
 
+NAMESPACES = ("unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "--propagation", "private")
+
 # Operations of the FUSE protocol, as linux/fuse.h numbers them.
 FORGET, GETATTR, STATFS, INIT, INTERRUPT, BATCH_FORGET = 2, 3, 17, 26, 36, 42
 
@@ -137,6 +139,7 @@ if __name__ == "__main__":
         unittest.main(argv=sys.argv[:1], verbosity=2)
     elif os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
         skip("needs root and /dev/fuse")
+    elif subprocess.run([*NAMESPACES, "true"], check=False).returncode != 0:
+        skip("no mount and PID namespaces to be had")
     else:
-        os.execvp("unshare", ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc",
-                              "--propagation", "private", sys.executable, __file__, "inside"])
+        os.execvp(NAMESPACES[0], [*NAMESPACES, sys.executable, __file__, "inside"])
