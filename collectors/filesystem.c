@@ -15,6 +15,10 @@
  * point: who does not answer in time has device_error="mountpoint timeout", is not asked again until the
  * call returns, and delays nobody.
  *
+ * Where nothing is mounted but file systems that answer from memory, the calls are made right here: handing them
+ * to another thread and back costs more than they do. One mount of another kind anywhere, filtered or not, may be on
+ * the way to any path, and then all are guarded.
+ *
  * The text of mountinfo seldom changes, while parsing, filtering and finding duplicates cost far more than
  * comparing it. What was made of it is therefore kept until it differs.
  */
@@ -88,6 +92,15 @@ enum {
     NUMBER_MAX = 12,
 };
 
+/* Types whose statfs() asks nobody: disks keep these numbers in memory, the rest have none. */
+static const char *const calm_types[] = {
+    "bpf",       "binfmt_misc", "cgroup",    "cgroup2", "configfs", "debugfs",    "devpts",
+    "devtmpfs",  "efivarfs",    "erofs",     "exfat",   "ext2",     "ext3",       "ext4",
+    "f2fs",      "fusectl",     "hugetlbfs", "iso9660", "mqueue",   "nfsd",       "nsfs",
+    "overlay",   "proc",        "pstore",    "ramfs",   "rootfs",   "rpc_pipefs", "securityfs",
+    "selinuxfs", "squashfs",    "sysfs",     "tmpfs",   "tracefs",  "vfat",       "xfs",
+};
+
 struct mount {
     struct nv_str device, type, point; /* as in labels; they point into the kept text */
     char major[NUMBER_MAX], minor[NUMBER_MAX];
@@ -102,6 +115,7 @@ struct state {
     size_t text_n;
     struct mount *mounts; /* those the filters want, in the order of the file */
     size_t n_mounts, mounts_max, n_probes, point_n_max;
+    bool is_calm; /* nothing is mounted that could hang */
 };
 
 /* One call of statfs(2). The path follows, in as many bytes as the longest needs. */
@@ -266,6 +280,14 @@ static void find_repeats(struct nv_pass *pass, struct state *state)
     }
 }
 
+static bool is_calm(struct nv_str type)
+{
+    for (size_t i = 0; i < NV_LEN(calm_types); i++)
+        if (nv_str_is(type, calm_types[i]))
+            return true;
+    return false;
+}
+
 /* Makes the state anew from the text of mountinfo. */
 static int parse(struct nv_pass *pass, struct state *state, struct nv_str text)
 {
@@ -278,6 +300,7 @@ static int parse(struct nv_pass *pass, struct state *state, struct nv_str text)
     if (!state->text || !state->copy)
         return -ENOMEM;
     memcpy(state->text, text.p, text.n);
+    state->is_calm = true;
 
     file = nv_scan((struct nv_str){state->text, text.n});
     while (nv_scan_line(&file, &line)) {
@@ -287,6 +310,7 @@ static int parse(struct nv_pass *pass, struct state *state, struct nv_str text)
         if (!parse_mount(whole, state->copy + (whole.p - state->text), &mount))
             return nv_error(pass, -EBADMSG, "malformed line of mountinfo: \"%.*s\"",
                             whole.n > 200 ? 200 : (int)whole.n, whole.p);
+        state->is_calm = state->is_calm && is_calm(mount.type);
         mount.point = strip_root(mount.point, root);
         if (!nv_filter_wants(pass, &points, mount.point))
             nv_say(pass, NV_DEBUG, "mount point %.*s is left out", NV_ARGS(mount.point));
@@ -361,6 +385,12 @@ static int ask(struct nv_pass *pass, const struct state *state, char **ret, size
     *ret = items;
     *ret_size = size;
     *ret_outcomes = outcomes;
+    if (state->is_calm) {
+        for (size_t i = 0; i < state->n_probes; i++)
+            call_statfs(items + i * size);
+        memset(outcomes, NV_GUARD_DONE, state->n_probes);
+        return 0;
+    }
     return nv_guard(pass, items, size, state->n_probes, keys, call_statfs,
                     timeout_ms > 0 ? timeout_ms : 1, workers > 0 ? (size_t)workers : 1, outcomes);
 }

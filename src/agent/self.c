@@ -183,11 +183,15 @@ static bool find_column(struct nv_scan names, struct nv_scan numbers, const char
     return false;
 }
 
-static uint64_t read_netstat(const struct process *process, double *values)
+/* The kernel renders this file slowly, and the netstat collector has had it read already, unless
+ * --path.procfs leads elsewhere. */
+static uint64_t read_netstat(struct nv_pass *pass, const struct process *process, double *values)
 {
     char text[FILE_MAX];
-    struct nv_scan file = nv_scan(read_again(process->netstat, text, sizeof(text)));
-    struct nv_scan names, numbers;
+    struct nv_scan file = nv_pass_text(pass, 0), names, numbers;
+
+    if (!nv_str_is(nv_native_path(pass, "proc"), "/proc"))
+        file = nv_scan(read_again(process->netstat, text, sizeof(text)));
 
     while (nv_scan_line(&file, &names) && nv_scan_line(&file, &numbers)) {
         if (!nv_str_starts(nv_scan_rest(&names), "IpExt:"))
@@ -214,7 +218,7 @@ static int collect_process(struct nv_pass *pass)
     const struct process *process = nv_state(pass);
     double values[NV_LEN(process_columns)] = {0};
 
-    uint64_t mask = read_stat(process, values) | read_netstat(process, values) |
+    uint64_t mask = read_stat(process, values) | read_netstat(pass, process, values) |
                     read_limit(RLIMIT_NOFILE, MAX_FDS, values) |
                     read_limit(RLIMIT_AS, VIRTUAL_MAX, values);
     if (count_fds(process->fds, &values[OPEN_FDS]))
@@ -227,6 +231,7 @@ NV_COLLECTOR(self_process) = {
     NV_ABI_STAMP,
     .name = "self.process",
     .summary = "This process.",
+    .sources = NV_SOURCES("?proc/net/netstat"),
     .tables = NV_TABLES(&process_table),
     .state_size = sizeof(struct process),
     .start = start_process,
