@@ -47,8 +47,8 @@ static int collect_netlink(struct nv_pass *pass)
         struct nlmsghdr header;
         struct ndmsg body;
     } request = {
-        {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETNEIGH},
-        {.ndm_family = AF_INET                           }
+        .header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETNEIGH},
+        .body = {.ndm_family = AF_INET                           },
     };
     struct walk walk = {0};
 

@@ -448,8 +448,8 @@ static int load_modes(struct nv_pass *pass, struct modes *ret)
         struct nlmsghdr header;
         struct genlmsghdr body;
     } request = {
-        {.nlmsg_len = sizeof(request)    },
-        { .cmd = ETHTOOL_MSG_LINKMODES_GET, .version = ETHTOOL_GENL_VERSION}
+        .header = {.nlmsg_len = sizeof(request)    },
+        .body = { .cmd = ETHTOOL_MSG_LINKMODES_GET, .version = ETHTOOL_GENL_VERSION},
     };
 
     int r = nv_genl_family(pass, ETHTOOL_GENL_NAME, &request.header.nlmsg_type);

@@ -80,12 +80,13 @@ static int count_sockets(struct nv_pass *pass, int family, struct counts *counts
         struct nlmsghdr header;
         struct inet_diag_req_v2 body;
     } request = {
-        {.nlmsg_len = sizeof(request),
-         .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-         .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-        {.sdiag_family = (uint8_t)family,
-         .sdiag_protocol = IPPROTO_TCP,
-         .idiag_states = (2u << NEW_SYN_RECV) - 2 }, /* 1 to NEW_SYN_RECV, shown as SYN_RECV */
+        .header = {.nlmsg_len = sizeof(request),
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .body = {.sdiag_family = (uint8_t)family,
+                   .sdiag_protocol = IPPROTO_TCP,
+                   .idiag_states =
+                     (2u << NEW_SYN_RECV) - 2               }, /* 1 to NEW_SYN_RECV, shown as SYN_RECV */
     };
     const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
     char *buffer = nv_alloc(pass, ANSWER_BYTES);
