@@ -27,7 +27,7 @@ static int collect(struct nv_pass *pass)
 {
     for (size_t i = 0; i < NV_LEN(columns); i++) {
         struct nv_scan file = nv_pass_text(pass, i);
-        uint64_t value;
+        uint64_t value = 0;
         int r = nv_pass_error(pass, i);
         if (r == -ENOENT)
             continue;

@@ -266,7 +266,7 @@ static bool text_matches(const char *expected, const char *got, char message[102
  * where the kernel does not let us. */
 static bool isolate(const char *dir)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 512];
 
     snprintf(path, sizeof(path), "%s/own-network", dir);
     return access(path, F_OK) < 0 || unshare(CLONE_NEWNET) == 0 ||
