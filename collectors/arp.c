@@ -43,15 +43,15 @@ static int count_neighbour(const struct nlmsghdr *message, void *user)
 
 static int collect_netlink(struct nv_pass *pass)
 {
-    const struct {
+    struct {
         struct nlmsghdr header;
         struct ndmsg body;
     } request = {
-        .header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETNEIGH},
-        .body = {.ndm_family = AF_INET                           },
+        .header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETNEIGH}
     };
     struct walk walk = {0};
 
+    request.body.ndm_family = AF_INET;
     int r = nv_link_names(pass, &walk.names);
     if (r < 0)
         return nv_error(pass, r, "cannot list links");

@@ -447,11 +447,10 @@ static int load_modes(struct nv_pass *pass, struct modes *ret)
     struct {
         struct nlmsghdr header;
         struct genlmsghdr body;
-    } request = {
-        .header = {.nlmsg_len = sizeof(request)    },
-        .body = { .cmd = ETHTOOL_MSG_LINKMODES_GET, .version = ETHTOOL_GENL_VERSION},
-    };
+    } request = {.header = {.nlmsg_len = sizeof(request)}};
 
+    request.body.cmd = ETHTOOL_MSG_LINKMODES_GET;
+    request.body.version = ETHTOOL_GENL_VERSION;
     int r = nv_genl_family(pass, ETHTOOL_GENL_NAME, &request.header.nlmsg_type);
     if (r == 0)
         r = nv_netlink(pass, NETLINK_GENERIC, &request, sizeof(request), count_mode, ret);

@@ -76,21 +76,20 @@ static int count_answer(int fd, char *buffer, struct counts *counts)
 
 static int count_sockets(struct nv_pass *pass, int family, struct counts *counts)
 {
-    const struct {
+    struct {
         struct nlmsghdr header;
         struct inet_diag_req_v2 body;
     } request = {
-        .header = {.nlmsg_len = sizeof(request),
-                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-        .body = {.sdiag_family = (uint8_t)family,
-                   .sdiag_protocol = IPPROTO_TCP,
-                   .idiag_states =
-                     (2u << NEW_SYN_RECV) - 2               }, /* 1 to NEW_SYN_RECV, shown as SYN_RECV */
+        .header = {.nlmsg_len = sizeof(request), .nlmsg_type = SOCK_DIAG_BY_FAMILY}
     };
     const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
     char *buffer = nv_alloc(pass, ANSWER_BYTES);
 
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.body.sdiag_family = (uint8_t)family;
+    request.body.sdiag_protocol = IPPROTO_TCP;
+    request.body.idiag_states =
+        (2u << NEW_SYN_RECV) - 2; /* from 1; that one is shown as SYN_RECV */
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (fd < 0)
         return -errno;
