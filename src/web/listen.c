@@ -315,11 +315,17 @@ int nv_listen_inherited(struct nv_listener *ret, size_t max, size_t *ret_n, char
         int flags = fcntl(fd, F_GETFL);
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
             return refuse(-errno, error, error_max, "descriptor %d: %s", fd, strerror(errno));
-        ret[i] = (struct nv_listener){.fd = fd};
+        ret[i] = (struct nv_listener){.fd = fd, .inherited = true};
         name_any(fd, &ret[i]);
         *ret_n = (size_t)i + 1;
     }
     return 0;
+}
+
+void nv_listener_shut(struct nv_listener *listener)
+{
+    if (listener->fd >= 0 && !listener->inherited)
+        shutdown(listener->fd, SHUT_RDWR);
 }
 
 void nv_listener_done(struct nv_listener *listener)

@@ -19,6 +19,7 @@ enum { NV_LISTEN_TEXT_MAX = 128 };
 struct nv_listener {
     int fd;                        /* non-blocking; -1 for none */
     char text[NV_LISTEN_TEXT_MAX]; /* the true address, for the log */
+    bool inherited;                /* from systemd, which keeps its own hold on it */
     char *unix_path;               /* to remove when closed */
     dev_t unix_dev;
     ino_t unix_ino;
@@ -30,6 +31,9 @@ int nv_listen(const char *address, struct nv_listener *ret, char *error, size_t 
 /* Takes the sockets systemd handed over: *ret_n of them, at most max. -ENOENT when there are none. */
 int nv_listen_inherited(struct nv_listener *ret, size_t max, size_t *ret_n, char *error,
                         size_t error_max);
+
+/* Refuses connections from now on, where the socket is ours alone; the descriptor stays taken. */
+void nv_listener_shut(struct nv_listener *listener);
 
 /* Closes what is open and removes the socket file, if it is still ours. */
 void nv_listener_done(struct nv_listener *listener);

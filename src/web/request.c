@@ -282,6 +282,17 @@ static enum MHD_Result begin(struct nv_connection *connection)
     return MHD_YES;
 }
 
+/* A request line may have the whole URL, as for a proxy. */
+static const char *path_of(const char *url)
+{
+    const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7
+                       : strncasecmp(url, "https://", 8) == 0 ? url + 8
+                                                              : NULL;
+    const char *slash = host ? strchr(host, '/') : url;
+
+    return slash ? slash : "/";
+}
+
 enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char *path,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_n, void **context)
@@ -308,9 +319,9 @@ enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char 
         }
         nv_count(&connection->web->counters.requests);
         nv_deadline_set(&connection->deadline, NV_WEB_ANSWER_MS);
-        return admit(connection, path, method);
+        return admit(connection, path_of(path), method);
     case NV_STAGE_PASSWORD:
-        return after_bcrypt(connection, path);
+        return after_bcrypt(connection, path_of(path));
     case NV_STAGE_PASS:
         return nv_scrape_answer(connection);
     case NV_STAGE_ANSWERED:

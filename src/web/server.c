@@ -98,9 +98,9 @@ void nv_web_stop(struct nv_web *web)
     web->started = false;
     __atomic_store_n(&web->stopping, true, __ATOMIC_RELAXED); /* what waits is not begun any more */
     for (size_t i = 0; i < web->n_doors; i++) {
-        if (web->doors[i].daemon) /* stops listening; the socket stays ours */
+        if (web->doors[i].daemon) /* takes the socket from the event loops, and leaves it to us */
             (void)MHD_quiesce_daemon(web->doors[i].daemon);
-        nv_listener_done(&web->doors[i].listener);
+        nv_listener_shut(&web->doors[i].listener);
     }
     /* A connection must not be suspended when its daemon stops; from here on none can be. */
     nv_jobs_stop(&web->passwords);
@@ -109,6 +109,7 @@ void nv_web_stop(struct nv_web *web)
         if (web->doors[i].daemon)
             MHD_stop_daemon(web->doors[i].daemon);
         web->doors[i].daemon = NULL;
+        nv_listener_done(&web->doors[i].listener); /* not earlier: a loop may be about to accept */
     }
     nv_deadlines_stop(&web->deadlines);
 }

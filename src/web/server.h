@@ -118,7 +118,7 @@ struct nv_door {
 struct nv_counters { /* atomic */
     uint64_t requests, response_bytes, connections, connections_open;
     uint64_t auth_failures, rate_limited;
-    uint64_t scrapes_200, scrapes_500, scrapes_503, scrapes_other, in_flight;
+    uint64_t scrapes_200, scrapes_500, scrapes_503, in_flight;
     uint64_t errors_gathering, errors_encoding;
 };
 

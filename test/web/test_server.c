@@ -43,6 +43,11 @@ static const struct nv_collector slow = {NV_ABI_STAMP, .name = "slow", .collect 
 
 static const struct nv_collector self = {NV_ABI_STAMP, .name = "self", .collect = collect_fast};
 
+/* Never done in time, and not in the way of the others. */
+static const struct nv_collector stuck = {NV_ABI_STAMP, .name = "stuck", .options = NV_MAY_BLOCK,
+                                          .collect = collect_slow};
+static const struct nv_collector *third;
+
 static struct nv_gather *gather;
 static struct nv_web *web;
 static int port;
@@ -59,7 +64,7 @@ static void begin_with(const struct nv_web_options *more)
     __atomic_store_n(&held, 0, __ATOMIC_RELEASE);
     gather = nv_gather_new(&none);
     ck_assert_int_eq(nv_gather_add(gather, &fast, NV_GATHER_NODE, NULL), 0);
-    ck_assert_int_eq(nv_gather_add(gather, &slow, NV_GATHER_NODE, NULL), 0);
+    ck_assert_int_eq(nv_gather_add(gather, third ? third : &slow, NV_GATHER_NODE, NULL), 0);
     ck_assert_int_eq(nv_gather_start(gather, error), 0);
     if (!options.n_listen) {
         options.listen = listen;
@@ -339,6 +344,38 @@ START_TEST(above_the_limit_scrapes_get_503_and_filtered_ones_do_not)
 }
 END_TEST
 
+START_TEST(a_pass_takes_four_fifths_of_the_scrapers_patience)
+{
+    third = &stuck;
+    begin_with(&(struct nv_web_options){.max_requests = 0});
+    hold(true); /* for 3 s at most */
+    int fd = client_open(port);
+    int64_t begun_ns = nv_monotonic_ns();
+    client_send(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+                    "X-Prometheus-Scrape-Timeout-Seconds: 0.5\r\n\r\n");
+    client_receive(fd, true, &got);
+    int64_t took_ms = (nv_monotonic_ns() - begun_ns) / 1000000;
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_ptr_nonnull(strstr(got.body, "t_fast_total 7\n"));
+    ck_assert_ptr_null(strstr(got.body, "t_slow_total"));
+    ck_assert_int_ge(took_ms, 300); /* gather keeps some of it for the others */
+    ck_assert_int_lt(took_ms, 2500);
+    close(fd);
+    end();
+}
+END_TEST
+
+START_TEST(a_whole_url_in_the_request_line_is_its_path)
+{
+    begin();
+    client_get_once(port, "http://any.host:1/-/healthy", &got);
+    ck_assert_int_eq(got.status, 200);
+    client_get_once(port, "HTTP://any.host", &got);
+    ck_assert_ptr_nonnull(strstr(got.body, "<h1>Node Exporter</h1>"));
+    end();
+}
+END_TEST
+
 /* Some of the kept connections share an event loop with the scrapes. */
 START_TEST(health_answers_on_every_connection_while_passes_are_slow)
 {
@@ -575,6 +612,8 @@ int main(void)
     tcase_add_test(scrapes, the_agents_own_collectors_cannot_be_chosen);
     tcase_add_test(scrapes, the_counts_rise_when_the_answer_is_written);
     tcase_add_test(scrapes, above_the_limit_scrapes_get_503_and_filtered_ones_do_not);
+    tcase_add_test(scrapes, a_pass_takes_four_fifths_of_the_scrapers_patience);
+    tcase_add_test(routes, a_whole_url_in_the_request_line_is_its_path);
     tcase_add_test(scrapes, health_answers_on_every_connection_while_passes_are_slow);
     tcase_add_test(scrapes, a_client_that_leaves_during_its_pass_harms_nobody);
     tcase_add_test(scrapes, a_stop_waits_for_passes_and_leaves_no_descriptor);
