@@ -50,7 +50,7 @@ static const struct nv_collector failing = {NV_ABI_STAMP, .name = "failing",
 
 static int collect_text(struct nv_pass *pass)
 {
-    struct nv_scan text = nv_pass_text(pass, 0), line;
+    struct nv_scan text = nv_pass_text(pass, 0), line = {0};
 
     while (nv_scan_line(&text, &line))
         emit(pass, "text", nv_scan_u64(&line));
@@ -192,7 +192,7 @@ START_TEST(a_missing_source_is_failure_or_no_data_as_declared)
     add(&reading);
     add(&reading_no_data);
     start();
-    NV_AUTO_FREE char *text = pass();
+    free(pass());
     nv_gather_state(gather, 0, &state);
     ck_assert_int_eq(state.result, -ENOENT);
     nv_gather_state(gather, 1, &state);
