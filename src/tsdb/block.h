@@ -20,16 +20,22 @@
 enum {
     NV_BLOCK_SERIES_MAX = 4 << 20,
     NV_BLOCK_ROWS_MAX = NV_CODEC_ROWS_MAX, /* a group; 36 hours at 1 s */
-    NV_BLOCK_CACHE_BYTES = 2 << 20,        /* of all open blocks together, by default */
+    NV_BLOCK_GROUPS_MAX = 1 << 20,
+    NV_BLOCK_SECTIONS_MAX = 1 << 16, /* a group */
+    NV_BLOCK_CACHE_BYTES = 2 << 20,  /* of all open blocks together, by default */
 };
+
+/* What begins so is a file that was not finished: removed when a store is opened for writing. */
+#define NV_BLOCK_UNFINISHED "tmp-"
+#define NV_BLOCK_SUFFIX     ".nvb"
+#define NV_BLOCK_MARKS      ".marks" /* behind the name of a block: what was deleted of it */
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
 struct nv_block_writer;
 
 NV_MUST_USE int nv_block_writer_new(struct nv_fs *fs, struct nv_block_writer **ret);
-void nv_block_writer_free(
-    struct nv_block_writer *writer); /* removes the temporary file unless committed */
+void nv_block_writer_free(struct nv_block_writer *writer); /* not committed: removes the file */
 NV_DEFINE_AUTO(nv_block_writer)
 
 /* A group of n_rows rows; n_sections sections with a bit per row in which they were observed. Returns its number. */
@@ -39,9 +45,10 @@ NV_MUST_USE int nv_block_add_group(struct nv_block_writer *writer, const int64_t
 
 /*
  * A series of a group. Any order of calls; the writer sorts the table. `present` has a bit per row (only rows
- * in which the section was observed); `values` one per set bit, in order; `histograms` likewise or NULL, and
- * then NULL entries for doubles. Columns are encoded at once and written out as they come; keep series of
- * one family together, in the order of labels, for the codec looks at the neighbours.
+ * in which the section was observed; NULL: all of those); `values` one per set bit, in order; `histograms`
+ * likewise or NULL, and then NULL entries for doubles. Columns are encoded at once and written out as they come;
+ * keep series of one family together, in the order of labels, for the codec looks at the neighbours. Labels
+ * are copied. A label set may come once (-EEXIST, by nv_block_commit()). A series without a value is left out.
  */
 NV_MUST_USE int nv_block_add_series(struct nv_block_writer *writer, uint32_t group,
                                     uint32_t section, const struct nv_label *labels,
@@ -87,8 +94,10 @@ NV_MUST_USE int nv_block_labels(struct nv_block *block, uint32_t series, struct 
                                 const struct nv_label **ret, size_t *ret_n);
 
 /*
- * Appends the samples of a series in [from, to]: those present, and a staleness marker at the first row of its
- * group in which its section was observed without it. Deleted ranges (marks) are left out.
+ * Appends the samples of a series in [from, to]: those present, and a staleness marker at each row that is the
+ * first, after one with a value, in which its section was observed without it. Before its first value nothing is
+ * stale, for a block does not know what was before; who does, writes the marker as a value, after which none is
+ * added. Deleted ranges (marks) are left out. -EBADMSG: a part is damaged; -EIO.
  */
 NV_MUST_USE int nv_block_read(struct nv_block *block, uint32_t series, int64_t from_ms,
                               int64_t to_ms, struct nv_samples *samples);
@@ -98,7 +107,7 @@ NV_MUST_USE int nv_block_label_names(struct nv_block *block, struct nv_arena *ar
 NV_MUST_USE int nv_block_label_values(struct nv_block *block, struct nv_str name,
                                       struct nv_arena *arena, struct nv_str **ret, size_t *ret_n);
 
-/* For merging: a group as it was added, and each series' place. NULL bits where all rows count. */
+/* For merging: a group as it was added, and each series' place, marks not applied. */
 struct nv_block_group {
     size_t n_rows, n_sections;
     const int64_t *times;
@@ -106,21 +115,31 @@ struct nv_block_group {
 };
 NV_MUST_USE int nv_block_group(struct nv_block *block, uint32_t group, struct nv_arena *arena,
                                struct nv_block_group *ret);
+
+#define NV_BLOCK_SPARSE UINT32_MAX /* in place of a group */
 struct nv_block_column {
-    uint32_t group, section; /* group UINT32_MAX: sparse */
-    const uint64_t *present;
-    const double *values;
-    const struct nv_histogram *const *histograms;
+    uint32_t group, section;
+    const uint64_t *present;                      /* a bit per row of the group; NULL: sparse */
+    const int64_t *times, *starts;                /* sparse; starts NULL: none known */
+    const double *values;                         /* NaN where there is a histogram */
+    const struct nv_histogram *const *histograms; /* NULL: none */
     size_t n;
 };
 NV_MUST_USE int nv_block_column(struct nv_block *block, uint32_t series, struct nv_arena *arena,
                                 struct nv_block_column *ret);
 
-/* Marks samples as deleted in <name>.marks beside the block. */
-NV_MUST_USE int nv_block_delete(struct nv_block *block, uint32_t series, int64_t from_ms,
-                                int64_t to_ms);
+/* Marks the samples of n series as deleted, on disk when it returns: in <name>.marks beside the block, a file that
+ * goes where the block goes. */
+NV_MUST_USE int nv_block_delete(struct nv_block *block, const uint32_t *series, size_t n,
+                                int64_t from_ms, int64_t to_ms);
 
-/* Reads every part against the format. Appends what is wrong and where; returns how many faults. */
+/* The i-th mark on a series, for who applies them; false where there is none. */
+bool nv_block_mark(struct nv_block *block, uint32_t series, size_t i, int64_t *ret_from_ms,
+                   int64_t *ret_to_ms);
+bool nv_block_has_marks(struct nv_block *block);
+
+/* Reads every part against the format, marks too. Appends a line for each fault, which names its part; returns how many,
+ * or -ENOMEM. */
 NV_MUST_USE int nv_block_verify(struct nv_fs *fs, const char *name, struct nv_buf *out);
 
 /* For `tsdb analyze`: calls each() per series with its codec's name and its bytes. */

@@ -2,7 +2,7 @@
  * fs.h - the file layer under the store: what it does to its directory, and nothing else does.
  *
  * Tests put their own below (files that forget what was not synced, disks that fill, reads that fail), and
- * counts come from here. All names are relative to the store's directory and hold at most one '/'.
+ * counts come from here. All names are relative to the store's directory and hold at most two '/'.
  *
  *   errors   negative errno; a short write is continued until it is whole or fails
  *   threads  any
@@ -34,12 +34,16 @@ struct nv_fs_ops {
     void (*close)(struct nv_fs *fs, int handle);
     int (*rename)(struct nv_fs *fs, const char *from, const char *to);
     int (*link)(struct nv_fs *fs, const char *from, const char *to);
-    int (*unlink)(struct nv_fs *fs, const char *name);
+    int (*unlink)(struct nv_fs *fs, const char *name); /* a file, or an empty directory */
     int (*mkdir)(struct nv_fs *fs, const char *name);
-    int (*sync_dir)(struct nv_fs *fs);
+    int (*sync_dir)(struct nv_fs *fs); /* the names in the directory, not below it */
     int (*stat)(struct nv_fs *fs, const char *name, struct nv_fs_stat *ret);
-    int (*list)(struct nv_fs *fs, struct nv_arena *arena, struct nv_str **ret,
-                size_t *ret_n); /* sorted */
+
+    /* Files and directories, also those below ("snapshots/x/y"), sorted; the texts end in NUL. */
+    int (*list)(struct nv_fs *fs, struct nv_arena *arena, struct nv_str **ret, size_t *ret_n);
+
+    /* Keeps other processes out, by a file of that name, until the layer is freed. -EWOULDBLOCK: one has it. */
+    int (*lock)(struct nv_fs *fs, const char *name);
     void (*free)(struct nv_fs *fs);
 };
 struct nv_fs {
