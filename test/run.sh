@@ -17,7 +17,7 @@ seconds=${NV_FUZZ_SECONDS:-12}
 jobs=${NV_JOBS:-$(nproc)}
 . "$tree/deploy/packages.sh"
 
-PACKAGES="check clang libclang-rt-14-dev valgrind python3 openssl curl iproute2 procps
+PACKAGES="check clang libclang-rt-14-dev llvm valgrind python3 openssl curl iproute2 procps
     prometheus prometheus-node-exporter systemd-container debootstrap"
 
 passed=0 failed=0 skipped=0 failures=
@@ -73,8 +73,14 @@ fuzz_one() {
     what=${1##*/fuzz_}
     found=$root/found/$what
     mkdir -p "$found"
-    "$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$found/crash-" "$found" "$tree/test/fuzz/corpus/$what"
+    set -- "$1" "$found"
+    for seeds in "$tree/test/fuzz/corpus/$what" "$root/fuzz/corpus/$what"; do # the second is made by the build
+        [ ! -d "$seeds" ] || set -- "$@" "$seeds"
+    done
+    fuzzer=$1
+    shift
+    "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$found/crash-" "$@"
 }
 
 # One target starts while the one before it still runs, and waits for that one's end before the next.
