@@ -175,8 +175,8 @@ def write(path, text):
 
 
 def make_tree(root, factor):
-    """A machine of 1,024 CPUs, 5,000 mounts and 10,000 processes, times `factor` / 4."""
-    cpus, mounts, processes = 256 * factor, 1250 * factor, 2500 * factor
+    """A machine of 1,024 CPUs, 5,000 mounts and 10,000 processes, times `factor`."""
+    cpus, mounts, processes = 1024 * factor, 5000 * factor, 10000 * factor
     stat = ["cpu  1 2 3 4 5 6 7 8 9 10"]
     stat += [f"cpu{i} {i} 2 3 4 5 6 7 8 9 10" for i in range(cpus)]
     stat += ["intr 1 2", "ctxt 5", "btime 1700000000", "processes 9", "procs_running 1",
@@ -207,10 +207,10 @@ def make_tree(root, factor):
 
 
 def growth():
-    print(f"{'tree':<44} {'1x, us':>9} {'2x, us':>9} {'4x, us':>9}  {'4x / 1x':>8}")
-    sets = (("256 to 1,024 CPUs (cpu, softirqs, schedstat)", ("cpu", "softirqs", "schedstat")),
-            ("1,250 to 5,000 mounts (filesystem)", ("filesystem",)),
-            ("2,500 to 10,000 processes (processes)", ("processes",)))
+    print(f"{'tree':<48} {'1x, us':>9} {'2x, us':>9} {'4x, us':>9}  {'4x / 1x':>8}")
+    sets = (("1,024 to 4,096 CPUs (cpu, softirqs, schedstat)", ("cpu", "softirqs", "schedstat")),
+            ("5,000 to 20,000 mounts (filesystem)", ("filesystem",)),
+            ("10,000 to 40,000 processes (processes)", ("processes",)))
     with tempfile.TemporaryDirectory() as base:
         for factor in (1, 2, 4):
             make_tree(f"{base}/{factor}", factor)
@@ -223,7 +223,7 @@ def growth():
                 with Server(AGENT, flags, cwd=f"{base}/{factor}") as ours:
                     ours.scrape_us(3)
                     cost.append(least((ours,), 10)[0])
-            print(f"{what:<44} {cost[0]:>9.0f} {cost[1]:>9.0f} {cost[2]:>9.0f}  {cost[2] / cost[0]:>7.2f}x",
+            print(f"{what:<48} {cost[0]:>9.0f} {cost[1]:>9.0f} {cost[2]:>9.0f}  {cost[2] / cost[0]:>7.2f}x",
                   flush=True)
 
 
