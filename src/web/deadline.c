@@ -1,11 +1,13 @@
 #include "web/deadline.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 
 #define NEVER   INT64_MAX
+#define CROWD   32
 #define STEP_NS INT64_C(1000000000) /* it wakes no more often than this */
 
 /* Shuts down what is overdue. Returns the earliest deadline of the others. With the lock. */
@@ -28,12 +30,26 @@ static int64_t sweep(struct nv_deadlines *all)
     return earliest_ns;
 }
 
+/* With the lock, which it leaves for the while: true when it did. */
+static bool give_back_memory(struct nv_deadlines *all)
+{
+    if (all->n_peak < CROWD || all->n > all->n_peak / 4)
+        return false;
+    all->n_peak = all->n;
+    pthread_mutex_unlock(&all->lock);
+    malloc_trim(0);
+    pthread_mutex_lock(&all->lock);
+    return true;
+}
+
 static void *watch(void *arg)
 {
     struct nv_deadlines *all = arg;
 
     pthread_mutex_lock(&all->lock);
     while (!all->stopping) {
+        if (give_back_memory(all))
+            continue;
         all->wake_ns = sweep(all);
         if (all->wake_ns == NEVER) {
             pthread_cond_wait(&all->earlier, &all->lock);
@@ -97,6 +113,9 @@ void nv_deadline_add(struct nv_deadlines *all, struct nv_deadline *one, int sock
     one->next = &all->head;
     one->prev = all->head.prev;
     one->prev->next = one->next->prev = one;
+    all->n++;
+    if (all->n > all->n_peak)
+        all->n_peak = all->n;
     if (one->at_ns < all->wake_ns)
         pthread_cond_signal(&all->earlier);
     pthread_mutex_unlock(&all->lock);
@@ -107,6 +126,7 @@ void nv_deadline_remove(struct nv_deadlines *all, struct nv_deadline *one)
     pthread_mutex_lock(&all->lock);
     one->prev->next = one->next;
     one->next->prev = one->prev;
+    all->n--;
     pthread_mutex_unlock(&all->lock);
 }
 

@@ -24,8 +24,8 @@ enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
         return MHD_NO; /* closes the connection */
     for (size_t i = 0; access && i < access->config.n_headers; i++) {
         const struct nv_web_header *header = &access->config.headers[i];
-        (void)MHD_del_response_header(response, header->name,
-                                      "nosniff"); /* ours would stand twice */
+        /* Error pages have X-Content-Type-Options already. */
+        (void)MHD_del_response_header(response, header->name, "nosniff");
         nv_add_header(response, header->name, header->value);
     }
     enum MHD_Result result = MHD_queue_response(connection->mhd, status, response);
@@ -35,8 +35,7 @@ enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
 
 enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status, const char *text)
 {
-    NV_AUTO_FREE char *copy =
-        strdup(text); /* libmicrohttpd wants it writable, and copies it again */
+    NV_AUTO_FREE char *copy = strdup(text); /* its type is not const, and it may be on the stack */
     struct MHD_Response *response =
         copy ? MHD_create_response_from_buffer(strlen(copy), copy, MHD_RESPMEM_MUST_COPY) : NULL;
 

@@ -1,5 +1,6 @@
 """Clients that are slow, many or rude, and the ways to listen."""
 import os
+import re
 import resource
 import socket
 import tempfile
@@ -86,6 +87,27 @@ class ManyClients(unittest.TestCase):
                 client.close()
             wait_for(lambda: open_files(agent) <= before + 1)
             self.assertTrue(healthy(agent))
+
+    def test_a_crowd_leaves_no_memory_behind(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+        def memory():
+            with open(f"/proc/{agent.process.pid}/status") as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
+        with Agent(*QUICK) as agent:
+            with open(f"/proc/{agent.process.pid}/maps") as file:
+                if re.search("lib[at]san", file.read()):
+                    self.skipTest("a sanitizer keeps memory that was freed")
+            self.assertTrue(healthy(agent))
+            before = memory()
+            crowd = [connect(agent) for _ in range(200)]
+            for client in crowd:
+                client.sendall(REQUEST)
+                client.recv(4096)
+            self.assertGreater(memory() - before, 3000)
+            for client in crowd:
+                client.close()
+            wait_for(lambda: memory() - before < 1500, seconds=120)
 
     def test_nothing_grows_over_many_scrapes(self):
         def memory():
