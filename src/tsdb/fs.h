@@ -63,5 +63,6 @@ NV_DEFINE_AUTO(nv_fs)
 
 /* CRC32C (Castagnoli) of n bytes, continued from `crc` (0 at first); by instruction where there is one. */
 uint32_t nv_crc32c(uint32_t crc, const void *p, size_t n);
+uint32_t nv_crc32c_by_table(uint32_t crc, const void *p, size_t n); /* the same, for tests */
 
 #endif
