@@ -1,0 +1,426 @@
+/*
+ * codec.c - a column of doubles, by the first byte of its bytes:
+ *
+ *     0         CONSTANT  u64: the bits of the one value
+ *     1         COPY      of the base column
+ *     2         TIMES     u64: bits of c; every value is base * c
+ *     3         OVER      u64: bits of c; every value is base / c
+ *     4         XOR       codec_xor.c
+ *     5         RAW       u64: the bits of each value
+ *    16 + op    INTEGERS  [op 2: a byte k], then integers (codec_integer.c) behind an operation
+ *                         (codec_operation.c)
+ *    64 + op    ... with exceptions: uvarint e; e times a uvarint (rows between it and the one before) and
+ *                         the bits as u64; then as INTEGERS
+ *   128 + op    SAME      [op 2: a byte k], varint: the one integer of a constant
+ *
+ * u64 is little-endian. Nothing follows the last part.
+ */
+#include "tsdb/codec_operation.h"
+
+enum kind { CONSTANT, COPY, TIMES, OVER, XOR, RAW, INTEGERS = 16, WITH_ODD = 64, SAME = 128 };
+enum { ODD_PER_ROWS = 32, COLUMN_MAX = NV_CODEC_ROWS_MAX * 16 };
+
+struct nv_codec *nv_codec_new(void)
+{
+    struct nv_codec *codec = calloc(1, sizeof(*codec));
+
+    if (!codec)
+        return NULL;
+    codec->text = NV_BUF(COLUMN_MAX);
+    codec->other = NV_BUF(COLUMN_MAX);
+    return codec;
+}
+
+static void free_arrays(struct nv_codec *codec)
+{
+    free(codec->ints);
+    free(codec->residuals);
+    free(codec->trial);
+    free(codec->doubles);
+    free(codec->odd);
+    codec->ints = codec->residuals = codec->trial = NULL;
+    codec->doubles = NULL;
+    codec->odd = NULL;
+    codec->room = 0;
+}
+
+void nv_codec_free(struct nv_codec *codec)
+{
+    if (!codec)
+        return;
+    free_arrays(codec);
+    nv_buf_done(&codec->text);
+    nv_buf_done(&codec->other);
+    free(codec);
+}
+
+int nv_codec_room(struct nv_codec *codec, size_t n)
+{
+    size_t room = 256;
+
+    if (n <= codec->room)
+        return 0;
+    while (room < n)
+        room *= 2;
+    free_arrays(codec);
+    codec->ints = calloc(room, sizeof(*codec->ints));
+    codec->residuals = calloc(room, sizeof(*codec->residuals));
+    codec->trial = calloc(room, sizeof(*codec->trial));
+    codec->doubles = calloc(room, sizeof(*codec->doubles));
+    codec->odd = calloc(room / ODD_PER_ROWS + 2, sizeof(*codec->odd));
+    if (!codec->ints || !codec->residuals || !codec->trial || !codec->doubles || !codec->odd) {
+        free_arrays(codec);
+        return -ENOMEM;
+    }
+    codec->room = room;
+    return 0;
+}
+
+/* ---- encoding ------------------------------------------------------------------------------- */
+
+static bool same_bits(const double *a, const double *b, size_t n)
+{
+    return memcmp(a, b, n * sizeof(*a)) == 0;
+}
+
+static void put_operation(struct nv_buf *out, unsigned kind, struct nv_made operation)
+{
+    nv_put_byte(out, kind + operation.number);
+    if (operation.number == NV_AS_BINARY)
+        nv_put_byte(out, operation.shift);
+}
+
+static void put_constant(struct nv_codec *codec, double value, struct nv_buf *out)
+{
+    struct nv_made operation;
+
+    if (nv_operation_find(codec, &value, 1, 0, &operation) == 0) {
+        put_operation(out, SAME, operation);
+        nv_put_varint(out, codec->ints[0]);
+    } else {
+        nv_put_byte(out, CONSTANT);
+        nv_put_u64(out, nv_bits_of(value));
+    }
+}
+
+/* Whether every value is base * c or base / c. NaN is left out: its payload is the machine's. */
+static bool is_multiple(const double *values, size_t n, const double *base, enum kind kind,
+                        double c)
+{
+    for (size_t i = 0; i < n; i++) {
+        double made = kind == TIMES ? base[i] * c : base[i] / c;
+        if (made != made || nv_bits_of(made) != nv_bits_of(values[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool put_multiple(const double *values, size_t n, const double *base, struct nv_buf *out)
+{
+    if (same_bits(values, base, n)) {
+        nv_put_byte(out, COPY);
+        return true;
+    }
+    size_t i = 0;
+    while (i < n && (base[i] == 0 || values[i] == 0))
+        i++;
+    if (i == n)
+        return false;
+    double times = values[i] / base[i], over = base[i] / values[i];
+    enum kind kind = is_multiple(values, n, base, TIMES, times) ? TIMES : OVER;
+    if (kind == OVER && !is_multiple(values, n, base, OVER, over))
+        return false;
+    nv_put_byte(out, kind);
+    nv_put_u64(out, nv_bits_of(kind == TIMES ? times : over));
+    return true;
+}
+
+static void put_odd(const struct nv_odd *odd, size_t n_odd, struct nv_buf *out)
+{
+    uint32_t next = 0;
+
+    nv_put_uvarint(out, n_odd);
+    for (size_t i = 0; i < n_odd; i++) {
+        nv_put_uvarint(out, odd[i].row - next);
+        nv_put_u64(out, odd[i].bits);
+        next = odd[i].row + 1;
+    }
+}
+
+static bool put_integers(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                         size_t n, struct nv_buf *out)
+{
+    struct nv_made operation;
+    int n_odd = nv_operation_find(codec, values, n, n / ODD_PER_ROWS + 1, &operation);
+
+    if (n_odd < 0)
+        return false;
+    put_operation(out, n_odd ? WITH_ODD : INTEGERS, operation);
+    if (n_odd)
+        put_odd(codec->odd, (size_t)n_odd, out);
+    nv_integers_put(codec, effort, codec->ints, n, out);
+    return true;
+}
+
+static void put_bits(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                     size_t n, struct nv_buf *out)
+{
+    put_operation(out, INTEGERS, (struct nv_made){NV_AS_BITS, 0});
+    nv_operation_bits(codec, values, n);
+    nv_integers_put(codec, effort, codec->ints, n, out);
+}
+
+static void put_raw(const double *values, size_t n, struct nv_buf *out)
+{
+    nv_put_byte(out, RAW);
+    for (size_t i = 0; i < n; i++)
+        nv_put_u64(out, nv_bits_of(values[i]));
+}
+
+/* Keeps in codec->text whichever of it and codec->other is smaller. */
+static void keep_smaller(struct nv_codec *codec)
+{
+    if (codec->other.n < codec->text.n) {
+        struct nv_buf smaller = codec->other;
+        codec->other = codec->text;
+        codec->text = smaller;
+    }
+    nv_buf_reset(&codec->other);
+}
+
+/* The smallest of those that take a column by itself, in codec->text. */
+static int choose(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                  size_t n)
+{
+    nv_buf_reset(&codec->text);
+    nv_buf_reset(&codec->other);
+    bool integers = put_integers(codec, effort, values, n, &codec->text);
+    if (!integers) {
+        nv_put_byte(&codec->text, XOR);
+        nv_xor_put(codec, values, n, &codec->text);
+    }
+    if (!integers || effort == NV_CODEC_SMALL) {
+        put_bits(codec, effort, values, n, &codec->other);
+        if (codec->other.failed)
+            return codec->other.failed;
+        keep_smaller(codec);
+    }
+    if (codec->text.n > 1 + 8 * n) {
+        nv_buf_reset(&codec->text);
+        put_raw(values, n, &codec->text);
+    }
+    return codec->text.failed;
+}
+
+static bool is_constant(const double *values, size_t n)
+{
+    return same_bits(values, values + 1, n - 1);
+}
+
+int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                    size_t n, const double *base, bool *ret_used_base, struct nv_buf *out)
+{
+    nv_assert(n >= 1 && n <= NV_CODEC_ROWS_MAX);
+    if (ret_used_base)
+        *ret_used_base = false;
+    int r = nv_codec_room(codec, n);
+    if (r < 0)
+        return r;
+    if (is_constant(values, n)) {
+        put_constant(codec, values[0], out);
+        return out->failed;
+    }
+    if (base && put_multiple(values, n, base, out)) {
+        nv_assert(ret_used_base);
+        *ret_used_base = true;
+        return out->failed;
+    }
+    r = choose(codec, effort, values, n);
+    if (r < 0)
+        return r;
+    nv_buf_add(out, codec->text.p, codec->text.n);
+    return out->failed;
+}
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+bool nv_codec_needs_base(struct nv_str column)
+{
+    return column.n && column.p[0] >= COPY && column.p[0] <= OVER;
+}
+
+static void fill(double *values, size_t n, double value)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] = value;
+}
+
+static int get_multiple(struct nv_str *in, enum kind kind, const double *base, double *values,
+                        size_t n)
+{
+    uint64_t bits;
+
+    if (!base)
+        return -EBADMSG;
+    if (kind == COPY) {
+        memcpy(values, base, n * sizeof(*values));
+        return 0;
+    }
+    if (!nv_get_u64(in, &bits))
+        return -EBADMSG;
+    double c = nv_double_of(bits);
+    for (size_t i = 0; i < n; i++)
+        values[i] = kind == TIMES ? base[i] * c : base[i] / c;
+    return 0;
+}
+
+static int get_raw(struct nv_str *in, double *values, size_t n)
+{
+    uint64_t bits;
+
+    if (in->n != 8 * n)
+        return -EBADMSG;
+    for (size_t i = 0; i < n && nv_get_u64(in, &bits); i++)
+        values[i] = nv_double_of(bits);
+    return 0;
+}
+
+static int get_operation(struct nv_str *in, unsigned number, struct nv_made *ret)
+{
+    uint8_t shift = 0;
+
+    if (!nv_operation_known(number))
+        return -EBADMSG;
+    if (number == NV_AS_BINARY && (!nv_get_byte(in, &shift) || shift > 62))
+        return -EBADMSG;
+    *ret = (struct nv_made){number, shift};
+    return 0;
+}
+
+/* Leaves *in behind the exceptions and writes nothing yet: they come last. */
+static int skip_odd(struct nv_str *in, size_t n, uint64_t *ret_n_odd)
+{
+    uint64_t n_odd, gap, bits;
+    size_t next = 0;
+
+    if (!nv_get_uvarint(in, &n_odd) || n_odd > n)
+        return -EBADMSG;
+    for (uint64_t i = 0; i < n_odd; i++) {
+        if (!nv_get_uvarint(in, &gap) || gap >= n - next || !nv_get_u64(in, &bits))
+            return -EBADMSG;
+        next += (size_t)gap + 1;
+    }
+    *ret_n_odd = n_odd;
+    return 0;
+}
+
+static void get_odd(struct nv_str in, double *values)
+{
+    uint64_t n_odd = 0, gap = 0, bits = 0;
+    size_t next = 0;
+
+    (void)nv_get_uvarint(&in, &n_odd);
+    for (uint64_t i = 0; i < n_odd && nv_get_uvarint(&in, &gap) && nv_get_u64(&in, &bits); i++) {
+        next += (size_t)gap;
+        values[next++] = nv_double_of(bits);
+    }
+}
+
+static int get_integers(struct nv_codec *codec, struct nv_str *in, unsigned number, bool with_odd,
+                        double *values, size_t n)
+{
+    struct nv_made operation;
+    uint64_t n_odd;
+
+    int r = get_operation(in, number, &operation);
+    if (r < 0)
+        return r;
+    struct nv_str odd = *in;
+    if (with_odd)
+        r = skip_odd(in, n, &n_odd);
+    if (r == 0)
+        r = nv_integers_get(codec, in, codec->ints, n);
+    if (r < 0)
+        return r;
+    nv_operation_apply(operation, codec->ints, values, n);
+    if (with_odd)
+        get_odd(odd, values);
+    return 0;
+}
+
+static int get_same(struct nv_str *in, unsigned number, double *values, size_t n)
+{
+    struct nv_made operation;
+    int64_t i;
+
+    int r = get_operation(in, number, &operation);
+    if (r < 0)
+        return r;
+    if (!nv_get_varint(in, &i))
+        return -EBADMSG;
+    nv_operation_apply(operation, &i, values, 1);
+    fill(values, n, values[0]);
+    return 0;
+}
+
+static int get_constant(struct nv_str *in, double *values, size_t n)
+{
+    uint64_t bits;
+
+    if (!nv_get_u64(in, &bits))
+        return -EBADMSG;
+    fill(values, n, nv_double_of(bits));
+    return 0;
+}
+
+static int get_column(struct nv_codec *codec, struct nv_str *in, const double *base, double *values,
+                      size_t n)
+{
+    uint8_t kind;
+
+    if (!nv_get_byte(in, &kind))
+        return -EBADMSG;
+    if (kind >= SAME)
+        return get_same(in, kind - SAME, values, n);
+    if (kind >= WITH_ODD)
+        return get_integers(codec, in, kind - WITH_ODD, true, values, n);
+    if (kind >= INTEGERS)
+        return get_integers(codec, in, kind - INTEGERS, false, values, n);
+    switch ((enum kind)kind) {
+    case CONSTANT:
+        return get_constant(in, values, n);
+    case COPY:
+    case TIMES:
+    case OVER:
+        return get_multiple(in, kind, base, values, n);
+    case XOR:
+        return nv_xor_get(in, values, n);
+    case RAW:
+        return get_raw(in, values, n);
+    default:
+        return -EBADMSG;
+    }
+}
+
+int nv_codec_decode(struct nv_codec *codec, struct nv_str column, const double *base,
+                    double *values, size_t n)
+{
+    if (n < 1 || n > NV_CODEC_ROWS_MAX)
+        return -EBADMSG;
+    int r = nv_codec_room(codec, n);
+    if (r == 0)
+        r = get_column(codec, &column, base, values, n);
+    return r == 0 && column.n ? -EBADMSG : r;
+}
+
+const char *nv_codec_name(struct nv_str column)
+{
+    static const char *const names[] = {"constant", "copy", "multiple", "multiple", "xor", "raw"};
+    unsigned kind = column.n ? (uint8_t)column.p[0] : UINT8_MAX;
+
+    if (kind < NV_LEN(names))
+        return names[kind];
+    if (kind >= SAME)
+        return column.n ? "constant" : "empty";
+    return (kind - INTEGERS) % 48 == NV_AS_BITS ? "float" : "integer";
+}
