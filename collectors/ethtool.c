@@ -9,7 +9,7 @@
  * around it, becomes one underscore; lower case; rx and tx as words become received and transmitted.
  * Different statistics that end up with one name are left out, all of them.
  */
-#include <nodevitals/collector.h>
+#include <nodevitals/sysfs.h>
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -390,6 +390,15 @@ static int collect_statistics(struct nv_pass *pass, int fd, struct nv_str device
     return r;
 }
 
+/* bonding_masters is a file; asked for a device of that name the kernel runs modprobe, six times a pass. */
+static bool is_device(struct nv_pass *pass, struct nv_str name)
+{
+    char path[NV_PATH_MAX];
+
+    nv_path(path, "sys/class/net/%.*s", NV_ARGS(name));
+    return nv_is_directory(pass, path);
+}
+
 static int collect(struct nv_pass *pass)
 {
     struct nv_names names;
@@ -404,7 +413,7 @@ static int collect(struct nv_pass *pass)
         return nv_error(pass, -errno, "cannot make a socket");
     for (size_t i = 0; i < names.n; i++) {
         struct nv_str device = names.at[i];
-        if (!nv_wants(pass, INCLUDE, EXCLUDE, device))
+        if (!nv_wants(pass, INCLUDE, EXCLUDE, device) || !is_device(pass, device))
             continue;
         collect_modes(pass, fd, device);
         collect_driver(pass, fd, device);
