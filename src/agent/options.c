@@ -26,10 +26,6 @@ static const struct nv_flag web_flags[] = {
     [NV_OPTION_WEB_CONFIG]       = {"web.config.file",              NV_FLAG_TEXT, "",         "YAML file that sets up TLS, users and headers.", false},
     {0},
 };
-static const struct nv_flag storage_flags[] = {
-    [NV_OPTION_TSDB]             = {"storage.tsdb",                 NV_FLAG_BOOL, "true",     "Keep a history on this node. There is no store yet, so both forms mean the same.", false},
-    {0},
-};
 
 static const struct nv_flag ntp_flags[] = {
     {"collector.ntp.server",                 NV_FLAG_TEXT,     "127.0.0.1", "Not provided.", true},
@@ -183,7 +179,7 @@ static int add_all(struct nv_options *options, const struct nv_collector *const 
     if (r == 0)
         r = nv_flags_add(options->flags, "Web", web_flags, &web);
     if (r == 0)
-        r = nv_flags_add(options->flags, "Storage", storage_flags, &storage);
+        r = nv_flags_add(options->flags, "Storage", nv_storage_flags, &storage);
     if (r < 0)
         return failed_flags(options, r);
     options->general = general;
@@ -234,6 +230,8 @@ static int check(struct nv_options *options)
             r = failed_flags(options,
                              nv_flags_compile(options->flags, options->collectors[i].values));
     }
+    if (r == 0)
+        r = nv_storage_read(options->storage, &options->history, options->error);
     return r;
 }
 

@@ -9,6 +9,7 @@
 #define NV_AGENT_OPTIONS_H
 
 #include "agent/flags.h"
+#include "agent/storage.h"
 #include "base/arena.h"
 #include "gather/gather.h"
 
@@ -32,7 +33,6 @@ enum nv_option_web {
     NV_OPTION_MAX_REQUESTS,
     NV_OPTION_WEB_CONFIG,
 };
-enum nv_option_storage { NV_OPTION_TSDB };
 
 enum { NV_OPTIONS_NAMES_MAX = 4 << 20 }; /* bytes of generated names and helps */
 
@@ -46,6 +46,7 @@ struct nv_option_collector {
 struct nv_options {
     struct nv_flags *flags;
     const struct nv_flag_value *general, *web, *storage;
+    struct nv_storage history; /* what the flags of storage mean */
     struct nv_option_collector collectors[NV_GATHER_COLLECTORS_MAX];
     size_t n_collectors;
     struct nv_arena names;

@@ -119,6 +119,8 @@ class Agent(Process):
     def __init__(self, *flags, wrapper=(), **options):
         if not any(flag.startswith("--web.listen-address") for flag in flags):
             flags = (*flags, "--web.listen-address=127.0.0.1:0")
+        if not any("storage.tsdb" in flag for flag in flags):
+            flags = (*flags, "--no-storage.tsdb")  # a test leaves no history behind
         super().__init__(*wrapper, BINARY, *flags, **options)
         found = self.line_with(r"address=\"?(?:\S*:(\d+)|(\S+))\"?$|address=\"?\S*:(\d+)")
         self.port = int(found.group(1) or found.group(3) or 0)
