@@ -1,10 +1,17 @@
 #!/bin/sh
-# Builds a release and measures it beside Debian's prometheus-node-exporter.
-#   test/bench/run.sh [scrape] [links] [growth] [soak]
+# Builds a release and measures it beside its peers, Debian's packages prometheus-node-exporter, prometheus and
+# victoria-metrics.
+#   test/bench/run.sh [scrape] [links] [growth] [soak]      the exporter: see bench.py
+#   test/bench/run.sh store [size] [ingest] [read] [FILE]   the store: see store.py
 set -eu
-cd "$(dirname "$0")/../.."
-build=${NV_BUILD:-build/bench}
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" -j "$(nproc)" >/dev/null
-${CC:-cc} -O2 -std=gnu17 -D_GNU_SOURCE -o "$build/preads" test/bench/preads.c
-NODEVITALS="$build/nodevitals" NV_PREADS="$build/preads" exec python3 test/bench/bench.py "$@"
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$(cd "$here/../.." && pwd)
+build=${NV_BUILD:-$tree/build/bench}
+cmake -S "$tree" -B "$build" -DCMAKE_BUILD_TYPE=Release -DNV_TESTS=ON >/dev/null
+cmake --build "$build" -j "$(nproc)" --target nodevitals preads store_bench >/dev/null
+export NODEVITALS="$build/nodevitals" NV_PREADS="$build/preads" NV_STORE_BENCH="$build/store_bench"
+if [ "${1:-}" = store ]; then
+    shift
+    exec python3 "$here/store.py" "$@"
+fi
+exec python3 "$here/bench.py" "$@"

@@ -1,0 +1,271 @@
+/*
+ * store_bench.c - the store alone, without the agent: what test/bench/store.py measures with it.
+ *
+ *   store_bench ingest DIR SERIES FRAMES [STEP_MS]   appends frames; CPU until written, and until all is in synced blocks
+ *   store_bench read DIR                             opens a store; time to the first answer, then reads single series
+ *
+ * Frames change as those of a node do: half of the series stand still, the rest are counters with integer steps, bounded
+ * random walks, kernel milliseconds as seconds, and a few true floats.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "metric/section.h"
+#include "tsdb/store.h"
+
+enum { SERIES_MAX = 65536 };
+
+static int64_t now_ms;
+static uint64_t seed = 88172645463325252u;
+
+static uint64_t next_random(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    return seed ^= seed << 17;
+}
+
+static int64_t clock_now(void *user)
+{
+    (void)user;
+    return now_ms;
+}
+
+static double seconds(clockid_t clock)
+{
+    return (double)nv_clock_ns(clock) / 1e9;
+}
+
+/* ---- frames --------------------------------------------------------------------------------- */
+
+static uint64_t state[SERIES_MAX];
+
+static double advance(size_t i)
+{
+    uint64_t r = next_random();
+
+    switch (i % 20) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: /* a counter that mostly moves */
+        state[i] += r % 4 ? r % 900 : 0;
+        return (double)state[i];
+    case 5:
+    case 6: /* a counter of bytes */
+        state[i] += r % 3 ? 0 : r % 100000;
+        return (double)state[i];
+    case 7: /* a gauge that wanders */
+        state[i] += r % 9;
+        return (double)(4096 * (1000000 + state[i] % 5000));
+    case 8: /* kernel milliseconds */
+        state[i] += r % 2 ? r % 50 : 0;
+        return (double)state[i] * 0.001;
+    case 9: /* a true float */
+        return (double)(r >> 12) / 1e15;
+    default:
+        return (double)i;
+    }
+}
+
+static void emit_all(struct nv_section *section, size_t n)
+{
+    static const struct nv_family family = {"bench_value", NV_GAUGE, NV_AS_IS, "A value."};
+    char id[16], kind[16];
+
+    nv_section_begin(section);
+    for (size_t i = 0; i < n; i++) {
+        struct nv_str labels[2] = {
+            {id,   0},
+            {kind, 0}
+        };
+        labels[0].n = (size_t)snprintf(id, sizeof(id), "%zu", i / 20);
+        labels[1].n = (size_t)snprintf(kind, sizeof(kind), "k%zu", i % 20);
+        nv_section_emit_sample(section, &family, "", NV_LABELS("device", "kind"), labels, 0);
+    }
+    nv_section_end(section);
+}
+
+static struct nv_layout *make_layout(size_t n, struct nv_registry **ret_registry,
+                                     struct nv_section **ret_section)
+{
+    char what[NV_SECTION_WHAT_MAX];
+    struct nv_label target[] = {
+        {NV_LIT("instance"), NV_LIT("bench:9100")},
+        {NV_LIT("job"),      NV_LIT("bench")     }
+    };
+
+    *ret_registry = nv_registry_new();
+    *ret_section = nv_section_new(*ret_registry);
+    if (nv_registry_set_target(*ret_registry, 0, target, 2) < 0)
+        abort();
+    emit_all(*ret_section, n);
+    nv_section_publish(*ret_section, what);
+    return nv_registry_layout(*ret_registry);
+}
+
+static struct nv_frame *make_frame(struct nv_frame_pool *pool, struct nv_layout *layout)
+{
+    struct nv_frame *frame = nv_frame_new(pool, layout, now_ms);
+
+    if (!frame)
+        abort();
+    nv_bit_set(frame->observed, 0);
+    for (size_t i = 0; i < layout->n_series; i++) {
+        nv_bit_set(frame->present, i);
+        frame->values[i] = advance(i);
+    }
+    return frame;
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+static struct nv_store *open_store(const char *dir, bool threads)
+{
+    struct nv_store_options options = {.now_ms = clock_now, .threads = threads};
+    char error[NV_STORE_ERROR_MAX];
+    struct nv_store *store;
+
+    if (nv_fs_open(dir, &options.fs) < 0 || nv_store_open(&options, &store, error) < 0) {
+        fprintf(stderr, "cannot open %s: %s\n", dir, error);
+        exit(1);
+    }
+    return store;
+}
+
+static int ingest(const char *dir, size_t n_series, size_t n_frames, int64_t step_ms)
+{
+    struct nv_registry *registry;
+    struct nv_section *section;
+    struct nv_layout *layout = make_layout(n_series, &registry, &section);
+    struct nv_frame_pool *pool = nv_frame_pool_new();
+    double making = 0, longest_ms = 0;
+    uint32_t source;
+
+    now_ms = 1700000000000;
+    struct nv_store *store = open_store(dir, true);
+    if (nv_store_source(store, "bench", &source) < 0)
+        return 1;
+    double begin = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+    for (size_t i = 0; i < n_frames; i++) {
+        double before = seconds(CLOCK_THREAD_CPUTIME_ID);
+        now_ms += step_ms;
+        struct nv_frame *frame = make_frame(pool, layout);
+        making += seconds(CLOCK_THREAD_CPUTIME_ID) - before;
+        double entry = seconds(CLOCK_MONOTONIC);
+        if (nv_store_append(store, source, frame) < 0)
+            return 1;
+        double took_ms = (seconds(CLOCK_MONOTONIC) - entry) * 1e3;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+        nv_frame_unref(frame);
+    }
+    if (nv_store_flush(store) < 0)
+        return 1;
+    double written = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin - making;
+    now_ms += 2 * 3600 * 1000;
+    while (nv_store_maintain(store) > 0)
+        ;
+    double sealed = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin - making;
+    double samples = (double)n_series * (double)n_frames;
+    struct nv_store_stats stats;
+    nv_store_stats(store, &stats);
+    printf("{\"samples\": %.0f, \"log_cpu_s\": %.4f, \"all_cpu_s\": %.4f, \"wall_s\": %.3f, "
+           "\"longest_append_ms\": %.3f, \"block_bytes\": %llu, \"log_bytes\": %llu}\n",
+           samples, written, sealed, seconds(CLOCK_MONOTONIC) - wall, longest_ms,
+           (unsigned long long)stats.block_bytes, (unsigned long long)stats.log_bytes);
+    nv_store_close(store);
+    nv_frame_pool_free(pool);
+    nv_layout_unref(layout);
+    nv_section_free(section);
+    nv_registry_free(registry);
+    return 0;
+}
+
+static uint64_t bytes_read(void)
+{
+    char text[512];
+    unsigned long long n = 0;
+    FILE *file = fopen("/proc/self/io", "re");
+
+    if (file && fgets(text, sizeof(text), file))
+        n = strtoull(text + strlen("rchar: "), NULL, 10);
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static int read_series(struct nv_store *store, const char *kind, const char *device)
+{
+    const struct nv_queryable *from = nv_store_queryable(store);
+    struct nv_matcher matchers[3];
+    struct nv_selection selection;
+    struct nv_samples samples = {.histogram_memory = NV_ARENA(1 << 20)};
+    char error[NV_REGEX_ERROR_MAX];
+    int64_t first, last;
+
+    if (nv_matcher_init(&matchers[0], NV_MATCH_EQUAL, NV_LIT("__name__"), NV_LIT("bench_value"),
+                        error) < 0 ||
+        nv_matcher_init(&matchers[1], NV_MATCH_EQUAL, NV_LIT("kind"), nv_str(kind), error) < 0 ||
+        nv_matcher_init(&matchers[2], NV_MATCH_EQUAL, NV_LIT("device"), nv_str(device), error) < 0)
+        return 1;
+    from->range(from->store, &first, &last);
+    uint64_t before = bytes_read();
+    double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    if (from->select(from->store, matchers, 3, first, last, 0, &selection) < 0)
+        return 1;
+    for (size_t i = 0; i < selection.n; i++)
+        if (from->read(&selection, i, &samples) < 0)
+            return 1;
+    double cold = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
+    uint64_t bytes = bytes_read() - before;
+    size_t n = samples.n;
+    double best = 1e9;
+    for (int round = 0; round < 20; round++) {
+        nv_samples_reset(&samples);
+        begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
+        for (size_t i = 0; i < selection.n; i++)
+            if (from->read(&selection, i, &samples) < 0)
+                return 1;
+        double took = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
+        best = took < best ? took : best;
+    }
+    printf("{\"kind\": \"%s\", \"samples\": %zu, \"bytes\": %llu, \"cold_ms\": %.3f, "
+           "\"samples_per_s\": %.0f}\n",
+           kind, n, (unsigned long long)bytes, cold * 1e3, (double)n / best);
+    from->release(&selection);
+    nv_samples_done(&samples);
+    return 0;
+}
+
+static int read_store(const char *dir)
+{
+    int64_t first, last;
+
+    now_ms = 1700000000000 + INT64_C(40) * 3600 * 1000;
+    double begin = seconds(CLOCK_MONOTONIC);
+    struct nv_store *store = open_store(dir, true);
+    nv_store_queryable(store)->range(nv_store_queryable(store)->store, &first, &last);
+    printf("{\"open_ms\": %.2f, \"span_h\": %.2f}\n", (seconds(CLOCK_MONOTONIC) - begin) * 1e3,
+           (double)(last - first) / 3.6e6);
+    int r = read_series(store, "k0", "3");
+    r = r ? r : read_series(store, "k8", "3");
+    r = r ? r : read_series(store, "k15", "3");
+    r = r ? r : read_series(store, "k9", "3");
+    nv_store_close(store);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 5 && strcmp(argv[1], "ingest") == 0)
+        return ingest(argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10),
+                      argc > 5 ? strtol(argv[5], NULL, 10) : 1000);
+    if (argc == 3 && strcmp(argv[1], "read") == 0)
+        return read_store(argv[2]);
+    fprintf(stderr, "usage: store_bench ingest DIR SERIES FRAMES [STEP_MS] | read DIR\n");
+    return 2;
+}
