@@ -20,7 +20,7 @@ struct nv_buf {
 };
 
 #define NV_BUF(maximum) ((struct nv_buf){.max = (maximum)})
-#define NV_AUTO_BUF __attribute__((cleanup(nv_buf_done))) struct nv_buf
+#define NV_AUTO_BUF     __attribute__((cleanup(nv_buf_done))) struct nv_buf
 
 void nv_buf_done(struct nv_buf *buf);
 
@@ -62,7 +62,8 @@ static inline void nv_buf_char(struct nv_buf *buf, char c)
         buf->p[buf->n++] = c;
 }
 
-__attribute__((format(printf, 2, 3))) void nv_buf_printf(struct nv_buf *buf, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void nv_buf_printf(struct nv_buf *buf, const char *format,
+                                                         ...);
 
 static inline struct nv_str nv_buf_view(const struct nv_buf *buf)
 {
