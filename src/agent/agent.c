@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -300,6 +301,20 @@ static void stop(struct agent *agent)
     nv_close_auto(&agent->loop);
 }
 
+/* Connections and kept files together pass the usual soft limit of 1,024; select(2), for whose sake it is low,
+ * nobody here uses. */
+static void raise_file_limit(void)
+{
+    enum { ENOUGH = 16384 };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= ENOUGH)
+        return;
+    limit.rlim_cur = limit.rlim_max < ENOUGH ? limit.rlim_max : ENOUGH;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        nv_log_warn("cannot raise the limit of open files: %s", strerror(errno));
+}
+
 int nv_agent_run(const struct nv_options *options)
 {
     struct agent agent = {.options = options, .signals = -1, .watchdog = -1, .loop = -1};
@@ -307,6 +322,7 @@ int nv_agent_run(const struct nv_options *options)
 
     nv_agent_log(options);
     say_hello();
+    raise_file_limit();
     int r = start(&agent, error);
     if (r < 0) {
         nv_log_error("%s", error);
