@@ -494,6 +494,7 @@ int main(void)
     Suite *suite = suite_create("systemd");
     TCase *systemd = tcase_create("systemd"), *logind = tcase_create("logind");
 
+    nv_quiet();
     tcase_add_checked_fixture(systemd, setup, teardown);
     tcase_add_test(systemd, a_unit_has_five_states_and_its_type);
     tcase_add_test(systemd, all_units_are_counted_even_those_not_wanted);
