@@ -7,6 +7,7 @@
  *   late       a collector that is late is served with its last complete rows, up to
  *              NV_GATHER_STALE_CADENCES cadences old; after that it reports success 0
  *   shared     concurrent passes of the whole are one pass; each caller gets a count on the same frame
+ *   sample     what the store takes on a clock of its own; it goes on while a scrape waits for workers
  *   threads    nv_gather_pass() from any; workers are made when needed, at most NV_GATHER_WORKERS_MAX
  *   memory     a pass whose layout did not change allocates nothing
  */
@@ -21,6 +22,7 @@ enum {
     NV_GATHER_STALE_CADENCES = 3,
     NV_GATHER_CADENCE_MS = 15000, /* of collectors that name none */
     NV_GATHER_PASS_MS = 5000,     /* longest pass */
+    NV_GATHER_JOIN_MS = 100,      /* how long a sample waits for a scrape that has just begun */
     NV_GATHER_KEPT_MAX = 512,     /* file descriptors kept open */
 };
 
@@ -73,6 +75,21 @@ struct nv_gather_selection {
 NV_MUST_USE int nv_gather_pass(struct nv_gather *gather,
                                const struct nv_gather_selection *selection, int64_t timeout_ms,
                                struct nv_frame **ret);
+
+/*
+ * A pass for the store, which waits for nobody: runs the inline collectors (one that names a cadence when that is
+ * due), takes what workers have ended, and posts those that are due. In the frame, of time_ms, only the sections with
+ * something new are observed. A whole scrape that has just begun is joined instead: its frame has its own time.
+ * Returns 0 and a counted frame; -ENOMEM. For one thread.
+ */
+NV_MUST_USE int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame **ret);
+
+/* Gives all sections their target labels. After the last nv_gather_add(), before the first pass. -ENOMEM. */
+NV_MUST_USE int nv_gather_set_target(struct nv_gather *gather, const struct nv_label *labels,
+                                     size_t n);
+
+/* Begins a new generation with the next pass that can, where any series is absent. */
+void nv_gather_renew(struct nv_gather *gather);
 
 /* What the agent tells of itself. Totals since the start. */
 struct nv_gather_stats {

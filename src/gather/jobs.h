@@ -6,7 +6,7 @@
  * its worker and is not posted again until it returns.
  *
  *   bound      NV_GATHER_WORKERS_MAX workers
- *   threads    one owner posts and waits; nv_jobs_count() from any
+ *   threads    one waits at a time; the rest from any
  */
 #ifndef NV_GATHER_JOBS_H
 #define NV_GATHER_JOBS_H

@@ -69,10 +69,12 @@ struct nv_run {
     int64_t duration_ns, finished_ns;
 
     /* The owner's. */
-    bool fresh, late;
-    bool served; /* was it ever published */
-    int64_t published_ns;
-    int shown; /* the result told by the last pass */
+    bool posted; /* a worker has it, or has ended it and its rows are not taken yet */
+    bool late;
+    bool served;                    /* was it ever published */
+    bool unstored;                  /* published since the store's last frame */
+    int64_t asked_ns, published_ns; /* asked: when it was last run or posted, 0 for never */
+    int shown;                      /* the result told by the last pass */
     int64_t shown_duration_ns;
     char shown_error[NV_GATHER_ERROR_MAX];
     struct nv_complaint complaint, dropped;
