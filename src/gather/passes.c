@@ -93,12 +93,12 @@ static void speak_of_result(struct nv_run *run)
                      run->shown_error, run->shown_error[0] ? ": " : "", strerror(-run->shown));
 }
 
-/* Registers what a run emitted. Returns how many cells were dropped. */
-static size_t publish(struct nv_run *run)
+/* Registers what a run emitted. */
+static void publish(struct nv_run *run)
 {
-    char what[NV_SECTION_WHAT_MAX];
-    size_t dropped = nv_section_publish(run->section, what);
-
+    run->n_dropped = nv_section_publish(run->section, run->what);
+    run->n_refused = nv_section_n_refused(run->section);
+    run->fresh = true;
     run->posted = false;
     run->late = false;
     run->served = true;
@@ -108,19 +108,33 @@ static size_t publish(struct nv_run *run)
     run->shown_duration_ns = run->duration_ns;
     memcpy(run->shown_error, run->error, sizeof(run->shown_error));
     speak_of_result(run);
-    if (!dropped)
-        nv_complaint_over(&run->dropped);
-    else if (nv_complaint_speaks(&run->dropped))
-        nv_log_write(NV_WARN, __FILE__, __LINE__, "collector", run->collector->name,
-                     "%zu samples dropped, first: %s", dropped, what);
-    return dropped;
 }
 
-static size_t run_inline(struct nv_gather *gather, const struct part *part,
-                         enum nv_gather_kind kind, int64_t deadline_ns)
+/* Speaks of what was dropped since the last pass, but for what a new generation took after all. Returns how many
+ * cells. */
+static size_t count_dropped(struct nv_gather *gather)
 {
-    size_t dropped = 0;
+    size_t all = 0;
 
+    for (size_t i = 0; i < gather->n_runs; i++) {
+        struct nv_run *run = gather->runs[i];
+        if (!run->fresh)
+            continue;
+        run->fresh = false;
+        size_t n = run->n_dropped + nv_section_n_refused(run->section) - run->n_refused;
+        all += n;
+        if (!n)
+            nv_complaint_over(&run->dropped);
+        else if (nv_complaint_speaks(&run->dropped))
+            nv_log_write(NV_WARN, __FILE__, __LINE__, "collector", run->collector->name,
+                         "%zu samples dropped, first: %s", n, run->what);
+    }
+    return all;
+}
+
+static void run_inline(struct nv_gather *gather, const struct part *part, enum nv_gather_kind kind,
+                       int64_t deadline_ns)
+{
     for (size_t i = 0; i < gather->n_runs; i++) {
         struct nv_run *run = gather->runs[i];
         if (nv_run_may_block(run) || run->kind != kind || !nv_bit(part->bits, i))
@@ -128,30 +142,28 @@ static size_t run_inline(struct nv_gather *gather, const struct part *part,
         run->deadline_ns = deadline_ns;
         nv_run_collect(run, &gather->lane, gather->pass);
         run->asked_ns = run->finished_ns;
-        dropped += publish(run);
+        publish(run);
     }
-    return dropped;
 }
 
 /* ---- workers -------------------------------------------------------------------------------- */
 
 /* Publishes what a worker has ended since. */
-static size_t take_rows(struct nv_gather *gather, struct nv_run *run)
+static void take_rows(struct nv_gather *gather, struct nv_run *run)
 {
-    return run->posted && !nv_jobs_busy(gather->jobs, run) ? publish(run) : 0;
+    if (run->posted && !nv_jobs_busy(gather->jobs, run))
+        publish(run);
 }
 
 /* Posts the part's jobs. Rows that came too late for their own pass are served until there are newer ones. */
-static size_t post_jobs(struct nv_gather *gather, const struct part *part, int64_t now,
-                        int64_t deadline_ns)
+static void post_jobs(struct nv_gather *gather, const struct part *part, int64_t now,
+                      int64_t deadline_ns)
 {
-    size_t dropped = 0;
-
     for (size_t i = 0; i < gather->n_runs; i++) {
         struct nv_run *run = gather->runs[i];
         if (!nv_run_may_block(run) || !nv_bit(part->bits, i))
             continue;
-        dropped += take_rows(gather, run);
+        take_rows(gather, run);
         if (run->posted)
             continue;
         run->deadline_ns = deadline_ns;
@@ -159,7 +171,6 @@ static size_t post_jobs(struct nv_gather *gather, const struct part *part, int64
         run->posted = nv_jobs_post(gather->jobs, run, gather->pass);
     }
     nv_jobs_go(gather->jobs);
-    return dropped;
 }
 
 static int64_t cadence_ns(const struct nv_run *run)
@@ -203,55 +214,19 @@ static void await_jobs(struct nv_gather *gather, const struct part *part, int64_
     pthread_mutex_lock(&gather->pass_lock);
 }
 
-static size_t take_jobs(struct nv_gather *gather, const struct part *part)
+static void take_jobs(struct nv_gather *gather, const struct part *part)
 {
-    size_t dropped = 0;
-
     for (size_t i = 0; i < gather->n_runs; i++) {
         struct nv_run *run = gather->runs[i];
         if (!nv_run_may_block(run) || !nv_bit(part->bits, i))
             continue;
-        dropped += take_rows(gather, run);
+        take_rows(gather, run);
         if (run->posted)
             be_late(run, nv_monotonic_ns());
     }
-    return dropped;
 }
 
 /* ---- the frame ------------------------------------------------------------------------------ */
-
-static bool asks_to_renew(struct nv_gather *gather, size_t known, size_t present)
-{
-    pthread_mutex_lock(&gather->lock);
-    bool asked = gather->renew_asked;
-    pthread_mutex_unlock(&gather->lock);
-    return asked && known > present;
-}
-
-/* Begins a new generation when absent series or replaced pictures weigh more than what is there, or somebody
- * asks and anything is absent. */
-static void renew_if_due(struct nv_gather *gather)
-{
-    size_t present = nv_section_n_present(gather->report),
-           known = nv_registry_n_series(gather->registry);
-
-    for (size_t i = 0; i < gather->n_runs; i++)
-        present += nv_section_n_present(gather->runs[i]->section);
-    bool series = known > 2 * present + RENEW_SPARE;
-    bool memory = nv_registry_memory(gather->registry) > RENEW_MEMORY + 4096 * present;
-    if (!series && !memory && !asks_to_renew(gather, known, present))
-        return;
-    for (size_t i = 0; i < gather->n_runs; i++)
-        if (gather->runs[i]->posted)
-            return; /* a worker writes rows, or they wait to be taken: with a later pass */
-    nv_registry_renew(gather->registry);
-    nv_section_renew(gather->report);
-    for (size_t i = 0; i < gather->n_runs; i++)
-        nv_section_renew(gather->runs[i]->section);
-    pthread_mutex_lock(&gather->lock);
-    gather->renew_asked = false;
-    pthread_mutex_unlock(&gather->lock);
-}
 
 static int make_frame(struct nv_gather *gather, const struct part *part, int64_t time_ms,
                       size_t *dropped, struct nv_frame **ret)
@@ -271,6 +246,60 @@ static int make_frame(struct nv_gather *gather, const struct part *part, int64_t
     return 0;
 }
 
+static bool asks_to_renew(struct nv_gather *gather, size_t known, size_t present)
+{
+    pthread_mutex_lock(&gather->lock);
+    bool asked = gather->renew_asked;
+    pthread_mutex_unlock(&gather->lock);
+    return asked && known > present;
+}
+
+/* Whether series are refused for a family whose own series are gone, as when a textfile got another TYPE. */
+static bool conflict_is_over(struct nv_gather *gather)
+{
+    static const struct nv_gather_selection everyone;
+    NV_AUTO(nv_frame) *frame = NULL;
+    bool settled = true, over = false;
+    size_t refused = 0, dropped = 0;
+    struct part all;
+
+    for (size_t i = 0; i < gather->n_runs; i++) {
+        settled &= nv_section_settled(gather->runs[i]->section);
+        refused += nv_section_n_refused(gather->runs[i]->section);
+    }
+    choose(gather, &everyone, &all);
+    if (settled || !refused || make_frame(gather, &all, 0, &dropped, &frame) < 0)
+        return false;
+    for (size_t i = 0; i < gather->n_runs && !over; i++)
+        over = nv_section_outlived(gather->runs[i]->section, frame);
+    return over;
+}
+
+/* Begins a new generation when absent series or replaced pictures weigh more than what is there, or stand in
+ * the way of others, or somebody asks and anything is absent. */
+static void renew_if_due(struct nv_gather *gather)
+{
+    size_t present = nv_section_n_present(gather->report),
+           known = nv_registry_n_series(gather->registry);
+
+    for (size_t i = 0; i < gather->n_runs; i++)
+        present += nv_section_n_present(gather->runs[i]->section);
+    bool series = known > 2 * present + RENEW_SPARE;
+    bool memory = nv_registry_memory(gather->registry) > RENEW_MEMORY + 4096 * present;
+    for (size_t i = 0; i < gather->n_runs; i++)
+        if (gather->runs[i]->posted)
+            return; /* a worker writes rows, or they wait to be taken: with a later pass */
+    if (!series && !memory && !asks_to_renew(gather, known, present) && !conflict_is_over(gather))
+        return;
+    nv_registry_renew(gather->registry);
+    nv_section_renew(gather->report);
+    for (size_t i = 0; i < gather->n_runs; i++)
+        nv_section_renew(gather->runs[i]->section);
+    pthread_mutex_lock(&gather->lock);
+    gather->renew_asked = false;
+    pthread_mutex_unlock(&gather->lock);
+}
+
 static void begin_pass(struct nv_gather *gather)
 {
     gather->pass++;
@@ -280,10 +309,11 @@ static void begin_pass(struct nv_gather *gather)
 
 /* What every pass ends with: `told` are reported on, `filled` are in the frame. */
 static int end_pass(struct nv_gather *gather, const struct part *told, const struct part *filled,
-                    int64_t time_ms, size_t dropped, struct nv_frame **ret)
+                    int64_t time_ms, struct nv_frame **ret)
 {
     report(gather, told);
     renew_if_due(gather);
+    size_t dropped = count_dropped(gather);
     int r = make_frame(gather, filled, time_ms, &dropped, ret);
 
     pthread_mutex_lock(&gather->lock);
@@ -309,13 +339,13 @@ static int run_pass(struct nv_gather *gather, const struct nv_gather_selection *
     choose(gather, selection, &part);
     pthread_mutex_lock(&gather->pass_lock);
     begin_pass(gather);
-    size_t dropped = post_jobs(gather, &part, begin, deadline);
+    post_jobs(gather, &part, begin, deadline);
     sweep(gather, &part);
-    dropped += run_inline(gather, &part, NV_GATHER_NODE, deadline);
+    run_inline(gather, &part, NV_GATHER_NODE, deadline);
     await_jobs(gather, &part, begin, deadline);
-    dropped += take_jobs(gather, &part);
-    dropped += run_inline(gather, &part, NV_GATHER_SELF, deadline);
-    int r = end_pass(gather, &part, &part, time_ms, dropped, ret);
+    take_jobs(gather, &part);
+    run_inline(gather, &part, NV_GATHER_SELF, deadline);
+    int r = end_pass(gather, &part, &part, time_ms, ret);
     pthread_mutex_unlock(&gather->pass_lock);
     return r;
 }
@@ -425,20 +455,17 @@ static void choose_due(const struct nv_gather *gather, int64_t now, struct part 
 
 /* Takes what workers have ended. One that has not for too long is given up: its section is observed, and
  * empty. */
-static size_t take_ended(struct nv_gather *gather, int64_t now)
+static void take_ended(struct nv_gather *gather, int64_t now)
 {
-    size_t dropped = 0;
-
     for (size_t i = 0; i < gather->n_runs; i++) {
         struct nv_run *run = gather->runs[i];
-        dropped += take_rows(gather, run);
+        take_rows(gather, run);
         int64_t since = run->served ? run->published_ns : run->asked_ns;
         if (!run->posted || now - since <= NV_GATHER_STALE_CADENCES * cadence_ns(run))
             continue;
         be_late(run, now);
         run->unstored = true;
     }
-    return dropped;
 }
 
 /* What a frame for the store holds: who has rows it has not seen. And who is known, for the report. */
@@ -462,14 +489,14 @@ static int sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame **r
     struct part due, unstored, known;
 
     begin_pass(gather);
-    size_t dropped = take_ended(gather, now);
+    take_ended(gather, now);
     choose_due(gather, now, &due);
-    dropped += post_jobs(gather, &due, now, deadline);
+    post_jobs(gather, &due, now, deadline);
     sweep(gather, &due);
-    dropped += run_inline(gather, &due, NV_GATHER_NODE, deadline);
-    dropped += run_inline(gather, &due, NV_GATHER_SELF, deadline);
+    run_inline(gather, &due, NV_GATHER_NODE, deadline);
+    run_inline(gather, &due, NV_GATHER_SELF, deadline);
     choose_unstored(gather, &unstored, &known);
-    return end_pass(gather, &known, &unstored, time_ms, dropped, ret);
+    return end_pass(gather, &known, &unstored, time_ms, ret);
 }
 
 int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame **ret)

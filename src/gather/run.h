@@ -78,6 +78,9 @@ struct nv_run {
     int64_t shown_duration_ns;
     char shown_error[NV_GATHER_ERROR_MAX];
     struct nv_complaint complaint, dropped;
+    bool fresh; /* published since the last pass ended; then: */
+    size_t n_dropped, n_refused;
+    char what[NV_SECTION_WHAT_MAX];
 };
 
 /* What runs share. Complete in gather.c. */

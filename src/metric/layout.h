@@ -118,6 +118,11 @@ enum nv_registry_outcome {
 NV_MUST_USE int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *def,
                                 uint32_t *ret_column);
 
+/* Whether a definition that was a conflict would be one still, had a new generation only the columns of `present`
+ * (a bit each, of the present layout). */
+bool nv_registry_refuses(const struct nv_registry *registry, const struct nv_series_def *def,
+                         const uint64_t *present);
+
 uint32_t nv_registry_add_section(struct nv_registry *registry);
 
 /* The target labels of a section, copied. With the section's first use, or at the begin of a generation: those of a

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/index.h"
 #include "base/utf8.h"
+#include "metric/frame.h"
 #include "metric/generation.h"
 #include "metric/order.h"
 
@@ -87,8 +88,20 @@ static bool find_series(const struct nv_registry *registry, struct nv_str text, 
 
 /* ---- families ------------------------------------------------------------------------------- */
 
+/* Whether a family has one of the series in `present`, a bit for each column; NULL stands for all. */
+static bool is_in_way(const struct nv_registry *registry, uint32_t number, const uint64_t *present)
+{
+    const struct family *family = &registry->families[number];
+
+    for (uint32_t i = 0; present && family->picture && i < family->picture->n_series; i++)
+        if (nv_bit(present, family->picture->series[i]))
+            return true;
+    return !present;
+}
+
 /* x_count beside a histogram x: the two would write the same sample names. */
-static bool collides(const struct nv_registry *registry, struct nv_str name, enum nv_type type)
+static bool collides(const struct nv_registry *registry, struct nv_str name, enum nv_type type,
+                     const uint64_t *present)
 {
     static const char *const suffixes[] = {"_count", "_sum", "_bucket"};
     char longer[NAME_MAX_BYTES + 8];
@@ -97,14 +110,15 @@ static bool collides(const struct nv_registry *registry, struct nv_str name, enu
     for (size_t i = 0; i < NV_LEN(suffixes); i++) {
         if (nv_str_ends(name, suffixes[i])) {
             struct nv_str stem = {name.p, name.n - strlen(suffixes[i])};
-            if (find_family(registry, stem, &other) &&
+            if (find_family(registry, stem, &other) && is_in_way(registry, other, present) &&
                 (registry->families[other].type == NV_HISTOGRAM ||
                  (registry->families[other].type == NV_SUMMARY && i < 2)))
                 return true;
         }
         if (type == NV_HISTOGRAM || (type == NV_SUMMARY && i < 2)) {
             int n = snprintf(longer, sizeof(longer), "%.*s%s", NV_ARGS(name), suffixes[i]);
-            if (find_family(registry, (struct nv_str){longer, (size_t)n}, &other))
+            if (find_family(registry, (struct nv_str){longer, (size_t)n}, &other) &&
+                is_in_way(registry, other, present))
                 return true;
         }
     }
@@ -143,7 +157,7 @@ static int add_family(struct nv_registry *registry, const struct nv_series_def *
 
     if (!name.n || name.n > NAME_MAX_BYTES || !nv_utf8_valid(name))
         return NV_REGISTRY_INVALID;
-    if (collides(registry, name, def->type))
+    if (collides(registry, name, def->type, NULL))
         return NV_REGISTRY_CONFLICT;
     if (registry->n_families == NV_LAYOUT_FAMILIES_MAX)
         return NV_REGISTRY_FULL;
@@ -184,6 +198,16 @@ static int family_of(struct nv_registry *registry, const struct nv_series_def *d
     const struct family *family = &registry->families[*ret];
     return family->type == def->type && nv_str_is(family->help, def->help) ? 0
                                                                            : NV_REGISTRY_CONFLICT;
+}
+
+bool nv_registry_refuses(const struct nv_registry *registry, const struct nv_series_def *def,
+                         const uint64_t *present)
+{
+    uint32_t family;
+
+    return (find_family(registry, nv_str(def->name), &family) &&
+            is_in_way(registry, family, present)) ||
+           collides(registry, nv_str(def->name), def->type, present);
 }
 
 /* ---- series --------------------------------------------------------------------------------- */

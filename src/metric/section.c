@@ -19,7 +19,8 @@
 enum {
     NONE = UINT32_MAX,
     UNKNOWN = UINT32_MAX,     /* column of a cell that was never published */
-    DROPPED = UINT32_MAX - 1, /* the registry refused it */
+    DROPPED = UINT32_MAX - 1, /* the registry refused it, */
+    REFUSED = UINT32_MAX - 2, /* for a family that stands in its way */
     ROWS_A_CHUNK = 32,
     KEYS_MAX = 1 << 29,
     SPARE_STEPS = 64,
@@ -72,7 +73,8 @@ struct nv_section {
     /* The owner's. */
     struct side published;
     uint32_t *columns;
-    size_t n_columns, n_present;
+    size_t n_columns, n_present, n_refused;
+    bool changed; /* which cells are published */
 };
 
 static struct row *row_at(const struct nv_section *section, uint32_t i)
@@ -181,7 +183,8 @@ static bool key_fits(const struct row *row, const struct nv_str *labels, size_t 
 static bool named_fits(const struct named *named, const struct wanted *wanted)
 {
     if (strcmp(named->family.name, wanted->family->name) != 0 ||
-        strcmp(named->suffix, wanted->suffix) != 0 || named->family.type != wanted->family->type)
+        strcmp(named->suffix, wanted->suffix) != 0 || named->family.type != wanted->family->type ||
+        strcmp(named->family.help, wanted->family->help) != 0)
         return false;
     for (size_t i = 0; i < named->n_names; i++)
         if (!wanted->names[i] || strcmp(named->names[i], wanted->names[i]) != 0)
@@ -559,16 +562,14 @@ static const struct row *row_of_cell(const struct nv_section *section, size_t ce
     return row_at(section, (uint32_t)low);
 }
 
-static void register_cell(struct nv_section *section, size_t cell, size_t *dropped, char *what)
+static size_t define_cell(const struct nv_section *section, size_t cell,
+                          struct nv_str labels[NV_LABELS_MAX], struct nv_series_def *ret)
 {
-    static const char *const reasons[] = {"", "duplicate", "conflicting type or help of",
-                                          "invalid name or label of", "too many series, first"};
     const struct row *row = row_of_cell(section, cell);
     const struct nv_family *family =
         row->table ? &row->table->columns[cell - row->first_cell] : &row->named->family;
-    struct nv_str labels[NV_LABELS_MAX];
-    size_t n = row_labels(row, labels);
-    struct nv_series_def def = {
+
+    *ret = (struct nv_series_def){
         .name = family->name,
         .suffix = row->table ? "" : row->named->suffix,
         .help = family->help,
@@ -577,7 +578,17 @@ static void register_cell(struct nv_section *section, size_t cell, size_t *dropp
         .label_values = labels,
         .section = section->index,
     };
+    return row_labels(row, labels);
+}
+
+static void register_cell(struct nv_section *section, size_t cell, size_t *dropped, char *what)
+{
+    static const char *const reasons[] = {"", "duplicate", "conflicting type or help of",
+                                          "invalid name or label of", "too many series, first"};
+    struct nv_str labels[NV_LABELS_MAX];
+    struct nv_series_def def;
     uint32_t column;
+    size_t n = define_cell(section, cell, labels, &def);
 
     int r = nv_registry_add(section->registry, &def, &column);
     if (r < 0)
@@ -586,9 +597,9 @@ static void register_cell(struct nv_section *section, size_t cell, size_t *dropp
         section->columns[cell] = column; /* of a duplicate too: whoever comes first fills it */
         return;
     }
-    section->columns[cell] = DROPPED;
+    section->columns[cell] = r == NV_REGISTRY_CONFLICT ? REFUSED : DROPPED;
     size_t first = *dropped;
-    drop(what, &first, reasons[r], family->name, labels, n);
+    drop(what, &first, reasons[r], def.name, labels, n);
 }
 
 static void grow_columns(struct nv_section *section)
@@ -604,7 +615,7 @@ static void grow_columns(struct nv_section *section)
 
 size_t nv_section_publish(struct nv_section *section, char what[NV_SECTION_WHAT_MAX])
 {
-    size_t dropped = section->n_dropped, present = 0;
+    size_t dropped = section->n_dropped, present = 0, refused = 0;
 
     memcpy(what, section->dropped, NV_SECTION_WHAT_MAX);
     grow_columns(section);
@@ -613,14 +624,19 @@ size_t nv_section_publish(struct nv_section *section, char what[NV_SECTION_WHAT_
             continue;
         if (section->columns[i] == UNKNOWN)
             register_cell(section, i, &dropped, what);
-        if (section->columns[i] == DROPPED)
+        if (section->columns[i] == DROPPED || section->columns[i] == REFUSED)
             dropped++;
         else
             present++;
+        refused += section->columns[i] == REFUSED;
     }
     section->n_present = present;
+    section->n_refused = refused;
 
     side_room(&section->published, section->n_cells);
+    if (section->n_cells &&
+        memcmp(section->published.present, section->staging.present, section->n_cells) != 0)
+        section->changed = true;
     struct side side = section->published;
     section->published = section->staging;
     section->staging = side;
@@ -631,7 +647,36 @@ void nv_section_clear(struct nv_section *section)
 {
     if (section->published.n)
         memset(section->published.present, 0, section->published.n);
-    section->n_present = 0;
+    section->n_present = section->n_refused = 0;
+    section->changed = true;
+}
+
+bool nv_section_settled(struct nv_section *section)
+{
+    bool changed = section->changed;
+
+    section->changed = false;
+    return !changed;
+}
+
+size_t nv_section_n_refused(const struct nv_section *section)
+{
+    return section->n_refused;
+}
+
+bool nv_section_outlived(const struct nv_section *section, const struct nv_frame *frame)
+{
+    struct nv_str labels[NV_LABELS_MAX];
+    struct nv_series_def def;
+
+    for (size_t i = 0; section->n_refused && i < section->n_columns; i++) {
+        if (section->columns[i] != REFUSED || !section->published.present[i])
+            continue;
+        define_cell(section, i, labels, &def);
+        if (!nv_registry_refuses(section->registry, &def, frame->present))
+            return true;
+    }
+    return false;
 }
 
 size_t nv_section_fill(const struct nv_section *section, struct nv_frame *frame)
@@ -694,6 +739,7 @@ void nv_section_renew(struct nv_section *section)
 
     repeat(section, &fresh);
     nv_section_publish(&fresh, what);
+    fresh.changed = false;
     forget_rows(section);
     side_done(&section->staging);
     side_done(&section->published);

@@ -45,6 +45,15 @@ void nv_section_clear(struct nv_section *section);
  * observed. Cells another section has filled are left; returns how many. */
 size_t nv_section_fill(const struct nv_section *section, struct nv_frame *frame);
 
+/*
+ * A family of another type or help may stand in the way of a published cell, and be absent by now: a textfile was
+ * changed. settled() is false when what is published has changed since it was last called; n_refused() counts such
+ * cells; outlived() tells whether one would be taken by a new generation that has only what is present in the frame.
+ */
+bool nv_section_settled(struct nv_section *section);
+size_t nv_section_n_refused(const struct nv_section *section);
+bool nv_section_outlived(const struct nv_section *section, const struct nv_frame *frame);
+
 /* How many series were published last, and how many the section knows, absent ones included. */
 size_t nv_section_n_present(const struct nv_section *section);
 size_t nv_section_n_known(const struct nv_section *section);

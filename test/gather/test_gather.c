@@ -76,6 +76,45 @@ static const struct nv_collector blocking = {NV_ABI_STAMP, .name = "blocking",
 static const struct nv_collector other = {NV_ABI_STAMP, .name = "other", .options = NV_MAY_BLOCK,
                                           .collect = collect_rows};
 
+static int collect_slowly(struct nv_pass *pass)
+{
+    usleep(300000);
+    emit(pass, "slow", 1);
+    return 0;
+}
+static const struct nv_collector slow = {NV_ABI_STAMP, .name = "slow", .options = NV_MAY_BLOCK,
+                                         .collect = collect_slowly};
+
+/* As of a textfile that is written anew: a family whose description depends on the round. */
+static const struct nv_family changing[] = {
+    {"t_text",       NV_GAUGE,     NV_AS_IS, "One."    },
+    {"t_text",       NV_COUNTER,   NV_AS_IS, "One."    },
+    {"t_text",       NV_COUNTER,   NV_AS_IS, "Another."},
+    {"t_text",       NV_HISTOGRAM, NV_AS_IS, "A third."},
+    {"t_text_count", NV_GAUGE,     NV_AS_IS, "One."    },
+};
+static size_t n_round;
+static int collect_changing(struct nv_pass *pass)
+{
+    static const char *const names[] = {NULL};
+    const struct nv_family *family = &changing[n_round];
+
+    nv_emit_part(pass, family, family->type == NV_HISTOGRAM ? "_count" : "", names, NULL, 5);
+    return 0;
+}
+static const struct nv_collector text_like = {NV_ABI_STAMP, .name = "text_like",
+                                              .collect = collect_changing};
+
+static int collect_rival(struct nv_pass *pass)
+{
+    static const char *const names[] = {NULL};
+    static const struct nv_family family = {"t_text", NV_UNTYPED, NV_AS_IS, "Rival."};
+
+    nv_emit_named(pass, &family, names, NULL, 6);
+    return 0;
+}
+static const struct nv_collector rival = {NV_ABI_STAMP, .name = "rival", .collect = collect_rival};
+
 struct item {
     int wait_on, result;
 };
@@ -323,6 +362,66 @@ START_TEST(series_that_come_and_go_do_not_pile_up)
 }
 END_TEST
 
+START_TEST(a_family_may_get_another_type_or_help)
+{
+    struct nv_gather_stats before, after;
+
+    add(&rows);
+    add(&text_like);
+    start();
+    for (n_round = 0; n_round < NV_LEN(changing); n_round++) {
+        NV_AUTO_FREE char *text = pass();
+        char help[64];
+        snprintf(help, sizeof(help), "# HELP %s %s\n", changing[n_round].name,
+                 changing[n_round].help);
+        ck_assert_ptr_nonnull(strstr(text, help));
+        ck_assert(nv_has_sample(text, n_round < 3 ? "t_text" : "t_text_count"));
+        ck_assert(nv_has_sample(text, "t_value{who=\"r2\"}"));
+    }
+    n_round--;
+    nv_gather_stats(gather, &before);
+    free(pass());
+    nv_gather_stats(gather, &after);
+    ck_assert_uint_eq(before.layout_generation, after.layout_generation);
+    ck_assert_uint_eq(after.dropped_cells, 0);
+}
+END_TEST
+
+START_TEST(of_two_rival_families_the_first_stays_without_a_new_generation)
+{
+    struct nv_gather_stats stats;
+
+    add(&rows);
+    add(&text_like);
+    add(&rival);
+    start();
+    n_round = 0;
+    for (n_rows = 1; n_rows < 5; n_rows++) {
+        NV_AUTO_FREE char *text = pass();
+        ck_assert_double_eq(nv_sample_of(text, "t_text"), 5);
+    }
+    n_rows = 3;
+    nv_gather_stats(gather, &stats);
+    ck_assert_uint_eq(stats.layout_generation, 1);
+    ck_assert_uint_eq(stats.dropped_cells, 4);
+}
+END_TEST
+
+/* It ends between two passes, each time: served once it was complete, not never. */
+START_TEST(a_collector_slower_than_a_pass_is_served_with_the_next)
+{
+    add(&slow);
+    start();
+    NV_AUTO_FREE char *first = pass_with(&all, 50);
+    ck_assert(!nv_has_sample(first, "t_value{who=\"slow\"}"));
+    usleep(500000);
+    NV_AUTO_FREE char *second = pass_with(&all, 50);
+    ck_assert_double_eq(nv_sample_of(second, "t_value{who=\"slow\"}"), 1);
+    ck_assert_double_eq(nv_sample_of(second, "node_scrape_collector_success{collector=\"slow\"}"),
+                        1);
+}
+END_TEST
+
 START_TEST(a_wrong_abi_stamp_is_refused)
 {
     struct nv_collector wrong = rows;
@@ -378,6 +477,9 @@ int main(void)
     tcase_add_test(tests, a_late_collector_is_served_from_its_last_rows_and_then_given_up);
     tcase_add_test(tests, a_guarded_call_that_hangs_costs_one_thread_and_only_its_item);
     tcase_add_test(tests, series_that_come_and_go_do_not_pile_up);
+    tcase_add_test(tests, a_family_may_get_another_type_or_help);
+    tcase_add_test(tests, of_two_rival_families_the_first_stays_without_a_new_generation);
+    tcase_add_test(tests, a_collector_slower_than_a_pass_is_served_with_the_next);
     tcase_add_test(tests, a_wrong_abi_stamp_is_refused);
     tcase_add_test(tests, a_steady_pass_allocates_nothing);
     suite_add_tcase(suite, tests);
