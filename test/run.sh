@@ -107,16 +107,15 @@ fuzz_all() {
     done
 }
 
-valgrind_run() {
-    valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect \
-        --errors-for-leak-kinds=definite,indirect "$@"
-}
+VALGRIND="valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect
+    --errors-for-leak-kinds=definite,indirect"
 
 # The agent answers, stops on SIGTERM with status 0, and valgrind has nothing to say.
+# shellcheck disable=SC2086 # a list of words
 valgrind_agent() {
     socket=$root/valgrind.sock
     rm -f "$socket"
-    valgrind_run "$root/release/nodevitals" --web.listen-address="unix:$socket" &
+    timeout 120 $VALGRIND "$root/release/nodevitals" --web.listen-address="unix:$socket" &
     agent=$!
     for _ in $(seq 100); do
         curl -sf --unix-socket "$socket" http://localhost/-/ready && break
@@ -160,7 +159,8 @@ count "build fuzz" build fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNV_FUZZ=ON -DN
 fuzz_all
 
 heading "valgrind"
-count "valgrind: a pass" valgrind_run "$root/release/nodevitals" collect
+# shellcheck disable=SC2086 # a list of words
+count "valgrind: a pass" $VALGRIND "$root/release/nodevitals" collect
 count "valgrind: the agent" valgrind_agent
 
 heading "done"
