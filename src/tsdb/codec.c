@@ -28,6 +28,7 @@ struct nv_codec *nv_codec_new(void)
         return NULL;
     codec->text = NV_BUF(COLUMN_MAX);
     codec->other = NV_BUF(COLUMN_MAX);
+    codec->words = NV_BUF(COLUMN_MAX);
     return codec;
 }
 
@@ -36,9 +37,12 @@ static void free_arrays(struct nv_codec *codec)
     free(codec->ints);
     free(codec->residuals);
     free(codec->trial);
+    free(codec->runs);
+    free(codec->shares);
     free(codec->doubles);
     free(codec->odd);
-    codec->ints = codec->residuals = codec->trial = NULL;
+    codec->ints = codec->residuals = codec->trial = codec->runs = NULL;
+    codec->shares = NULL;
     codec->doubles = NULL;
     codec->odd = NULL;
     codec->room = 0;
@@ -51,6 +55,7 @@ void nv_codec_free(struct nv_codec *codec)
     free_arrays(codec);
     nv_buf_done(&codec->text);
     nv_buf_done(&codec->other);
+    nv_buf_done(&codec->words);
     free(codec);
 }
 
@@ -66,9 +71,12 @@ int nv_codec_room(struct nv_codec *codec, size_t n)
     codec->ints = calloc(room, sizeof(*codec->ints));
     codec->residuals = calloc(room, sizeof(*codec->residuals));
     codec->trial = calloc(room, sizeof(*codec->trial));
+    codec->runs = calloc(room, sizeof(*codec->runs));
+    codec->shares = calloc(room, 2 * sizeof(*codec->shares));
     codec->doubles = calloc(room, sizeof(*codec->doubles));
     codec->odd = calloc(room / ODD_PER_ROWS + 2, sizeof(*codec->odd));
-    if (!codec->ints || !codec->residuals || !codec->trial || !codec->doubles || !codec->odd) {
+    if (!codec->ints || !codec->residuals || !codec->trial || !codec->runs || !codec->shares ||
+        !codec->doubles || !codec->odd) {
         free_arrays(codec);
         return -ENOMEM;
     }

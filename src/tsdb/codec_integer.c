@@ -3,15 +3,20 @@
  *
  *   byte      order: 0, 1 or 2; + 4 where there is a common factor
  *   uvarint   the factor g, where there is one
- *   varint    the first value (of n >= 1)
- *   varint    order 2, n >= 2: the first difference, divided by g
- *   residuals order 0: of the other values, less the first, divided by g;
+ *   varint    order 1 and 2: the first value; order 0: where there is a factor, what it leaves over
+ *   varint    order 2: the first difference, divided by g
+ *   residuals order 0: of all values, less what g leaves over, divided by g;
  *             order 1: of the n - 1 differences of neighbours, divided by g;
  *             order 2: of the n - 2 differences of those
  */
-#include "tsdb/codec_parts.h"
+#include "tsdb/coded.h"
 
 enum { ORDERS = 3, HAS_FACTOR = 4 };
+
+struct plan {
+    uint64_t factor; /* 0 and 1 are none */
+    int64_t offset;
+};
 
 static uint64_t common_factor(uint64_t a, uint64_t b)
 {
@@ -52,105 +57,142 @@ static void differences(const int64_t *x, size_t n, uint64_t factor, int64_t *r)
         r[i - 1] /= (int64_t)factor;
 }
 
-/* About how many bits the residuals of each order take. */
-static void weigh(const int64_t *x, const int64_t *d, size_t n, uint64_t factor,
-                  uint64_t weight[ORDERS])
+/* Of x, or of its n - 1 differences d: residuals of an order into r. Returns how many. */
+static size_t predict(const int64_t *x, const int64_t *d, size_t n, unsigned order,
+                      struct plan plan, int64_t *r)
 {
-    unsigned less = factor > 1 ? nv_width(factor) - 1 : 0;
-
-    weight[0] = weight[1] = weight[2] = 0;
-    for (size_t i = 1; i < n; i++) {
-        unsigned width = nv_width(magnitude(nv_minus(x[i], x[0])));
-        weight[0] += width > less ? width - less : width > 0;
-        weight[1] += nv_width(magnitude(d[i - 1]));
-        if (i > 1)
-            weight[2] += nv_width(magnitude(nv_minus(d[i - 1], d[i - 2])));
+    if (order == 0) {
+        for (size_t i = 0; i < n; i++)
+            r[i] = nv_minus(x[i], plan.offset);
+        for (size_t i = 0; plan.factor > 1 && i < n; i++)
+            r[i] /= (int64_t)plan.factor;
+        return n;
     }
+    if (order == 1) {
+        memcpy(r, d, (n - 1) * sizeof(*r));
+        return n - 1;
+    }
+    for (size_t i = 2; i < n; i++)
+        r[i - 2] = nv_minus(d[i - 1], d[i - 2]);
+    return n - 2;
 }
 
-static unsigned best_order(const uint64_t weight[ORDERS])
+/* A quick weight for pages in memory: what all would take in bits of their own. */
+static double widths(const int64_t *r, size_t n)
 {
-    unsigned order = 1;
+    uint64_t bits = 0;
 
-    if (weight[2] < weight[order])
-        order = 2;
-    if (weight[0] < weight[order])
-        order = 0;
-    return order;
+    for (size_t i = 0; i < n; i++)
+        bits += nv_width(nv_zigzag(r[i]));
+    return (double)bits;
+}
+
+static double width_of_range(const int64_t *r, size_t n)
+{
+    int64_t least = r[0], most = r[0];
+
+    for (size_t i = 1; i < n; i++) {
+        least = r[i] < least ? r[i] : least;
+        most = r[i] > most ? r[i] : most;
+    }
+    return (double)n * nv_width((uint64_t)nv_minus(most, least));
+}
+
+static double weigh(enum nv_codec_effort effort, unsigned order, const int64_t *r, size_t n)
+{
+    if (effort == NV_CODEC_SMALL)
+        return nv_coded_weigh(r, n);
+    return order ? widths(r, n) : width_of_range(r, n);
+}
+
+static unsigned best_order(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
+                           size_t n, struct plan plan)
+{
+    double least = 0;
+    unsigned best = 1;
+
+    for (unsigned order = 0; n > 2 && order < ORDERS; order++) {
+        size_t many = predict(x, codec->residuals, n, order, plan, codec->trial);
+        double weight = weigh(effort, order, codec->trial, many);
+        if (order == 0 || weight < least) {
+            least = weight;
+            best = order;
+        }
+    }
+    return best;
+}
+
+/* What is left over by a common factor. */
+static int64_t offset_of(int64_t x, uint64_t factor)
+{
+    int64_t rest = factor > 1 ? x % (int64_t)factor : 0;
+
+    return rest < 0 ? rest + (int64_t)factor : rest;
 }
 
 void nv_integers_put(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
                      size_t n, struct nv_buf *out)
 {
-    uint64_t factor = factor_of(x, n), weight[ORDERS];
-    int64_t *d = codec->residuals, *r = codec->trial;
+    struct plan plan = {factor_of(x, n), 0};
 
-    differences(x, n, factor, d);
-    weigh(x, d, n, factor, weight);
-    unsigned order = best_order(weight);
-    nv_put_byte(out, order | (factor > 1 ? HAS_FACTOR : 0));
-    if (factor > 1)
-        nv_put_uvarint(out, factor);
-    nv_put_varint(out, x[0]);
-    if (order == 1 || n < 2) {
-        nv_residuals_put(codec, effort, d, n - 1, out);
-        return;
-    }
-    if (order == 2) {
-        nv_put_varint(out, d[0]);
-        for (size_t i = 2; i < n; i++)
-            r[i - 2] = nv_minus(d[i - 1], d[i - 2]);
-        nv_residuals_put(codec, effort, r, n - 2, out);
-        return;
-    }
-    for (size_t i = 1; i < n; i++) {
-        r[i - 1] = nv_minus(x[i], x[0]);
-        if (factor > 1)
-            r[i - 1] /= (int64_t)factor;
-    }
-    nv_residuals_put(codec, effort, r, n - 1, out);
+    plan.offset = offset_of(x[0], plan.factor);
+    differences(x, n, plan.factor, codec->residuals);
+    unsigned order = best_order(codec, effort, x, n, plan);
+    nv_put_byte(out, order | (plan.factor > 1 ? HAS_FACTOR : 0));
+    if (plan.factor > 1)
+        nv_put_uvarint(out, plan.factor);
+    if (order > 0)
+        nv_put_varint(out, x[0]);
+    else if (plan.factor > 1)
+        nv_put_varint(out, plan.offset);
+    if (order == 2)
+        nv_put_varint(out, codec->residuals[0]);
+    size_t many = predict(x, codec->residuals, n, order, plan, codec->trial);
+    nv_residuals_put(codec, effort, codec->trial, many, out);
 }
 
-/* Undoes the prediction in place: x holds the residuals, from x[order] or x[1] on. */
+/* Undoes the prediction in place: x holds the residuals, from x[order] on. */
 static void rebuild(int64_t *x, size_t n, unsigned order, uint64_t factor, int64_t first,
                     int64_t slope)
 {
-    uint64_t at = (uint64_t)first, step = (uint64_t)slope;
+    uint64_t at = (uint64_t)first, step = (uint64_t)slope * factor;
 
+    if (order == 0) {
+        for (size_t i = 0; i < n; i++)
+            x[i] = (int64_t)(at + (uint64_t)x[i] * factor);
+        return;
+    }
     x[0] = first;
-    for (size_t i = 1; i < n; i++) {
-        uint64_t r = (uint64_t)x[i];
-        if (order == 0) {
-            x[i] = (int64_t)((uint64_t)first + r * factor);
-            continue;
-        }
-        if (order == 1)
-            step = r;
-        else if (i > 1)
-            step += r;
-        at += step * factor;
-        x[i] = (int64_t)at;
+    if (order == 1) {
+        for (size_t i = 1; i < n; i++)
+            x[i] = (int64_t)(at += (uint64_t)x[i] * factor);
+        return;
+    }
+    x[1] = (int64_t)(at += step);
+    for (size_t i = 2; i < n; i++) {
+        step += (uint64_t)x[i] * factor;
+        x[i] = (int64_t)(at += step);
     }
 }
 
 int nv_integers_get(struct nv_codec *codec, struct nv_str *in, int64_t *x, size_t n)
 {
     uint64_t factor = 1;
-    int64_t first, slope = 0;
+    int64_t first = 0, slope = 0;
     uint8_t head;
 
     if (!nv_get_byte(in, &head) || (head & 3) >= ORDERS || head >= 2 * HAS_FACTOR)
         return -EBADMSG;
-    unsigned order = head & 3, skip = order == 2 ? 2 : 1;
-    if (head & HAS_FACTOR && !nv_get_uvarint(in, &factor))
+    unsigned order = head & 3;
+    if (order > n || (head & HAS_FACTOR && !nv_get_uvarint(in, &factor)))
         return -EBADMSG;
-    if (!nv_get_varint(in, &first) || (n > 1 && order == 2 && !nv_get_varint(in, &slope)))
+    if (head && !nv_get_varint(in, &first))
         return -EBADMSG;
-    if (n > skip) {
-        int r = nv_residuals_get(codec, in, x + skip, n - skip);
-        if (r < 0)
-            return r;
-    }
+    if (order == 2 && !nv_get_varint(in, &slope))
+        return -EBADMSG;
+    int r = nv_residuals_get(codec, in, x + order, n - order);
+    if (r < 0)
+        return r;
     rebuild(x, n, order, factor, first, slope);
     return 0;
 }

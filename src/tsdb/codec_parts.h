@@ -25,11 +25,12 @@ struct nv_odd { /* a value that the column's operation does not give */
 
 struct nv_codec {
     size_t room; /* rows each array has place for */
-    int64_t *ints, *residuals, *trial;
+    int64_t *ints, *residuals, *trial, *runs;
     double *doubles;
+    uint32_t *shares; /* two a row */
     struct nv_odd *odd;
     unsigned operation; /* of the last column: the next one's likely */
-    struct nv_buf text, other;
+    struct nv_buf text, other, words;
 };
 
 NV_MUST_USE int nv_codec_room(struct nv_codec *codec, size_t n);
@@ -114,7 +115,7 @@ static inline bool nv_get_u64(struct nv_str *in, uint64_t *ret)
     return true;
 }
 
-/* n may be 0. Neither touches the codec's arrays but those it is given. */
+/* n may be 0. Of the codec's arrays these use runs, shares and words, and what they are given. */
 void nv_residuals_put(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *r,
                       size_t n, struct nv_buf *out);
 NV_MUST_USE int nv_residuals_get(struct nv_codec *codec, struct nv_str *in, int64_t *r, size_t n);
