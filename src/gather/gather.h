@@ -98,6 +98,11 @@ struct nv_gather_stats {
 };
 void nv_gather_stats(struct nv_gather *gather, struct nv_gather_stats *ret);
 
+/* For collectors of the agent itself: emits a native histogram (copied), as nv_emit_named() does a sample. */
+void nv_gather_emit_histogram(struct nv_pass *pass, const struct nv_family *family,
+                              const char *const *names, const struct nv_str *labels,
+                              const struct nv_histogram *histogram);
+
 /* State of one collector after its last run. */
 struct nv_gather_state {
     int result; /* 0, NV_NO_DATA or a negative errno */

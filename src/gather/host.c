@@ -122,6 +122,16 @@ static void host_emit_sample(struct nv_pass *pass, const struct nv_family *famil
     nv_section_emit_sample(run->section, family, suffix, names, labels, value);
 }
 
+void nv_gather_emit_histogram(struct nv_pass *pass, const struct nv_family *family,
+                              const char *const *names, const struct nv_str *labels,
+                              const struct nv_histogram *histogram)
+{
+    struct nv_run *run = run_of(pass);
+
+    nv_assert(run->collecting);
+    nv_section_emit_histogram(run->section, family, names, labels, histogram);
+}
+
 static bool host_match(const struct nv_regex *regex, struct nv_str text)
 {
     return nv_regex_match(regex, text);

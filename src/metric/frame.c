@@ -1,5 +1,7 @@
 #include "metric/frame.h"
 
+#include <errno.h>
+#include <math.h>
 #include <pthread.h>
 
 #include "base/assert.h"
@@ -12,7 +14,7 @@ struct nv_frame_pool {
     bool closed;
 };
 
-enum { FREE_MAX = 4 };
+enum { FREE_MAX = 4, HISTOGRAMS_MAX = 256 << 20 /* bytes in a frame */ };
 
 struct nv_frame_pool *nv_frame_pool_new(void)
 {
@@ -28,6 +30,8 @@ static void frame_destroy(struct nv_frame *frame)
     free(frame->observed);
     free(frame->present);
     free(frame->values);
+    free(frame->histogram_columns);
+    nv_arena_done(&frame->histogram_memory);
     free(frame);
 }
 
@@ -129,9 +133,41 @@ struct nv_frame *nv_frame_new(struct nv_frame_pool *pool, struct nv_layout *layo
     frame->time_ms = time_ms;
     frame->n_series = layout->n_series;
     frame->histograms = NULL;
+    frame->histogram_memory.max = HISTOGRAMS_MAX;
+    nv_arena_reset(&frame->histogram_memory);
     memset(frame->present, 0, words(frame->n_series + 1) * sizeof(uint64_t));
     memset(frame->observed, 0, words(layout->n_sections + 1) * sizeof(uint64_t));
     return frame;
+}
+
+/* All columns without a histogram, at the first one. */
+static int begin_histograms(struct nv_frame *frame)
+{
+    if (frame->room_histograms < frame->n_series) {
+        free(frame->histogram_columns);
+        frame->histogram_columns = calloc(frame->room_series, sizeof(*frame->histogram_columns));
+        frame->room_histograms = frame->histogram_columns ? frame->room_series : 0;
+        if (!frame->histogram_columns)
+            return -ENOMEM;
+    }
+    memset(frame->histogram_columns, 0, frame->n_series * sizeof(*frame->histogram_columns));
+    frame->histograms = frame->histogram_columns;
+    return 0;
+}
+
+int nv_frame_put_histogram(struct nv_frame *frame, size_t column,
+                           const struct nv_histogram *histogram)
+{
+    nv_assert(column < frame->n_series);
+    int r = frame->histograms ? 0 : begin_histograms(frame);
+    const struct nv_histogram *copy =
+        r == 0 ? nv_histogram_keep(&frame->histogram_memory, histogram) : NULL;
+    if (!copy)
+        return -ENOMEM;
+    frame->histogram_columns[column] = copy;
+    frame->values[column] = NAN;
+    nv_bit_set(frame->present, column);
+    return 0;
 }
 
 struct nv_frame *nv_frame_ref(struct nv_frame *frame)

@@ -9,6 +9,7 @@
 #ifndef NV_METRIC_FRAME_H
 #define NV_METRIC_FRAME_H
 
+#include "base/arena.h"
 #include "metric/histogram.h"
 #include "metric/layout.h"
 
@@ -24,6 +25,9 @@ struct nv_frame {
     struct nv_frame *next_free;
     size_t room_series, room_sections; /* sizes of the arrays */
     struct nv_frame_pool *pool;
+    const struct nv_histogram **histogram_columns; /* what `histograms` is where there are any */
+    size_t room_histograms;
+    struct nv_arena histogram_memory;
 };
 
 static inline bool nv_bit(const uint64_t *bits, size_t i)
@@ -49,6 +53,10 @@ NV_DEFINE_AUTO(nv_frame_pool)
 /* An empty frame of the layout (whose count it takes a share of), or NULL. */
 struct nv_frame *nv_frame_new(struct nv_frame_pool *pool, struct nv_layout *layout,
                               int64_t time_ms);
+
+/* Makes a copy of a histogram the present value of a column, before the frame is given out. -ENOMEM. */
+NV_MUST_USE int nv_frame_put_histogram(struct nv_frame *frame, size_t column,
+                                       const struct nv_histogram *histogram);
 struct nv_frame *nv_frame_ref(struct nv_frame *frame);
 void nv_frame_unref(struct nv_frame *frame);
 static inline void nv_frame_free(struct nv_frame *frame)

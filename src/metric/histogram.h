@@ -33,4 +33,8 @@ struct nv_histogram {
     uint32_t n_positive_spans, n_negative_spans, n_positive, n_negative, n_custom;
 };
 
+/* The histogram and all it points to, in the arena; NULL past its limit. */
+struct nv_arena;
+const struct nv_histogram *nv_histogram_keep(struct nv_arena *arena, const struct nv_histogram *h);
+
 #endif

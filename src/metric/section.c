@@ -49,7 +49,9 @@ struct step {
 struct side {
     double *values;
     uint8_t *present;
-    size_t n; /* cells there is room for */
+    size_t n;                               /* cells there is room for */
+    const struct nv_histogram **histograms; /* by cell, or NULL where there never was one */
+    struct nv_arena histogram_memory;
 };
 
 struct nv_section {
@@ -77,6 +79,11 @@ struct nv_section {
     bool changed; /* which cells are published */
 };
 
+static const struct nv_histogram *histogram_at(const struct side *side, size_t cell)
+{
+    return side->histograms ? side->histograms[cell] : NULL;
+}
+
 static struct row *row_at(const struct nv_section *section, uint32_t i)
 {
     return &section->chunks[i / ROWS_A_CHUNK][i % ROWS_A_CHUNK];
@@ -102,6 +109,8 @@ static void side_done(struct side *side)
 {
     free(side->values);
     free(side->present);
+    free(side->histograms);
+    nv_arena_done(&side->histogram_memory);
     *side = (struct side){0};
 }
 
@@ -285,6 +294,8 @@ static void side_room(struct side *side, size_t n)
     side->values = nv_must(realloc(side->values, room * sizeof(*side->values)));
     side->present = nv_must(realloc(side->present, room));
     memset(side->present + side->n, 0, room - side->n);
+    if (side->histograms)
+        side->histograms = nv_must(realloc(side->histograms, room * sizeof(*side->histograms)));
     side->n = room;
 }
 
@@ -457,6 +468,7 @@ void nv_section_begin(struct nv_section *section)
     section->dropped[0] = '\0';
     if (section->n_cells)
         memset(section->staging.present, 0, section->n_cells);
+    nv_arena_reset(&section->staging.histogram_memory);
 }
 
 void nv_section_end(struct nv_section *section)
@@ -497,7 +509,8 @@ static inline double number_at(enum nv_number number, const void *values, size_t
     }
 }
 
-static void put(struct nv_section *section, const struct row *row, size_t cell, double value)
+/* Returns the value's cell, or NONE where it has one already. */
+static uint32_t put(struct nv_section *section, const struct row *row, size_t cell, double value)
 {
     size_t at = row->first_cell + cell;
 
@@ -506,10 +519,29 @@ static void put(struct nv_section *section, const struct row *row, size_t cell, 
         size_t n = row_labels(row, labels);
         drop(section->dropped, &section->n_dropped, "duplicate",
              row->table ? row->table->columns[cell].name : row->named->family.name, labels, n);
-        return;
+        return NONE;
     }
     section->staging.present[at] = 1;
     section->staging.values[at] = value;
+    if (section->staging.histograms)
+        section->staging.histograms[at] = NULL;
+    return (uint32_t)at;
+}
+
+static void put_histogram(struct nv_section *section, const struct row *row, size_t cell,
+                          const struct nv_histogram *histogram)
+{
+    struct side *side = &section->staging;
+    uint32_t at = put(section, row, cell, NAN);
+
+    if (at == NONE)
+        return;
+    if (!side->histograms) {
+        side->histograms = nv_must(calloc(side->n, sizeof(*side->histograms)));
+        side->histogram_memory.max = KEYS_MAX;
+    }
+    side->histograms[at] = nv_histogram_keep(&side->histogram_memory, histogram);
+    nv_assert(side->histograms[at]);
 }
 
 void nv_section_emit(struct nv_section *section, const struct nv_table *table,
@@ -543,6 +575,20 @@ void nv_section_emit_sample(struct nv_section *section, const struct nv_family *
              0);
     else
         put(section, row, 0, apply(family->arith, value));
+}
+
+void nv_section_emit_histogram(struct nv_section *section, const struct nv_family *family,
+                               const char *const *names, const struct nv_str *labels,
+                               const struct nv_histogram *histogram)
+{
+    struct wanted wanted = {.family = family, .suffix = "", .names = names, .labels = labels};
+    const struct row *row = next_row(section, &wanted);
+
+    if (!row)
+        drop(section->dropped, &section->n_dropped, "too many series, first", family->name, NULL,
+             0);
+    else
+        put_histogram(section, row, 0, histogram);
 }
 
 /* ---- publication ---------------------------------------------------------------------------- */
@@ -694,6 +740,10 @@ size_t nv_section_fill(const struct nv_section *section, struct nv_frame *frame)
             left++;
             continue;
         }
+        if (histogram_at(&section->published, i)) {
+            left += nv_frame_put_histogram(frame, column, section->published.histograms[i]) < 0;
+            continue;
+        }
         nv_bit_set(frame->present, column);
         frame->values[column] = section->published.values[i];
     }
@@ -719,7 +769,10 @@ static void repeat(const struct nv_section *section, struct nv_section *fresh)
                 continue;
             if (!copy)
                 copy = next_row(fresh, &wanted);
-            if (copy)
+            const struct nv_histogram *histogram = histogram_at(&section->published, cell);
+            if (copy && histogram)
+                put_histogram(fresh, copy, k, histogram);
+            else if (copy)
                 put(fresh, copy, k, section->published.values[cell]);
         }
     }

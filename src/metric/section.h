@@ -31,6 +31,10 @@ void nv_section_emit(struct nv_section *section, const struct nv_table *table,
 void nv_section_emit_sample(struct nv_section *section, const struct nv_family *family,
                             const char *suffix, const char *const *names,
                             const struct nv_str *labels, double value);
+/* A native histogram (copied), beside which parts of a classic one may stand. */
+void nv_section_emit_histogram(struct nv_section *section, const struct nv_family *family,
+                               const char *const *names, const struct nv_str *labels,
+                               const struct nv_histogram *histogram);
 void nv_section_end(struct nv_section *section);
 
 /* The owner's side. publish() registers what is new; returns how many cells were dropped (duplicates,

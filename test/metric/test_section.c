@@ -316,6 +316,84 @@ START_TEST(a_layout_is_the_beginning_of_the_next)
 }
 END_TEST
 
+static const struct nv_family wait = {"wait_seconds", NV_HISTOGRAM, NV_AS_IS, "Wait."};
+
+/* A native histogram of two buckets, and a part of the classic one. */
+static void run_histogram(double first, double second)
+{
+    static const char *const none[] = {NULL}, *const le[] = {"le", NULL};
+    const struct nv_str inf = NV_LIT("+Inf");
+    struct nv_span span = {3, 2};
+    double counts[] = {first, second};
+    struct nv_histogram h = {.schema = 2,
+                             .count = first + second,
+                             .positive_spans = &span,
+                             .n_positive_spans = 1,
+                             .positive = counts,
+                             .n_positive = 2};
+
+    nv_section_begin(section);
+    nv_section_emit_histogram(section, &wait, none, NULL, &h);
+    nv_section_emit_sample(section, &wait, "_bucket", le, &inf, first + second);
+    nv_section_end(section);
+    nv_section_publish(section, what);
+    memset(counts, 0xff, sizeof(counts)); /* whoever kept a pointer has kept nothing */
+}
+
+static void assert_histogram(const struct nv_frame *frame, double first, double second)
+{
+    size_t seen = 0;
+
+    ck_assert_ptr_nonnull(frame->histograms);
+    for (size_t i = 0; i < frame->n_series; i++) {
+        const struct nv_histogram *h = frame->histograms[i];
+        if (!h)
+            continue;
+        ck_assert(nv_frame_has(frame, i));
+        ck_assert(nv_str_is(nv_layout_series(frame->layout, i)->text, "wait_seconds "));
+        ck_assert_double_eq(h->positive[0], first);
+        ck_assert_double_eq(h->positive[1], second);
+        ck_assert_int_eq(h->positive_spans[0].offset, 3);
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 1);
+}
+
+START_TEST(a_frame_keeps_its_histograms_whatever_is_emitted_later)
+{
+    run_histogram(1, 2);
+    NV_AUTO(nv_frame) *first = frame_now();
+    run_histogram(3, 4);
+    run_histogram(5, 6);
+    NV_AUTO(nv_frame) *last = frame_now();
+    assert_histogram(first, 1, 2);
+    assert_histogram(last, 5, 6);
+    ck_assert_uint_eq(last->n_series, 2);
+}
+END_TEST
+
+START_TEST(a_histogram_outlives_its_generation)
+{
+    run_histogram(1, 2);
+    nv_registry_renew(registry);
+    nv_section_renew(section);
+    NV_AUTO(nv_frame) *frame = frame_now();
+    assert_histogram(frame, 1, 2);
+}
+END_TEST
+
+START_TEST(a_frame_without_histograms_has_none_left_over)
+{
+    run_histogram(1, 2);
+    nv_frame_unref(frame_now());
+    nv_section_begin(section);
+    nv_section_end(section);
+    nv_section_publish(section, what);
+    NV_AUTO(nv_frame) *frame = frame_now();
+    ck_assert_ptr_null(frame->histograms);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("section");
@@ -336,6 +414,9 @@ int main(void)
     tcase_add_test(all, a_label_set_belongs_to_the_section_that_fills_it_first);
     tcase_add_test(all, a_new_generation_keeps_what_is_present);
     tcase_add_test(all, a_layout_is_the_beginning_of_the_next);
+    tcase_add_test(all, a_frame_keeps_its_histograms_whatever_is_emitted_later);
+    tcase_add_test(all, a_histogram_outlives_its_generation);
+    tcase_add_test(all, a_frame_without_histograms_has_none_left_over);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
