@@ -18,7 +18,7 @@
 #include "tsdb/codec_operation.h"
 
 enum kind { CONSTANT, COPY, TIMES, OVER, XOR, RAW, INTEGERS = 16, WITH_ODD = 64, SAME = 128 };
-enum { ODD_PER_ROWS = 32, COLUMN_MAX = NV_CODEC_ROWS_MAX * 16 };
+enum { ODD_PER_ROWS = 32, COLUMN_MAX = NV_CODEC_ROWS_MAX * 64 };
 
 struct nv_codec *nv_codec_new(void)
 {

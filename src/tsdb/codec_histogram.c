@@ -19,7 +19,7 @@ enum {
     IS_FLOAT = 4,
     SCALARS = 3, /* count, zero count, sum */
     PARTS_MAX = 1 << 14,
-    COLUMN_MAX = NV_CODEC_ROWS_MAX * 16,
+    COLUMN_MAX = NV_CODEC_ROWS_MAX * 64,
 };
 
 /* Buckets, or PARTS_MAX + 1 where there are too many. */

@@ -276,6 +276,161 @@ START_TEST(a_column_beside_any_other_comes_back_bit_for_bit) /* looped: _i is a 
 }
 END_TEST
 
+/* Decodes what may be anything, into n values with a guard behind them. */
+static int decode_guarded(struct nv_codec *codec, struct nv_str column, const double *base,
+                          size_t n)
+{
+    double *back = malloc(n * sizeof(*back)); /* its own block, so that a sanitizer sees its end */
+    char *copy = malloc(column.n + !column.n);
+
+    ck_assert(back && copy);
+    memcpy(copy, column.p, column.n);
+    int r = nv_codec_decode(codec, (struct nv_str){copy, column.n}, base, back, n);
+    ck_assert(r == 0 || r == -EBADMSG);
+    free(copy);
+    free(back);
+    return r;
+}
+
+static void encode(enum nv_codec_effort effort, const double *values, size_t n, const double *base,
+                   struct nv_buf *out)
+{
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    bool used = false;
+
+    nv_buf_reset(out);
+    ck_assert_int_eq(nv_codec_encode(codec, effort, values, n, base, &used, out), 0);
+}
+
+START_TEST(every_prefix_of_a_column_is_refused) /* looped: _i is a kind */
+{
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    NV_AUTO_BUF column = NV_BUF(1 << 20);
+    double values[70];
+
+    for (int round = 0; round < 4; round++) {
+        make(kinds[_i], values, NV_LEN(values));
+        encode(round & 1, values, NV_LEN(values), NULL, &column);
+        for (size_t n = 0; n < column.n; n++)
+            ck_assert_int_eq(
+                decode_guarded(codec, (struct nv_str){column.p, n}, NULL, NV_LEN(values)),
+                -EBADMSG);
+        nv_buf_char(&column, 0);
+        ck_assert_int_eq(decode_guarded(codec, nv_buf_view(&column), NULL, NV_LEN(values)),
+                         -EBADMSG);
+    }
+}
+END_TEST
+
+START_TEST(every_flipped_bit_is_refused_or_decodes_to_something) /* looped: _i is a kind */
+{
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    NV_AUTO_BUF column = NV_BUF(1 << 20);
+    double values[70], base[70] = {1, 2, 3};
+
+    for (int round = 0; round < 4; round++) {
+        make(kinds[_i], values, NV_LEN(values));
+        encode(round & 1, values, NV_LEN(values), NULL, &column);
+        for (size_t bit = 0; bit < 8 * column.n; bit++) {
+            column.p[bit / 8] ^= (char)(1 << bit % 8);
+            (void)decode_guarded(codec, nv_buf_view(&column), base, NV_LEN(values));
+            (void)decode_guarded(codec, nv_buf_view(&column), NULL, 1 + below(300));
+            column.p[bit / 8] ^= (char)(1 << bit % 8);
+        }
+    }
+}
+END_TEST
+
+START_TEST(random_bytes_are_refused_or_decode_to_something)
+{
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    double base[300] = {0};
+    char bytes[64];
+
+    for (int round = 0; round < 200000; round++) {
+        size_t n = below(sizeof(bytes));
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (char)(below(4) ? below(20) : random_u64());
+        (void)decode_guarded(codec, (struct nv_str){bytes, n}, base, 1 + below(NV_LEN(base)));
+    }
+}
+END_TEST
+
+START_TEST(a_column_says_whether_it_needs_its_base)
+{
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    NV_AUTO_BUF column = NV_BUF(1 << 20);
+    double base[100], values[100], back[100];
+
+    make(counter, base, NV_LEN(base));
+    for (size_t i = 0; i < NV_LEN(base); i++)
+        values[i] = base[i] * 0.001;
+    encode(NV_CODEC_SMALL, values, NV_LEN(values), base, &column);
+    ck_assert(nv_codec_needs_base(nv_buf_view(&column)));
+    ck_assert_uint_le(column.n, 9);
+    ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, NV_LEN(back)),
+                     -EBADMSG);
+    encode(NV_CODEC_SMALL, values, NV_LEN(values), NULL, &column);
+    ck_assert(!nv_codec_needs_base(nv_buf_view(&column)));
+    ck_assert(!nv_codec_needs_base((struct nv_str){0}));
+}
+END_TEST
+
+/* A store of little bytes is what the codecs are for: a floor under each kind's cost, in bits a value. */
+START_TEST(columns_are_as_small_as_their_noise)
+{
+    static const struct {
+        kind kind;
+        double bits;
+    } table[] = {
+        {constant,        0.03},
+        {counter,         12.6},
+        {idle_counter,    0.85},
+        {milliseconds,    8.6 },
+        {regular,         0.1 },
+        {centiseconds,    8.6 },
+        {pages,           3.5 },
+        {binary_fraction, 20.5},
+        {negative,        2.3 },
+        {nanoseconds,     31.9},
+        {two_states,      0.2 },
+        {sawtooth,        3.2 },
+    };
+    static double values[MOST];
+    NV_AUTO_BUF column = NV_BUF(1 << 20);
+
+    for (size_t i = 0; i < NV_LEN(table); i++) {
+        make(table[i].kind, values, MOST);
+        encode(NV_CODEC_SMALL, values, MOST, NULL, &column);
+        ck_assert_msg((double)column.n * 8 <= table[i].bits * MOST, "kind %zu: %.2f bits", i,
+                      (double)column.n * 8 / MOST);
+    }
+}
+END_TEST
+
+START_TEST(a_column_of_the_most_rows_comes_back)
+{
+    enum { N = NV_CODEC_ROWS_MAX };
+    double *values = calloc(N, sizeof(*values)), *back = calloc(N, sizeof(*back));
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    NV_AUTO_BUF column = NV_BUF(16 << 20);
+    bool used;
+
+    for (size_t i = 0; i < NV_LEN(kinds); i++) {
+        make(kinds[i], values, N);
+        nv_buf_reset(&column);
+        ck_assert_int_eq(nv_codec_encode(codec, NV_CODEC_SMALL, values, N, NULL, &used, &column),
+                         0);
+        ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, N), 0);
+        ck_assert_int_eq(memcmp(back, values, N * sizeof(*back)), 0);
+    }
+    ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, N + 1), -EBADMSG);
+    ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, 0), -EBADMSG);
+    free(values);
+    free(back);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tsdb/codec");
@@ -284,9 +439,16 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, every_kind_of_column_comes_back_bit_for_bit, 0, NV_LEN(kinds));
     tcase_add_loop_test(tests, a_column_beside_any_other_comes_back_bit_for_bit, 0, NV_LEN(kinds));
+    tcase_add_loop_test(tests, every_prefix_of_a_column_is_refused, 0, NV_LEN(kinds));
+    tcase_add_loop_test(tests, every_flipped_bit_is_refused_or_decodes_to_something, 0,
+                        NV_LEN(kinds));
+    tcase_add_test(tests, random_bytes_are_refused_or_decode_to_something);
+    tcase_add_test(tests, a_column_says_whether_it_needs_its_base);
+    tcase_add_test(tests, columns_are_as_small_as_their_noise);
+    tcase_add_test(tests, a_column_of_the_most_rows_comes_back);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
+    srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed != 0;
