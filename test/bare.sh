@@ -2,7 +2,7 @@
 # bare.sh [run|test] [FOLDER] - proves deploy/run.sh, or test/run.sh, on a Debian 12 that has nothing else.
 #
 # Makes a tree with debootstrap (kept in FOLDER and used again; default: a temporary one), copies this checkout into it
-# without .git and build, and runs the script in a chroot with its own mounts. Needs root, debootstrap, and the network for
+# without build, and runs the script in a chroot with its own mounts. Needs root, debootstrap, and the network for
 # apt. `run` takes about two minutes, `test` half an hour. Ends with the script's status.
 set -eu
 what=${1:-run}
@@ -25,7 +25,7 @@ done
 [ -e "$bare/etc/hosts" ] || echo '127.0.0.1 localhost' >"$bare/etc/hosts" # which an installed Debian has
 rm -rf "$bare/src"
 mkdir "$bare/src"
-tar -C "$tree" --exclude=./.git --exclude=./build -cf - . | tar -C "$bare/src" -xf -
+tar -C "$tree" --exclude=./build -cf - . | tar -C "$bare/src" -xf -
 
 case $what in
 run)
@@ -62,7 +62,7 @@ status=0
 unshare -m --propagation private sh -c '
     mount --bind "$1" "$1" # a root that is no mount point cannot be unshared
     mount -t proc proc "$1/proc"
-    mount -t sysfs sysfs "$1/sys"
+    mount --rbind /sys "$1/sys" # with its cgroups, for the container of test/e2e
     mount --rbind /dev "$1/dev"
     exec chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh /inside.sh "$2"
 ' sh "$bare" "$port" </dev/null || status=$?
