@@ -85,7 +85,10 @@ struct nv_block *nv_block_ref(struct nv_block *block);
 void nv_block_unref(struct nv_block *block);
 const struct nv_block_info *nv_block_info(const struct nv_block *block);
 
-/* Numbers of the series that fit, rising, in the arena. */
+/* Not all of the index could be read; what could was answered from. The caller counts it, and goes on. */
+enum nv_block_outcome { NV_BLOCK_DAMAGED = 1 };
+
+/* Numbers of the series that fit, rising, in the arena. NV_BLOCK_DAMAGED. */
 NV_MUST_USE int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, size_t n,
                                 struct nv_arena *arena, uint32_t **ret, size_t *ret_n);
 
@@ -97,11 +100,12 @@ NV_MUST_USE int nv_block_labels(struct nv_block *block, uint32_t series, struct 
  * Appends the samples of a series in [from, to]: those present, and a staleness marker at each row that is the
  * first, after one with a value, in which its section was observed without it. Before its first value nothing is
  * stale, for a block does not know what was before; who does, writes the marker as a value, after which none is
- * added. Deleted ranges (marks) are left out. -EBADMSG: a part is damaged; -EIO.
+ * added. Deleted ranges (marks) are left out. -EBADMSG: a part it needs is damaged; -EIO; then nothing is appended.
  */
 NV_MUST_USE int nv_block_read(struct nv_block *block, uint32_t series, int64_t from_ms,
                               int64_t to_ms, struct nv_samples *samples);
 
+/* Sorted, each once. NV_BLOCK_DAMAGED. */
 NV_MUST_USE int nv_block_label_names(struct nv_block *block, struct nv_arena *arena,
                                      struct nv_str **ret, size_t *ret_n);
 NV_MUST_USE int nv_block_label_values(struct nv_block *block, struct nv_str name,

@@ -4,6 +4,12 @@
  */
 #include "tsdb/block_parts.h"
 
+/* Whether a part is lost, but no more than that. */
+static bool lost(int r)
+{
+    return r == -EBADMSG || r == -EIO;
+}
+
 /* ---- pages that may hold what fits ---------------------------------------------------------- */
 
 struct candidates {
@@ -118,22 +124,25 @@ static bool fits_absence(const struct nv_matcher *matcher)
     return nv_matcher_fits(matcher, (struct nv_str){"", 0});
 }
 
-/* A matcher that fits an absent label excludes no page. */
+/* A matcher that fits an absent label excludes no page; neither does one whose part of the index is lost. */
 static int narrow(struct candidates *c, const struct nv_matcher *matchers, size_t n)
 {
     size_t words = nv_words(c->block->footer.n_pages);
+    int outcome = 0;
 
     for (size_t i = 0; c->block->footer.n_values && i < n; i++) {
         if (fits_absence(&matchers[i]))
             continue;
         memset(c->some, 0, words * sizeof(*c->some));
         int r = add_matcher(c, &matchers[i]);
-        if (r < 0)
+        if (r < 0 && !lost(r))
             return r;
-        for (size_t k = 0; k < words; k++)
+        if (r < 0)
+            outcome = NV_BLOCK_DAMAGED;
+        for (size_t k = 0; r == 0 && k < words; k++)
             c->pages[k] &= c->some[k];
     }
-    return 0;
+    return outcome;
 }
 
 /* ---- series of a page ----------------------------------------------------------------------- */
@@ -258,19 +267,25 @@ static int select_all(struct nv_block *block, const struct nv_matcher *matchers,
     if (!c.pages || !c.some)
         return -ENOMEM;
     nv_bits_fill(c.pages, n_pages);
-    int r = narrow(&c, matchers, n);
-    for (size_t i = 0; r == 0 && i < n_pages; i++) {
+    int outcome = narrow(&c, matchers, n);
+    for (size_t i = 0; outcome >= 0 && i < n_pages; i++) {
         if (!nv_bit(c.pages, i))
             continue;
         NV_AUTO(nv_cached) *held = NULL;
-        r = nv_block_label_page(block, i, &held);
+        int r = nv_block_label_page(block, i, &held);
+        if (lost(r)) {
+            outcome = NV_BLOCK_DAMAGED;
+            continue;
+        }
         if (r == 0)
             r = selection_room(s, block->footer.pages[i].n);
         if (r == 0)
             r = select_in_page(held->object, block->footer.pages[i].first, matchers, n, scratch,
                                s->at, &s->n);
+        if (r < 0)
+            return r;
     }
-    return r;
+    return outcome;
 }
 
 int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, size_t n,
@@ -282,7 +297,7 @@ int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, s
         return -ENOMEM;
     struct selection s = {.scratch = &scratch->arena};
     int r = select_all(block, matchers, n, &scratch->arena, &s);
-    uint32_t *found = r == 0 ? nv_arena_alloc(arena, s.n * sizeof(*found) + 1) : NULL;
+    uint32_t *found = r >= 0 ? nv_arena_alloc(arena, s.n * sizeof(*found) + 1) : NULL;
     if (found && s.n)
         memcpy(found, s.at, s.n * sizeof(*found));
     nv_cache_give_back(block->cache, scratch);
@@ -290,7 +305,7 @@ int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, s
         return r < 0 ? r : -ENOMEM;
     *ret = found;
     *ret_n = s.n;
-    return 0;
+    return r;
 }
 
 int nv_block_labels(struct nv_block *block, uint32_t series, struct nv_arena *arena,
@@ -376,13 +391,46 @@ static int end_texts(struct texts *texts, int r, struct nv_str **ret, size_t *re
         memcpy(copy, at, texts->n * sizeof(*copy));
     *ret = copy;
     *ret_n = texts->n;
-    return 0;
+    return r;
 }
 
-int nv_block_label_names(struct nv_block *block, struct nv_arena *arena, struct nv_str **ret,
-                         size_t *ret_n)
+/* Names, or the values of a name (p NULL: names), from the pages of labels. */
+static int from_pages(struct nv_block *block, struct nv_str name, struct texts *texts)
 {
-    struct texts texts = {.arena = arena};
+    int outcome = 0;
+
+    for (size_t i = 0; i < block->footer.n_pages; i++) {
+        NV_AUTO(nv_cached) *held = NULL;
+        int r = nv_block_label_page(block, i, &held);
+        if (lost(r))
+            outcome = NV_BLOCK_DAMAGED;
+        if (r < 0 && !lost(r))
+            return r;
+        if (r < 0)
+            continue;
+        const struct nv_label_page *page = held->object;
+        uint32_t number = name.p ? find_name(page, name) : ABSENT;
+        const struct nv_str *at = name.p ? NULL : page->names;
+        size_t n = name.p ? 0 : page->n_names;
+        if (number != ABSENT) {
+            at = page->values[number].at;
+            n = page->values[number].n;
+        }
+        for (size_t k = 0; r == 0 && k < n; k++)
+            r = add_text(texts, at[k]);
+        if (r < 0)
+            return r;
+    }
+    return outcome;
+}
+
+static int add_value_text(const struct nv_posting *posting, void *user)
+{
+    return add_text(user, posting->label.value);
+}
+
+static int names_from_values(struct nv_block *block, struct texts *texts)
+{
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < block->footer.n_values; i++) {
@@ -390,38 +438,38 @@ int nv_block_label_names(struct nv_block *block, struct nv_arena *arena, struct 
         r = nv_block_values_page(block, i, &held);
         const struct nv_values_page *page = r == 0 ? held->object : NULL;
         for (uint32_t k = 0; r == 0 && k < page->n; k++)
-            r = add_text(&texts, page->at[k].label.name);
+            r = add_text(texts, page->at[k].label.name);
     }
-    for (size_t i = 0; r == 0 && !block->footer.n_values && i < block->footer.n_pages; i++) {
-        NV_AUTO(nv_cached) *held = NULL;
-        r = nv_block_label_page(block, i, &held);
-        const struct nv_label_page *page = r == 0 ? held->object : NULL;
-        for (uint32_t k = 0; r == 0 && k < page->n_names; k++)
-            r = add_text(&texts, page->names[k]);
-    }
-    return end_texts(&texts, r, ret, ret_n);
+    return r;
 }
 
-static int add_posting(const struct nv_posting *posting, void *user)
+/* Where the index of values does not help, the pages of labels do. */
+static int names_or_values(struct nv_block *block, struct nv_str name, struct texts *texts)
 {
-    return add_text(user, posting->label.value);
+    if (!block->footer.n_values)
+        return from_pages(block, name, texts);
+    int r =
+        name.p ? for_values(block, name, add_value_text, texts) : names_from_values(block, texts);
+    if (!lost(r))
+        return r;
+    r = from_pages(block, name, texts);
+    return r < 0 ? r : NV_BLOCK_DAMAGED;
+}
+
+int nv_block_label_names(struct nv_block *block, struct nv_arena *arena, struct nv_str **ret,
+                         size_t *ret_n)
+{
+    struct texts texts = {.arena = arena};
+    int r = names_or_values(block, (struct nv_str){NULL, 0}, &texts);
+
+    return end_texts(&texts, r, ret, ret_n);
 }
 
 int nv_block_label_values(struct nv_block *block, struct nv_str name, struct nv_arena *arena,
                           struct nv_str **ret, size_t *ret_n)
 {
     struct texts texts = {.arena = arena};
-    int r = 0;
+    int r = names_or_values(block, name.p ? name : (struct nv_str){"", 0}, &texts);
 
-    if (block->footer.n_values)
-        return end_texts(&texts, for_values(block, name, add_posting, &texts), ret, ret_n);
-    for (size_t i = 0; r == 0 && i < block->footer.n_pages; i++) {
-        NV_AUTO(nv_cached) *held = NULL;
-        r = nv_block_label_page(block, i, &held);
-        const struct nv_label_page *page = r == 0 ? held->object : NULL;
-        uint32_t number = page ? find_name(page, name) : ABSENT;
-        for (uint32_t k = 0; r == 0 && number != ABSENT && k < page->values[number].n; k++)
-            r = add_text(&texts, page->values[number].at[k]);
-    }
     return end_texts(&texts, r, ret, ret_n);
 }
