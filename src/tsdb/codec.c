@@ -12,13 +12,26 @@
  *    64 + op    ... with exceptions: uvarint e; e times a uvarint (rows between it and the one before) and
  *                         the bits as u64; then as INTEGERS
  *   128 + op    SAME      [op 2: a byte k], varint: the one integer of a constant
+ *   192 + op    SUM       [op 2: a byte k], then integers: of each value's the difference from the integer nearest to
+ *                         what the operation would make the base's value of
  *
  * u64 is little-endian. Nothing follows the last part.
  */
 #include "tsdb/codec_operation.h"
 
-enum kind { CONSTANT, COPY, TIMES, OVER, XOR, RAW, INTEGERS = 16, WITH_ODD = 64, SAME = 128 };
-enum { ODD_PER_ROWS = 32, COLUMN_MAX = NV_CODEC_ROWS_MAX * 64 };
+enum kind {
+    CONSTANT,
+    COPY,
+    TIMES,
+    OVER,
+    XOR,
+    RAW,
+    INTEGERS = 16,
+    WITH_ODD = 64,
+    SAME = 128,
+    SUM = 192
+};
+enum { ODD_PER_ROWS = 32, WORTH_A_BASE = 8, COLUMN_MAX = NV_CODEC_ROWS_MAX * 64 };
 
 struct nv_codec *nv_codec_new(void)
 {
@@ -35,13 +48,14 @@ struct nv_codec *nv_codec_new(void)
 static void free_arrays(struct nv_codec *codec)
 {
     free(codec->ints);
+    free(codec->near);
     free(codec->residuals);
     free(codec->trial);
     free(codec->runs);
     free(codec->shares);
     free(codec->doubles);
     free(codec->odd);
-    codec->ints = codec->residuals = codec->trial = codec->runs = NULL;
+    codec->ints = codec->near = codec->residuals = codec->trial = codec->runs = NULL;
     codec->shares = NULL;
     codec->doubles = NULL;
     codec->odd = NULL;
@@ -69,14 +83,15 @@ int nv_codec_room(struct nv_codec *codec, size_t n)
         room *= 2;
     free_arrays(codec);
     codec->ints = calloc(room, sizeof(*codec->ints));
+    codec->near = calloc(room, sizeof(*codec->near));
     codec->residuals = calloc(room, sizeof(*codec->residuals));
     codec->trial = calloc(room, sizeof(*codec->trial));
     codec->runs = calloc(room, sizeof(*codec->runs));
     codec->shares = calloc(room, 2 * sizeof(*codec->shares));
     codec->doubles = calloc(room, sizeof(*codec->doubles));
     codec->odd = calloc(room / ODD_PER_ROWS + 2, sizeof(*codec->odd));
-    if (!codec->ints || !codec->residuals || !codec->trial || !codec->runs || !codec->shares ||
-        !codec->doubles || !codec->odd) {
+    if (!codec->ints || !codec->near || !codec->residuals || !codec->trial || !codec->runs ||
+        !codec->shares || !codec->doubles || !codec->odd) {
         free_arrays(codec);
         return -ENOMEM;
     }
@@ -220,6 +235,26 @@ static int choose(struct nv_codec *codec, enum nv_codec_effort effort, const dou
     return codec->text.failed;
 }
 
+/* Whether base and small integers make the column in clearly fewer bytes; then they are in codec->text. */
+static bool choose_sum(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                       size_t n, const double *base)
+{
+    struct nv_made operation;
+
+    if (nv_operation_find(codec, values, n, 0, &operation) != 0)
+        return false;
+    nv_operation_near(operation, base, codec->near, n);
+    for (size_t i = 0; i < n; i++)
+        codec->ints[i] = nv_minus(codec->ints[i], codec->near[i]);
+    nv_buf_reset(&codec->other);
+    put_operation(&codec->other, SUM, operation);
+    nv_integers_put(codec, effort, codec->ints, n, &codec->other);
+    if (codec->other.failed || codec->other.n >= codec->text.n - codec->text.n / WORTH_A_BASE)
+        return false;
+    keep_smaller(codec);
+    return true;
+}
+
 static bool is_constant(const double *values, size_t n)
 {
     return same_bits(values, values + 1, n - 1);
@@ -238,23 +273,98 @@ int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const d
         put_constant(codec, values[0], out);
         return out->failed;
     }
+    nv_assert(!base || ret_used_base);
     if (base && put_multiple(values, n, base, out)) {
-        nv_assert(ret_used_base);
         *ret_used_base = true;
         return out->failed;
     }
     r = choose(codec, effort, values, n);
     if (r < 0)
         return r;
+    if (base && effort == NV_CODEC_SMALL && choose_sum(codec, effort, values, n, base))
+        *ret_used_base = true;
     nv_buf_add(out, codec->text.p, codec->text.n);
     return out->failed;
+}
+
+/* ---- bases ---------------------------------------------------------------------------------- */
+
+enum { WINDOWS = 4, WINDOW = 64, LOOKED_AT = WINDOWS * WINDOW };
+
+/* Some rows of a column, in stretches, so that their steps can be seen. Returns how many. */
+static size_t look(const double *values, size_t n, double some[LOOKED_AT])
+{
+    if (n <= LOOKED_AT) {
+        memcpy(some, values, n * sizeof(*some));
+        return n;
+    }
+    for (size_t i = 0; i < WINDOWS; i++)
+        memcpy(some + i * WINDOW, values + (n - WINDOW) / (WINDOWS - 1) * i,
+               WINDOW * sizeof(*some));
+    return LOOKED_AT;
+}
+
+/* About the bits of a column's steps, as far as the column is not the base's sum with something. */
+static unsigned steps_width(const int64_t *x, const int64_t *base, size_t n)
+{
+    int64_t last = 0, step_before = 0;
+    unsigned bits = 0, bits_of_second = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int64_t y = base ? nv_minus(x[i], base[i]) : x[i], step = nv_minus(y, last);
+        if (i % WINDOW)
+            bits += nv_width(nv_zigzag(step));
+        if (i % WINDOW > 1)
+            bits_of_second += nv_width(nv_zigzag(nv_minus(step, step_before)));
+        last = y;
+        step_before = step;
+    }
+    return bits < bits_of_second ? bits : bits_of_second;
+}
+
+static bool looks_multiple(const double *values, const double *base, size_t n)
+{
+    struct nv_buf none = NV_BUF(0);
+
+    return put_multiple(values, n, base, &none);
+}
+
+int nv_codec_choose_base(struct nv_codec *codec, const double *values, size_t n,
+                         const double *const *bases, size_t n_bases)
+{
+    double some[LOOKED_AT], other[LOOKED_AT];
+    struct nv_made operation;
+    int best = -1;
+
+    if (n_bases == 0 || n < 2 || is_constant(values, n) || nv_codec_room(codec, n) < 0)
+        return -1;
+    size_t many = look(values, n, some);
+    bool integers = nv_operation_find(codec, some, many, 0, &operation) == 0;
+    unsigned least = integers ? steps_width(codec->ints, NULL, many) : 0;
+    least -= least / WORTH_A_BASE;
+    for (size_t i = n_bases; i-- > 0;) {
+        look(bases[i], n, other);
+        if (looks_multiple(some, other, many))
+            return (int)i;
+        if (!integers)
+            continue;
+        nv_operation_near(operation, other, codec->near, many);
+        unsigned width = steps_width(codec->ints, codec->near, many);
+        if (width < least) {
+            least = width;
+            best = (int)i;
+        }
+    }
+    return best;
 }
 
 /* ---- decoding ------------------------------------------------------------------------------- */
 
 bool nv_codec_needs_base(struct nv_str column)
 {
-    return column.n && column.p[0] >= COPY && column.p[0] <= OVER;
+    uint8_t kind = column.n ? (uint8_t)column.p[0] : CONSTANT;
+
+    return (kind >= COPY && kind <= OVER) || kind >= SUM;
 }
 
 static void fill(double *values, size_t n, double value)
@@ -356,6 +466,23 @@ static int get_integers(struct nv_codec *codec, struct nv_str *in, unsigned numb
     return 0;
 }
 
+static int get_sum(struct nv_codec *codec, struct nv_str *in, unsigned number, const double *base,
+                   double *values, size_t n)
+{
+    struct nv_made operation;
+
+    int r = base ? get_operation(in, number, &operation) : -EBADMSG;
+    if (r == 0)
+        r = nv_integers_get(codec, in, codec->ints, n);
+    if (r < 0)
+        return r;
+    nv_operation_near(operation, base, codec->near, n);
+    for (size_t i = 0; i < n; i++)
+        codec->ints[i] = nv_plus(codec->ints[i], codec->near[i]);
+    nv_operation_apply(operation, codec->ints, values, n);
+    return 0;
+}
+
 static int get_same(struct nv_str *in, unsigned number, double *values, size_t n)
 {
     struct nv_made operation;
@@ -388,6 +515,8 @@ static int get_column(struct nv_codec *codec, struct nv_str *in, const double *b
 
     if (!nv_get_byte(in, &kind))
         return -EBADMSG;
+    if (kind >= SUM)
+        return get_sum(codec, in, kind - SUM, base, values, n);
     if (kind >= SAME)
         return get_same(in, kind - SAME, values, n);
     if (kind >= WITH_ODD)
@@ -428,6 +557,8 @@ const char *nv_codec_name(struct nv_str column)
 
     if (kind < NV_LEN(names))
         return names[kind];
+    if (kind >= SUM && column.n)
+        return "sum";
     if (kind >= SAME)
         return column.n ? "constant" : "empty";
     return (kind - INTEGERS) % 48 == NV_AS_BITS ? "float" : "integer";

@@ -3,12 +3,12 @@
  *
  *   shape     n doubles, 1 <= n <= NV_CODEC_ROWS_MAX: the values of one series at the rows in which it is
  *             present, in order. NaN payloads, -0, infinities, denormals survive
- *   choice    by trying: constant; a multiple of a base column; integers behind the very operation that
+ *   choice    by trying: constant; a multiple of a base column, or its sum with small integers; integers behind the very operation that
  *             made them (i, i * 0.001, i / 1000, i / 100, i * 1e-9 ...) as delta or delta of delta; XOR; raw.
  *             The first byte of a column names its codec and parameters
  *   effort    NV_CODEC_FAST for pages of 64 rows that wait in memory: some ten ns a value;
  *             NV_CODEC_SMALL for blocks: with an entropy stage, as small as it gets
- *   decoding  costs the column and, for a multiple, its base (which is itself never a multiple); any bytes
+ *   decoding  costs the column and, where it needs one, its base (which itself has none); any bytes
  *             are refused or decoded, never more than n values are written
  *   threads   an nv_codec is scratch memory of one user
  */
@@ -31,6 +31,14 @@ NV_DEFINE_AUTO(nv_codec)
 NV_MUST_USE int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort,
                                 const double *values, size_t n, const double *base,
                                 bool *ret_used_base, struct nv_buf *out);
+
+/*
+ * Which of some columns of n values is most worth trying as the base of another: its number, or -1. Equal ones,
+ * multiples, and those whose steps are alike. Looks at a few hundred rows, so it costs little beside encoding;
+ * a dozen neighbours in the order of labels is a good choice to give.
+ */
+int nv_codec_choose_base(struct nv_codec *codec, const double *values, size_t n,
+                         const double *const *bases, size_t n_bases);
 
 /* Whether a column needs its base. */
 bool nv_codec_needs_base(struct nv_str column);

@@ -113,6 +113,18 @@ static int64_t nearest(double value)
     return (int64_t)(value < 0 ? value - 0.5 : value + 0.5);
 }
 
+void nv_operation_near(struct nv_made operation, const double *values, int64_t *ints, size_t n)
+{
+    double inverse = table[operation.number].inverse;
+
+    if (operation.number == NV_AS_BINARY)
+        inverse = ldexp(1, (int)operation.shift);
+    for (size_t i = 0; i < n; i++) {
+        double scaled = values[i] * inverse;
+        ints[i] = scaled > -LIMIT && scaled < LIMIT ? nearest(scaled) : 0;
+    }
+}
+
 /* The exceptions of one operation; stops with -1 when there are too many. */
 static int try(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
                enum kind kind, double by, double inverse)

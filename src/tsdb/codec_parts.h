@@ -25,7 +25,7 @@ struct nv_odd { /* a value that the column's operation does not give */
 
 struct nv_codec {
     size_t room; /* rows each array has place for */
-    int64_t *ints, *residuals, *trial, *runs;
+    int64_t *ints, *near, *residuals, *trial, *runs;
     double *doubles;
     uint32_t *shares; /* two a row */
     struct nv_odd *odd;

@@ -9,7 +9,7 @@
  *
  * A model has 16 rising numbers c, at most 2^15 - 16; symbol s begins at c[s] + s and ends at the next one's
  * beginning, so none is impossible. After each symbol every c moves towards 0 up to s and 2^15 - 16 above, by
- * 2^-k of the way, rounded down; k grows from 2 as log2 of the number of symbols seen plus 4, to a limit.
+ * 2^-k of the way, rounded down; k grows from 3 as log2 of the number of symbols seen plus 8, to a limit.
  */
 #ifndef NV_TSDB_NIBBLES_H
 #define NV_TSDB_NIBBLES_H
@@ -57,7 +57,7 @@ static inline void nv_model_learn(struct nv_model *model, unsigned symbol, unsig
     static const nv_lanes low = {0, 1, 2, 3, 4, 5, 6, 7}, high = {8, 9, 10, 11, 12, 13, 14, 15};
     nv_lanes *c = (nv_lanes *)model->c;
     int16_t s = (int16_t)symbol;
-    unsigned k = 31 - (unsigned)__builtin_clz(model->seen + 4);
+    unsigned k = 31 - (unsigned)__builtin_clz(model->seen + 8);
 
     k = k < limit ? k : limit;
     model->seen += k < limit;

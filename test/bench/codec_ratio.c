@@ -3,8 +3,8 @@
  *
  *   zstd -dc --long=27 RECORD.om.zst | codec_ratio [families to list]
  *
- * Reads OpenMetrics text with timestamps, one series after another. A column may use the one before it as its
- * base, unless that has one itself. Built with the release flags against libnv_tsdb, libnv_metric and libnv_base.
+ * Reads OpenMetrics text with timestamps, one series after another. A column may use one of the 16 before it
+ * that have none themselves as its base. Built with the release flags against libnv_tsdb, libnv_metric and libnv_base.
  */
 #include <stdio.h>
 #include <time.h>
@@ -12,7 +12,14 @@
 #include "base/assert.h"
 #include "tsdb/codec.h"
 
-enum { SERIES_MAX = 1 << 16, NAME_MAX_BYTES = 512, LINE_MAX_BYTES = 1 << 16, KINDS = 16 };
+enum {
+    SERIES_MAX = 1 << 16,
+    NAME_MAX_BYTES = 512,
+    LINE_MAX_BYTES = 1 << 16,
+    KINDS = 16,
+    BASES = 16,
+    TRIVIAL = 16
+};
 
 struct series {
     char name[NAME_MAX_BYTES]; /* with labels */
@@ -81,19 +88,23 @@ static void read_record(void)
 static double encode(struct nv_codec *codec, enum nv_codec_effort effort)
 {
     NV_AUTO_BUF out = NV_BUF(16 << 20);
-    const struct series *last = NULL;
     double from = now_ns();
 
     for (size_t i = 0; i < n_series; i++) {
         struct series *s = &series[i];
         bool used = false;
-        s->base = last && last->n == s->n && !last->base ? last->values : NULL;
+        const double *bases[BASES];
+        size_t n_bases = 0;
+        for (size_t k = i; k-- > 0 && n_bases < BASES && effort == NV_CODEC_SMALL;) {
+            if (series[k].n == s->n && !series[k].base && series[k].bytes > TRIVIAL)
+                bases[n_bases++] = series[k].values;
+        }
+        int at = nv_codec_choose_base(codec, s->values, s->n, bases, n_bases);
+        s->base = at < 0 ? NULL : bases[at];
         nv_buf_reset(&out);
         nv_assert(nv_codec_encode(codec, effort, s->values, s->n, s->base, &used, &out) == 0);
         if (!used)
             s->base = NULL;
-        if (!s->base)
-            last = s;
         free(s->column);
         s->column = nv_must(malloc(out.n));
         s->bytes = out.n;

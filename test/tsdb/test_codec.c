@@ -376,6 +376,31 @@ START_TEST(a_column_says_whether_it_needs_its_base)
 }
 END_TEST
 
+START_TEST(the_base_worth_trying_is_found)
+{
+    static double equal[MOST], times[MOST], like[MOST], unlike[MOST], values[MOST];
+    NV_AUTO(nv_codec) *codec = nv_codec_new();
+    NV_AUTO_BUF alone = NV_BUF(1 << 20), beside = NV_BUF(1 << 20);
+
+    make(counter, values, MOST);
+    make(counter, unlike, MOST);
+    for (size_t i = 0; i < MOST; i++) {
+        equal[i] = values[i];
+        times[i] = values[i] / 512;
+        like[i] = values[i] + (double)below(3);
+    }
+    const double *const bases[] = {unlike, like, times, equal};
+    ck_assert_int_eq(nv_codec_choose_base(codec, values, MOST, bases, 4), 3);
+    ck_assert_int_eq(nv_codec_choose_base(codec, values, MOST, bases, 3), 2);
+    ck_assert_int_eq(nv_codec_choose_base(codec, values, MOST, bases, 2), 1);
+    ck_assert_int_eq(nv_codec_choose_base(codec, values, MOST, bases, 1), -1);
+    ck_assert_int_eq(nv_codec_choose_base(codec, values, MOST, bases, 0), -1);
+    encode(NV_CODEC_SMALL, values, MOST, NULL, &alone);
+    encode(NV_CODEC_SMALL, values, MOST, like, &beside);
+    ck_assert_uint_le(beside.n * 3, alone.n);
+}
+END_TEST
+
 /* A store of little bytes is what the codecs are for: a floor under each kind's cost, in bits a value. */
 START_TEST(columns_are_as_small_as_their_noise)
 {
@@ -444,6 +469,7 @@ int main(void)
                         NV_LEN(kinds));
     tcase_add_test(tests, random_bytes_are_refused_or_decode_to_something);
     tcase_add_test(tests, a_column_says_whether_it_needs_its_base);
+    tcase_add_test(tests, the_base_worth_trying_is_found);
     tcase_add_test(tests, columns_are_as_small_as_their_noise);
     tcase_add_test(tests, a_column_of_the_most_rows_comes_back);
     suite_add_tcase(suite, tests);
