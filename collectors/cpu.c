@@ -145,6 +145,7 @@ struct state {
     struct held *held; /* by number of the CPU */
     size_t n_held;
     char *isolated;
+    int isolated_error;
 
     /* What the directory held when it was last looked at. */
     struct nv_watch watch;
@@ -473,8 +474,9 @@ static int collect_isolated(struct nv_pass *pass)
     struct state *state = nv_state(pass);
     struct nv_str list = nv_str(state->isolated ? state->isolated : "");
     struct nv_cpu_range range;
+    int r = state->isolated_error;
 
-    while (nv_cpu_list_next(&list, &range) > 0) {
+    while (r >= 0 && (r = nv_cpu_list_next(&list, &range)) > 0) {
         for (unsigned cpu = range.first; cpu <= range.last; cpu += range.stride) {
             char number[8];
             nv_path(number, "%u", cpu);
@@ -482,26 +484,22 @@ static int collect_isolated(struct nv_pass *pass)
             nv_emit_u64(pass, &isolated, &label, 0, 1);
         }
     }
-    return 0;
+    return r < 0 ? nv_error(pass, r, "sys/devices/system/cpu/isolated") : 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* What stands in the list, or goes wrong with it, is told in each pass: a bad file is no reason not to start. */
 static int start(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
-    struct nv_cpu_range range;
-    struct nv_str text, list;
+    struct nv_str text;
 
     int r = nv_read(pass, "sys/devices/system/cpu/isolated", &text);
-    if (r == -ENOENT)
+    if (r < 0) {
+        state->isolated_error = r == -ENOENT ? 0 : r;
         return 0;
-    if (r < 0)
-        return nv_error(pass, r, "cannot read sys/devices/system/cpu/isolated");
-    for (list = text; (r = nv_cpu_list_next(&list, &range)) > 0;)
-        ;
-    if (r < 0)
-        return nv_error(pass, r, "sys/devices/system/cpu/isolated is no list of CPUs");
+    }
     state->isolated = strndup(text.p, text.n);
     return state->isolated ? 0 : -ENOMEM;
 }

@@ -2,7 +2,7 @@
  * dmi - what the firmware says of the machine and its parts.
  *
  * Source: /sys/class/dmi/id, a file per label, read once: nothing of it changes while the machine runs.
- * A file that is missing, or that only root may read (serial numbers), has no label at all.
+ * A file that is missing, cannot be read, or only by root (serial numbers), has no label at all.
  */
 #include <nodevitals/collector.h>
 
@@ -50,10 +50,11 @@ static int start(struct nv_pass *pass)
         struct nv_str text;
         nv_path(path, "sys/class/dmi/id/%s", parts[i].file);
         int r = nv_read_attribute(pass, path, &text);
-        if (r == -ENOENT || r == -EACCES || r == -EPERM)
+        if (r < 0) {
+            if (r != -ENOENT && r != -EACCES && r != -EPERM)
+                nv_say(pass, NV_WARN, "cannot read %s: %s", path, strerror(-r));
             continue;
-        if (r < 0)
-            return nv_error(pass, r, "cannot read %s", path);
+        }
         memcpy(state->text[n], text.p, text.n);
         state->labels[n] = parts[i].label;
         state->values[n] = (struct nv_str){state->text[n], text.n};

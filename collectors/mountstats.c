@@ -337,14 +337,6 @@ static struct nv_str next_address(struct nv_scan *info)
     return NV_LIT("");
 }
 
-static int start(struct nv_pass *pass)
-{
-    struct nv_str text;
-    int r = nv_readlink(pass, "proc/self", &text);
-
-    return r < 0 && r != -EINVAL ? nv_error(pass, r, "cannot tell our own process") : 0;
-}
-
 static int collect(struct nv_pass *pass)
 {
     struct nv_scan file = nv_pass_text(pass, SOURCE_STATS), line;
@@ -380,6 +372,5 @@ NV_COLLECTOR(mountstats) = {
     .options = NV_OFF_BY_DEFAULT,
     .sources = NV_SOURCES("proc/self/mountstats", "proc/self/mountinfo"),
     .tables = NV_TABLES(&ages, &bytes, &events, &transports, &operations, &infos),
-    .start = start,
     .collect = collect,
 };
