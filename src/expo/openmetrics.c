@@ -172,7 +172,8 @@ void nv_expo_openmetrics_family(const struct nv_expo_writer *w,
             resolve(w, family, series, &escaped, &as);
             head(w->out, &as, family);
         }
-        if (!last || !nv_expo_same_part(last, series))
+        bool told = nv_expo_native(w->frame, column) && nv_expo_has_classic(w->frame, family, i);
+        if (!told && (!last || !nv_expo_same_part(last, series)))
             sample(w, &as, series, column);
         last = series;
     }

@@ -102,6 +102,21 @@ bool nv_expo_next_bucket(const struct nv_histogram *h, struct nv_expo_bucket *b)
     return true;
 }
 
+bool nv_expo_has_classic(const struct nv_frame *frame, const struct nv_layout_family *family,
+                         uint32_t i)
+{
+    const struct nv_series *native = nv_layout_series(frame->layout, family->series[i]);
+
+    for (i++; i < family->n_series; i++) { /* parts follow their whole */
+        const struct nv_series *series = nv_layout_series(frame->layout, family->series[i]);
+        if (!nv_expo_same_metric(native, series))
+            return false;
+        if (series->role == NV_ROLE_BUCKET && nv_frame_has(frame, family->series[i]))
+            return true;
+    }
+    return false;
+}
+
 /* A value of the form; `whole` for counts, which OpenMetrics has as integers. */
 static void value_line(const struct nv_expo_writer *w, double value, bool whole)
 {

@@ -77,6 +77,10 @@ void nv_expo_series(struct nv_buf *out, struct nv_str name, const char *suffix,
                     const struct nv_series *series, size_t n, struct nv_label bound,
                     enum nv_expo_escaping escaping);
 
+/* Whether the native histogram at place i of its family has classic buckets beside it, which say it in text. */
+bool nv_expo_has_classic(const struct nv_frame *frame, const struct nv_layout_family *family,
+                         uint32_t i);
+
 /* A native histogram for those who know only classic ones: the buckets it has bounds for (custom ones;
  * else +Inf alone), sum and count. */
 void nv_expo_native_text(const struct nv_expo_writer *w, struct nv_str name,

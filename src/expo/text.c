@@ -67,7 +67,10 @@ void nv_expo_text_family(const struct nv_expo_writer *w, const struct nv_layout_
         const struct nv_series *series = nv_layout_series(frame->layout, column);
         if (!name.n)
             head(w, family, series, &escaped, &name);
-        if ((!series->legacy && !quotes) || nv_expo_native(frame, column)) {
+        bool native = nv_expo_native(frame, column);
+        if (native && nv_expo_has_classic(frame, family, i))
+            continue;
+        if ((!series->legacy && !quotes) || native) {
             from_parts(w, name, series, column);
             continue;
         }

@@ -153,6 +153,22 @@ START_TEST(a_native_histogram_is_shown_by_its_last_bucket)
 }
 END_TEST
 
+START_TEST(a_native_histogram_with_classic_buckets_is_shown_by_those)
+{
+    struct nv_histogram h = {.schema = 3, .count = 8, .sum = 12.5, .zero_count = 8};
+
+    m.histograms[make_add(&m, NV_HISTOGRAM, "h", "", 0, "a", "b", NULL)] = &h;
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 5, "a", "b", "le", "1", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 8, "a", "b", "le", "+Inf", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_sum", 12.5, "a", "b", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_count", 8, "a", "b", NULL);
+    expect(NV_ESCAPE_UNDERSCORES, "# HELP h Some help.\n# TYPE h histogram\n"
+                                  "h_bucket{a=\"b\",le=\"1.0\"} 5\n"
+                                  "h_bucket{a=\"b\",le=\"+Inf\"} 8\nh_sum{a=\"b\"} 12.5\n"
+                                  "h_count{a=\"b\"} 8\n# EOF\n");
+}
+END_TEST
+
 static const char *const loose[] = {
     "",
     "# EOF",
@@ -198,6 +214,7 @@ int main(void)
     tcase_add_test(tc, of_bounds_that_were_written_differently_one_stays);
     tcase_add_loop_test(tc, names_that_are_not_legacy_follow_the_scheme, 0, NV_LEN(escaped));
     tcase_add_test(tc, a_native_histogram_is_shown_by_its_last_bucket);
+    tcase_add_test(tc, a_native_histogram_with_classic_buckets_is_shown_by_those);
     tcase_add_loop_test(tc, the_strict_reader_is_strict, 0, NV_LEN(loose));
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);

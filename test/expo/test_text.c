@@ -151,6 +151,22 @@ START_TEST(a_native_histogram_is_shown_by_what_classic_text_can_say)
 }
 END_TEST
 
+START_TEST(a_native_histogram_with_classic_buckets_is_shown_by_those)
+{
+    struct nv_histogram h = {.schema = 3, .count = 8, .sum = 12.5, .zero_count = 8};
+
+    m.histograms[make_add(&m, NV_HISTOGRAM, "h", "", 0, "a", "b", NULL)] = &h;
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 5, "a", "b", "le", "1", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_bucket", 8, "a", "b", "le", "+Inf", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_sum", 12.5, "a", "b", NULL);
+    make_add(&m, NV_HISTOGRAM, "h", "_count", 8, "a", "b", NULL);
+    expect(NV_ESCAPE_UNDERSCORES, "# HELP h Some help.\n# TYPE h histogram\n"
+                                  "h_bucket{a=\"b\",le=\"1\"} 5\n"
+                                  "h_bucket{a=\"b\",le=\"+Inf\"} 8\nh_sum{a=\"b\"} 12.5\n"
+                                  "h_count{a=\"b\"} 8\n");
+}
+END_TEST
+
 START_TEST(a_histogram_of_custom_bounds_is_shown_as_a_classic_one)
 {
     struct nv_histogram h = {.schema = NV_HISTOGRAM_CUSTOM,
@@ -203,6 +219,7 @@ int main(void)
     tcase_add_loop_test(tc, labels_that_are_not_legacy_follow_the_scheme, 0, NV_LEN(escaped_label));
     tcase_add_test(tc, suffixes_stay_outside_of_the_escaping);
     tcase_add_test(tc, a_native_histogram_is_shown_by_what_classic_text_can_say);
+    tcase_add_test(tc, a_native_histogram_with_classic_buckets_is_shown_by_those);
     tcase_add_test(tc, a_histogram_of_custom_bounds_is_shown_as_a_classic_one);
     tcase_add_test(tc, a_buffer_that_is_too_small_fails_and_is_left_within_its_bound);
     suite_add_tcase(suite, tc);
