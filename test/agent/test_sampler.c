@@ -152,7 +152,7 @@ static struct nv_gather *gather;
 static struct nv_sampler *sampler;
 static int64_t wall_ns;
 static struct nv_frame *last[2];
-static int n_appended[2], answer;
+static int n_appended[2], n_strange, answer;
 
 static int64_t fake_wall(void *clock)
 {
@@ -168,7 +168,7 @@ static int64_t true_monotonic(void *clock)
 
 static int take(void *user, enum nv_sampler_source source, struct nv_frame *frame)
 {
-    ck_assert_ptr_eq(user, &answer);
+    n_strange += user != &answer; /* an assertion would allocate */
     nv_frame_free(last[source]);
     last[source] = nv_frame_ref(frame);
     n_appended[source]++;
@@ -219,6 +219,7 @@ static void teardown(void)
 {
     close(gate[1]);
     nv_sampler_free(sampler);
+    ck_assert_int_eq(n_strange, 0);
     for (size_t i = 0; i < 2; i++) {
         nv_frame_free(last[i]);
         last[i] = NULL;

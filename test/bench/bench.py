@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Measures nodevitals beside Debian's prometheus-node-exporter, in one run, as ratios.
 
-    test/bench/run.sh [scrape] [links] [growth] [soak]     builds a release, then runs this
+    test/bench/run.sh [scrape] [links] [growth] [sample] [soak]    builds a release, then runs this
 
   scrape  CPU of one default scrape over HTTP, plain and gzip, and the floor: reading the same files
           with pread on kept descriptors and nothing else
   links   the same in a network namespace with 1,001 links (needs root)
   growth  a generated tree of CPUs, mounts and processes at 1x, 2x and 4x
+  sample  CPU of an agent that samples into its store once a second and is not scraped, and the floor:
+          reading the same files once a second
   soak    resident memory over many scrapes (100,000 unless NV_SOAK says otherwise)
 
 CPU is what the scheduler counted for all threads of the server (/proc/PID/task/*/schedstat), so that
@@ -40,6 +42,8 @@ class Server:
 
     def __init__(self, program, flags=(), cwd=None):
         self.port = free_port()
+        if program == AGENT and not any("storage.tsdb" in flag for flag in flags):
+            flags = [*flags, "--no-storage.tsdb"]
         self.process = subprocess.Popen(
             [program, f"--web.listen-address=127.0.0.1:{self.port}", *flags],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd)
@@ -116,9 +120,9 @@ def kept_files(server):
     return sorted(names)
 
 
-def floor_us(files):
-    answer = subprocess.run([PREADS, "300"], input="\n".join(files), capture_output=True, text=True,
-                            check=True)
+def floor_us(files, rounds=300, pause_us=0):
+    answer = subprocess.run([PREADS, str(rounds), str(pause_us)], input="\n".join(files),
+                            capture_output=True, text=True, check=True)
     return float(answer.stdout)
 
 
@@ -227,6 +231,41 @@ def growth():
                   flush=True)
 
 
+# Those on by default that run on workers, every 15 s or so: what they read is not due every second.
+SLOW = ("btrfs", "fibrechannel", "filesystem", "hwmon", "infiniband", "nvme", "powersupplyclass",
+        "thermal_zone", "zfs")
+
+
+def sample():
+    seconds = int(os.environ.get("NV_SECONDS", "30"))
+    with tempfile.TemporaryDirectory() as folder:
+        with Server(AGENT, [f"--no-collector.{name}" for name in SLOW] + ["--no-storage.tsdb"]) as ours:
+            ours.scrape_us(3)
+            files = kept_files(ours)
+        floor = min(floor_us(files, seconds, 1000000) for _ in range(2))
+        with Server(AGENT, [f"--storage.tsdb.path={folder}/data", "--no-storage.tsdb.thin"]) as ours:
+            time.sleep(5)
+            best = float("inf")
+            for _ in range(2):
+                before = ours.cpu_ns()
+                time.sleep(seconds)
+                best = min(best, (ours.cpu_ns() - before) / seconds / 1000)
+            body = ours.get()
+            written = io_bytes(ours.process.pid)
+            resident = ours.resident_kib()
+    budget = 1.5 * floor + 500
+    print(f"a second's sample: {best:.0f} us of CPU; reading its {len(files)} files alone {floor:.0f} us")
+    print(f"budget 1.5 times that and 0.05 % of a core: {budget:.0f} us "
+          f"({'kept' if best <= budget else 'MISSED'})")
+    print(f"samples on /metrics: {samples(body)}; resident {resident} KiB; "
+          f"written {written / (2 * seconds + 5) * 3600 / 1e6:.2f} MB an hour")
+
+
+def io_bytes(pid):
+    with open(f"/proc/{pid}/io") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("write_bytes"))
+
+
 def soak():
     total = int(os.environ.get("NV_SOAK", "100000"))
     with Server(AGENT) as ours:
@@ -240,7 +279,8 @@ def soak():
 def main():
     if not PEER:
         sys.exit("prometheus-node-exporter is not installed: apt-get install prometheus-node-exporter")
-    parts = {"scrape": scrape, "links": in_namespace, "links-inside": links, "growth": growth, "soak": soak}
+    parts = {"scrape": scrape, "links": in_namespace, "links-inside": links, "growth": growth,
+             "sample": sample, "soak": soak}
     for name in sys.argv[1:] or ("scrape", "links", "growth"):
         parts[name]()
 

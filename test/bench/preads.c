@@ -2,7 +2,8 @@
  * preads.c - the floor under a scrape: reads the files named on standard input through descriptors kept
  * open, with pread(2) from 0 until it returns 0 bytes, and does nothing else.
  *
- * Usage: preads ROUNDS < list. Prints the microseconds of CPU time one round took.
+ * Usage: preads ROUNDS [PAUSE_US] < list. Prints the microseconds of CPU time one round took. After a pause the
+ * caches are as cold as they are for whoever reads once a second.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
 {
     char path[4096];
     long rounds = argc > 1 ? strtol(argv[1], NULL, 10) : 100;
+    long pause_us = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
 
     while (n_fds < FILES_MAX && fgets(path, sizeof(path), stdin)) {
         path[strcspn(path, "\n")] = '\0';
@@ -47,8 +49,11 @@ int main(int argc, char **argv)
     }
     read_round();
     double begin = cpu_us();
-    for (long i = 0; i < rounds; i++)
+    for (long i = 0; i < rounds; i++) {
+        if (pause_us)
+            usleep((useconds_t)pause_us);
         read_round();
+    }
     printf("%.1f\n", (cpu_us() - begin) / (double)rounds);
     return 0;
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds a release and measures it beside its peers, Debian's packages prometheus-node-exporter, prometheus and
 # victoria-metrics.
-#   test/bench/run.sh [scrape] [links] [growth] [soak]      the exporter: see bench.py
+#   test/bench/run.sh [scrape] [links] [growth] [sample] [soak]      the exporter: see bench.py
 #   test/bench/run.sh store [size] [ingest] [read] [FILE]   the store: see store.py
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
