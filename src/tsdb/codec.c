@@ -171,26 +171,17 @@ static void put_odd(const struct nv_odd *odd, size_t n_odd, struct nv_buf *out)
 }
 
 static bool put_integers(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
-                         size_t n, struct nv_buf *out)
+                         size_t n, struct nv_made *ret_operation, struct nv_buf *out)
 {
-    struct nv_made operation;
-    int n_odd = nv_operation_find(codec, values, n, n / ODD_PER_ROWS + 1, &operation);
+    int n_odd = nv_operation_find(codec, values, n, n / ODD_PER_ROWS + 1, ret_operation);
 
     if (n_odd < 0)
         return false;
-    put_operation(out, n_odd ? WITH_ODD : INTEGERS, operation);
+    put_operation(out, n_odd ? WITH_ODD : INTEGERS, *ret_operation);
     if (n_odd)
         put_odd(codec->odd, (size_t)n_odd, out);
     nv_integers_put(codec, effort, codec->ints, n, out);
     return true;
-}
-
-static void put_bits(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
-                     size_t n, struct nv_buf *out)
-{
-    put_operation(out, INTEGERS, (struct nv_made){NV_AS_BITS, 0});
-    nv_operation_bits(codec, values, n);
-    nv_integers_put(codec, effort, codec->ints, n, out);
 }
 
 static void put_raw(const double *values, size_t n, struct nv_buf *out)
@@ -211,28 +202,42 @@ static void keep_smaller(struct nv_codec *codec)
     nv_buf_reset(&codec->other);
 }
 
+/* The bits as integers, where that promises to be no larger than codec->text. */
+static int try_bits(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                    size_t n)
+{
+    nv_operation_bits(codec, values, n);
+    if (effort == NV_CODEC_SMALL &&
+        nv_integers_weigh(codec, effort, codec->ints, n) > 8.5 * (double)codec->text.n)
+        return 0;
+    nv_buf_reset(&codec->other);
+    put_operation(&codec->other, INTEGERS, (struct nv_made){NV_AS_BITS, 0});
+    nv_integers_put(codec, effort, codec->ints, n, &codec->other);
+    if (!codec->other.failed)
+        keep_smaller(codec);
+    return codec->other.failed;
+}
+
 /* The smallest of those that take a column by itself, in codec->text. */
 static int choose(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
                   size_t n)
 {
+    struct nv_made operation;
+    int r = 0;
+
     nv_buf_reset(&codec->text);
-    nv_buf_reset(&codec->other);
-    bool integers = put_integers(codec, effort, values, n, &codec->text);
+    bool integers = put_integers(codec, effort, values, n, &operation, &codec->text);
     if (!integers) {
         nv_put_byte(&codec->text, XOR);
         nv_xor_put(codec, values, n, &codec->text);
     }
-    if (!integers || effort == NV_CODEC_SMALL) {
-        put_bits(codec, effort, values, n, &codec->other);
-        if (codec->other.failed)
-            return codec->other.failed;
-        keep_smaller(codec);
-    }
-    if (codec->text.n > 1 + 8 * n) {
+    if (!integers || (effort == NV_CODEC_SMALL && nv_operation_is_fine(operation)))
+        r = try_bits(codec, effort, values, n);
+    if (r == 0 && codec->text.n > 1 + 8 * n) {
         nv_buf_reset(&codec->text);
         put_raw(values, n, &codec->text);
     }
-    return codec->text.failed;
+    return r < 0 ? r : codec->text.failed;
 }
 
 /* Whether base and small integers make the column in clearly fewer bytes; then they are in codec->text. */

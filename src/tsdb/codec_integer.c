@@ -16,6 +16,7 @@ enum { ORDERS = 3, HAS_FACTOR = 4 };
 struct plan {
     uint64_t factor; /* 0 and 1 are none */
     int64_t offset;
+    unsigned order;
 };
 
 static uint64_t common_factor(uint64_t a, uint64_t b)
@@ -57,18 +58,17 @@ static void differences(const int64_t *x, size_t n, uint64_t factor, int64_t *r)
         r[i - 1] /= (int64_t)factor;
 }
 
-/* Of x, or of its n - 1 differences d: residuals of an order into r. Returns how many. */
-static size_t predict(const int64_t *x, const int64_t *d, size_t n, unsigned order,
-                      struct plan plan, int64_t *r)
+/* Of x, or of its n - 1 differences d: residuals into r. Returns how many. */
+static size_t predict(const int64_t *x, const int64_t *d, size_t n, struct plan plan, int64_t *r)
 {
-    if (order == 0) {
+    if (plan.order == 0) {
         for (size_t i = 0; i < n; i++)
             r[i] = nv_minus(x[i], plan.offset);
         for (size_t i = 0; plan.factor > 1 && i < n; i++)
             r[i] /= (int64_t)plan.factor;
         return n;
     }
-    if (order == 1) {
+    if (plan.order == 1) {
         memcpy(r, d, (n - 1) * sizeof(*r));
         return n - 1;
     }
@@ -105,23 +105,6 @@ static double weigh(enum nv_codec_effort effort, unsigned order, const int64_t *
     return order ? widths(r, n) : width_of_range(r, n);
 }
 
-static unsigned best_order(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
-                           size_t n, struct plan plan)
-{
-    double least = 0;
-    unsigned best = 1;
-
-    for (unsigned order = 0; n > 2 && order < ORDERS; order++) {
-        size_t many = predict(x, codec->residuals, n, order, plan, codec->trial);
-        double weight = weigh(effort, order, codec->trial, many);
-        if (order == 0 || weight < least) {
-            least = weight;
-            best = order;
-        }
-    }
-    return best;
-}
-
 /* What is left over by a common factor. */
 static int64_t offset_of(int64_t x, uint64_t factor)
 {
@@ -130,24 +113,53 @@ static int64_t offset_of(int64_t x, uint64_t factor)
     return rest < 0 ? rest + (int64_t)factor : rest;
 }
 
+/* Finds factor and order, with the differences in codec->residuals. Returns the weight. */
+static double best_plan(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
+                        size_t n, struct plan *ret)
+{
+    struct plan plan = {.factor = factor_of(x, n)};
+    double least = 0;
+
+    plan.offset = offset_of(x[0], plan.factor);
+    plan.order = 1;
+    differences(x, n, plan.factor, codec->residuals);
+    *ret = plan;
+    for (unsigned order = 0; n > 2 && order < ORDERS; order++) {
+        plan.order = order;
+        size_t many = predict(x, codec->residuals, n, plan, codec->trial);
+        double weight = weigh(effort, order, codec->trial, many);
+        if (order == 0 || weight < least) {
+            least = weight;
+            *ret = plan;
+        }
+    }
+    return least;
+}
+
+double nv_integers_weigh(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
+                         size_t n)
+{
+    struct plan plan;
+
+    return best_plan(codec, effort, x, n, &plan);
+}
+
 void nv_integers_put(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
                      size_t n, struct nv_buf *out)
 {
-    struct plan plan = {factor_of(x, n), 0};
+    struct plan plan;
 
-    plan.offset = offset_of(x[0], plan.factor);
-    differences(x, n, plan.factor, codec->residuals);
-    unsigned order = best_order(codec, effort, x, n, plan);
-    nv_put_byte(out, order | (plan.factor > 1 ? HAS_FACTOR : 0));
+    (void)best_plan(codec, effort, x, n, &plan);
+    nv_put_byte(out, plan.order | (plan.factor > 1 ? HAS_FACTOR : 0));
     if (plan.factor > 1)
         nv_put_uvarint(out, plan.factor);
-    if (order > 0)
+    if (plan.order > 0)
         nv_put_varint(out, x[0]);
     else if (plan.factor > 1)
         nv_put_varint(out, plan.offset);
-    if (order == 2)
+    if (plan.order == 2)
         nv_put_varint(out, codec->residuals[0]);
-    size_t many = predict(x, codec->residuals, n, order, plan, codec->trial);
+    size_t many = predict(x, codec->residuals, n, plan, codec->trial);
     nv_residuals_put(codec, effort, codec->trial, many, out);
 }
 

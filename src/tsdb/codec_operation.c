@@ -58,6 +58,11 @@ bool nv_operation_known(unsigned number)
     return number < NV_LEN(table);
 }
 
+bool nv_operation_is_fine(struct nv_made operation)
+{
+    return table[operation.number].inverse >= 1e6 || operation.number == NV_AS_BINARY;
+}
+
 static inline double apply(enum kind kind, double by, int64_t i)
 {
     switch (kind) {
@@ -181,38 +186,29 @@ static unsigned common_places(const double *values, size_t n, size_t max_odd)
     return 0;
 }
 
-static int try_number(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
-                      unsigned number)
+static int find_binary(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
+                       struct nv_made *ret)
 {
-    return try(codec, values, n, max_odd, table[number].kind, table[number].by,
-               table[number].inverse);
+    unsigned shift = common_places(values, n, max_odd);
+
+    if (shift > SHIFT_MAX)
+        return -1;
+    *ret = (struct nv_made){NV_AS_BINARY, shift};
+    return try(codec, values, n, max_odd, AS_BINARY, ldexp(1, -(int)shift), ldexp(1, (int)shift));
 }
 
 int nv_operation_find(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
                       struct nv_made *ret)
 {
-    int n_odd;
-
-    if (codec->operation != NV_AS_BITS && codec->operation != NV_AS_BINARY) {
-        n_odd = try_number(codec, values, n, 0, codec->operation);
-        if (n_odd == 0 && codec->operation == NV_AS_INTEGER) {
-            *ret = (struct nv_made){codec->operation, 0};
-            return n_odd;
-        }
-    }
     for (unsigned number = 0; number < NV_LEN(table); number++) {
         if (number == NV_AS_BITS || number == NV_AS_BINARY)
             continue;
-        n_odd = try_number(codec, values, n, max_odd, number);
+        int n_odd = try(codec, values, n, max_odd, table[number].kind, table[number].by,
+                        table[number].inverse);
         if (n_odd >= 0) {
-            codec->operation = number;
             *ret = (struct nv_made){number, 0};
             return n_odd;
         }
     }
-    unsigned shift = common_places(values, n, max_odd);
-    if (shift > SHIFT_MAX)
-        return -1;
-    *ret = (struct nv_made){NV_AS_BINARY, shift};
-    return try(codec, values, n, max_odd, AS_BINARY, ldexp(1, -(int)shift), ldexp(1, (int)shift));
+    return find_binary(codec, values, n, max_odd, ret);
 }

@@ -27,6 +27,9 @@ void nv_operation_bits(struct nv_codec *codec, const double *values, size_t n);
 /* Integers near what the operation would make the values of; 0 where there is none. The same on every machine. */
 void nv_operation_near(struct nv_made operation, const double *values, int64_t *ints, size_t n);
 
+/* Whether its integers may have more digits than were in the values. */
+bool nv_operation_is_fine(struct nv_made operation);
+
 bool nv_operation_known(unsigned number);
 void nv_operation_apply(struct nv_made operation, const int64_t *ints, double *values, size_t n);
 

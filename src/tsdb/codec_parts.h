@@ -29,7 +29,6 @@ struct nv_codec {
     double *doubles;
     uint32_t *shares; /* two a row */
     struct nv_odd *odd;
-    unsigned operation; /* of the last column: the next one's likely */
     struct nv_buf text, other, words;
 };
 
@@ -123,6 +122,9 @@ NV_MUST_USE int nv_residuals_get(struct nv_codec *codec, struct nv_str *in, int6
 /* Uses codec->residuals and codec->trial; x may be codec->ints. */
 void nv_integers_put(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
                      size_t n, struct nv_buf *out);
+/* About how many bits they would take. Uses the same. */
+double nv_integers_weigh(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *x,
+                         size_t n);
 NV_MUST_USE int nv_integers_get(struct nv_codec *codec, struct nv_str *in, int64_t *x, size_t n);
 
 /* XOR with the value before. */

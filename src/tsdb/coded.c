@@ -2,7 +2,7 @@
  * coded.c - residuals as classes under an adaptive code (nibbles.h).
  *
  *   varint    centre m; what follows codes each residual less m, modulo 2^64
- *   uvarint   length of the rest, which is one rANS stream, in this order:
+ *   stream    nibbles.h, of one state, or of two, where the second has the numbers' bits and the first the rest:
  *   8 bits    the lowest class in use; 8 bits: how far the highest is from it; for each class between
  *             them a bit, whether it is in use
  *   1 bit     whether one more symbol, the last, stands for any class, which follows it in 8 bits
@@ -22,6 +22,7 @@
 #include "tsdb/nibbles.h"
 
 enum { CLASSES = 129, FINE_MAX = 4, FINE_LIMIT = 7, GROUPS = 3, CONTEXTS = 3, LIMIT_MIN = 5 };
+enum { WEIGHED = 2048, TRIED = 1024 }; /* residuals that choices are made by, at most about */
 
 struct scheme {
     int64_t centre;
@@ -102,13 +103,17 @@ int64_t nv_median(const int64_t *r, size_t n)
     return some[many / 2];
 }
 
-/* Bits of n numbers less a centre if each half of a class had its share from the start, and the bits below as they are. */
+/*
+ * Bits of n numbers less a centre, if each half of a class had its share from the start and the bits below stood as
+ * they are. Of many numbers, some are looked at.
+ */
 static double weigh(const int64_t *r, size_t n, int64_t centre)
 {
     uint32_t count[2 * CLASSES] = {0};
+    size_t step = n / WEIGHED + 1, seen = (n + step - 1) / step;
     double bits = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i += step) {
         int64_t value = nv_minus(r[i], centre);
         unsigned class = class_of(value), width = width_of(class);
         unsigned half = width > 1 ? magnitude(value) >> (width - 2) & 1 : 0;
@@ -117,9 +122,10 @@ static double weigh(const int64_t *r, size_t n, int64_t centre)
     for (unsigned i = 0; i < 2 * CLASSES; i++) {
         unsigned width = width_of(i / 2);
         if (count[i])
-            bits += count[i] * (__builtin_log2((double)n / count[i]) + (width > 2 ? width - 2 : 0));
+            bits +=
+                count[i] * (__builtin_log2((double)seen / count[i]) + (width > 2 ? width - 2 : 0));
     }
-    return bits;
+    return bits * (double)step;
 }
 
 double nv_coded_weigh(const int64_t *r, size_t n)
@@ -184,8 +190,8 @@ struct share {
 
 static inline struct share share_of(struct nv_model *model, unsigned symbol, unsigned limit)
 {
-    unsigned begin = nv_model_begin(model, symbol);
-    struct share share = {begin, nv_model_end(model, symbol) - begin};
+    unsigned begin = model->begin[symbol];
+    struct share share = {begin, model->begin[symbol + 1] - begin};
 
     nv_model_learn(model, symbol, limit);
     return share;
@@ -252,6 +258,7 @@ static double improve(struct scheme *scheme, unsigned *field, unsigned from, uns
     return bits;
 }
 
+/* Returns the bits of the residuals tried: those in the middle. */
 static double fit(struct scheme *scheme, const int64_t *r, size_t n)
 {
     uint32_t count[CLASSES] = {0};
@@ -263,6 +270,10 @@ static double fit(struct scheme *scheme, const int64_t *r, size_t n)
     scheme->contexts = 0;
     scheme->fine = 3;
     scheme->limit = 6;
+    if (n > TRIED) {
+        r += (n - TRIED) / 2;
+        n = TRIED;
+    }
     double bits = simulate(scheme, r, n, NULL);
     bits = improve(scheme, &scheme->contexts, 1, 2, bits, r, n);
     bits = improve(scheme, &scheme->limit, LIMIT_MIN, NV_NIBBLE_SLOWEST, bits, r, n);
@@ -292,137 +303,147 @@ static void put_header(struct nv_rans_writer *w, const struct scheme *scheme)
     unsigned n = scheme->n - scheme->any, low = scheme->class_of[0], high = scheme->class_of[n - 1];
 
     if (scheme->contexts) {
-        nv_rans_put_bits(w, scheme->group[1], 4);
-        nv_rans_put_bits(w, scheme->group[0], 4);
+        nv_rans_put_bits(w, 0, scheme->group[1], 4);
+        nv_rans_put_bits(w, 0, scheme->group[0], 4);
     }
-    nv_rans_put_bits(w, scheme->contexts, 2);
-    nv_rans_put_bits(w, scheme->limit - 1, 3);
-    nv_rans_put_bits(w, scheme->fine, 3);
-    nv_rans_put_bits(w, scheme->any, 1);
+    nv_rans_put_bits(w, 0, scheme->contexts, 2);
+    nv_rans_put_bits(w, 0, scheme->limit - 1, 3);
+    nv_rans_put_bits(w, 0, scheme->fine, 3);
+    nv_rans_put_bits(w, 0, scheme->any, 1);
     for (unsigned class = high, at = n - 1; class -- > low + 1;) {
         bool in_use = scheme->class_of[at - 1] == class;
-        nv_rans_put_bits(w, in_use, 1);
+        nv_rans_put_bits(w, 0, in_use, 1);
         at -= in_use;
     }
-    nv_rans_put_bits(w, high - low, 8);
-    nv_rans_put_bits(w, low, 8);
+    nv_rans_put_bits(w, 0, high - low, 8);
+    nv_rans_put_bits(w, 0, low, 8);
 }
 
-static void put_residual(struct nv_rans_writer *w, const struct scheme *scheme, int64_t value,
-                         const uint32_t shares[2])
+static void put_residual(struct nv_rans_writer *w, const struct scheme *scheme, unsigned second,
+                         int64_t value, const uint32_t shares[2])
 {
     unsigned class = class_of(value), width = width_of(class);
 
     if (width > 1) {
         unsigned plain = width - 1 - fine_bits(scheme->fine, width);
-        nv_rans_put_bits(w, magnitude(value) & ((UINT64_C(1) << plain) - 1), plain);
+        nv_rans_put_bits(w, second, magnitude(value) & ((UINT64_C(1) << plain) - 1), plain);
     }
     if (shares[1])
-        nv_rans_put_share(w, shares[1] >> 16, shares[1] & UINT16_MAX);
+        nv_rans_put_share(w, second, shares[1] >> 16, shares[1] & UINT16_MAX);
     if (scheme->any && scheme->symbol_of[class] == scheme->n - 1)
-        nv_rans_put_bits(w, class, 8);
-    nv_rans_put_share(w, shares[0] >> 16, shares[0] & UINT16_MAX);
+        nv_rans_put_bits(w, 0, class, 8);
+    nv_rans_put_share(w, 0, shares[0] >> 16, shares[0] & UINT16_MAX);
 }
 
-void nv_coded_put(struct nv_codec *codec, const int64_t *r, size_t n, struct nv_buf *out)
+void nv_coded_put(struct nv_codec *codec, const int64_t *r, size_t n, bool two, struct nv_buf *out)
 {
     struct scheme scheme = choose(r, n);
-    struct nv_rans_writer w = {1, &codec->words};
+    struct nv_rans_writer w;
 
     simulate(&scheme, r, n, codec->shares);
-    nv_buf_reset(&codec->words);
+    nv_rans_begin(&w, two, &codec->words);
     for (size_t i = n; i-- > 0;)
-        put_residual(&w, &scheme, nv_minus(r[i], scheme.centre), &codec->shares[2 * i]);
+        put_residual(&w, &scheme, two, nv_minus(r[i], scheme.centre), &codec->shares[2 * i]);
     put_header(&w, &scheme);
     nv_put_varint(out, scheme.centre);
-    nv_rans_end(&w, out);
+    nv_rans_end(&w, two, out);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static bool get_header(struct nv_rans_reader *in, struct scheme *scheme)
 {
-    unsigned low = (unsigned)nv_rans_bits(in, 8), span = (unsigned)nv_rans_bits(in, 8);
+    unsigned low = (unsigned)nv_rans_bits(in, 0, 8), span = (unsigned)nv_rans_bits(in, 0, 8);
     unsigned n = 0;
 
     if (low + span >= CLASSES)
         return false;
     for (unsigned i = 0; i <= span; i++) {
-        if (i > 0 && i < span && !nv_rans_bits(in, 1))
+        if (i > 0 && i < span && !nv_rans_bits(in, 0, 1))
             continue;
         if (n == NV_NIBBLES)
             return false;
         scheme->class_of[n++] = (uint8_t)(low + i);
     }
-    scheme->any = nv_rans_bits(in, 1);
+    scheme->any = nv_rans_bits(in, 0, 1);
     scheme->n = n + scheme->any;
-    scheme->fine = (unsigned)nv_rans_bits(in, 3);
-    scheme->limit = (unsigned)nv_rans_bits(in, 3) + 1;
-    scheme->contexts = (unsigned)nv_rans_bits(in, 2);
+    scheme->fine = (unsigned)nv_rans_bits(in, 0, 3);
+    scheme->limit = (unsigned)nv_rans_bits(in, 0, 3) + 1;
+    scheme->contexts = (unsigned)nv_rans_bits(in, 0, 2);
     if (scheme->contexts) {
-        scheme->group[0] = (unsigned)nv_rans_bits(in, 4);
-        scheme->group[1] = (unsigned)nv_rans_bits(in, 4);
+        scheme->group[0] = (unsigned)nv_rans_bits(in, 0, 4);
+        scheme->group[1] = (unsigned)nv_rans_bits(in, 0, 4);
     }
     return scheme->n <= NV_NIBBLES && scheme->fine <= FINE_MAX && scheme->contexts < CONTEXTS;
 }
 
-/* The state of the reader is kept out of memory, and `contexts` is a constant where this is called. */
+/* The state of the reader is kept out of memory; `contexts` and `second` are constants where this is called. */
 static inline __attribute__((always_inline)) bool get_all(struct nv_rans_reader *from,
                                                           const struct scheme *scheme,
-                                                          unsigned contexts, int64_t *r, size_t n)
+                                                          unsigned contexts, unsigned second,
+                                                          int64_t *r, size_t n)
 {
     struct nv_rans_reader in = *from;
     struct state state;
     unsigned any = scheme->any ? scheme->n - 1 : NV_NIBBLES, most_fine = scheme->fine;
+    unsigned n_symbols = scheme->n, limit = scheme->limit, last = 0, before = 0;
+    int64_t centre = scheme->centre;
 
     start(&state, scheme);
     for (size_t i = 0; i < n; i++) {
-        unsigned symbol = nv_rans_symbol(&in, model_of(&state, contexts), scheme->limit);
-        if (symbol >= scheme->n)
+        struct nv_model *model = &state.symbols[last + (contexts == 2 ? GROUPS * before : 0)];
+        unsigned symbol = nv_rans_symbol(&in, 0, model, limit);
+        if (symbol >= n_symbols)
             return false;
         unsigned class = scheme->class_of[symbol];
-        if (symbol == any && (class = (unsigned)nv_rans_bits32(&in, 8)) >= CLASSES)
+        if (symbol == any && (class = (unsigned)nv_rans_bits32(&in, 0, 8)) >= CLASSES)
             return false;
         unsigned width = width_of(class);
         uint64_t value = class > 0;
         if (width > 1) {
             unsigned fine = fine_bits(most_fine, width), plain = width - 1 - fine;
             if (fine) {
-                unsigned top = nv_rans_symbol(&in, &state.fine[symbol], FINE_LIMIT);
+                unsigned top = nv_rans_symbol(&in, second, &state.fine[symbol], FINE_LIMIT);
                 value = value << fine | top;
             }
-            value = value << plain | nv_rans_bits(&in, plain);
+            value = value << plain | nv_rans_bits(&in, second, plain);
         }
-        r[i] = nv_plus((int64_t)(class & 1 ? value : -value), scheme->centre);
+        r[i] = nv_plus((int64_t)(class & 1 ? value : -value), centre);
+        if (contexts == 2)
+            before = last;
         if (contexts)
-            advance(&state, symbol);
+            last = state.group_of[symbol];
     }
     *from = in;
     return true;
 }
 
-static bool get_by_contexts(struct nv_rans_reader *in, const struct scheme *scheme, int64_t *r,
-                            size_t n)
+static bool get_by_scheme(struct nv_rans_reader *in, const struct scheme *scheme, bool two,
+                          int64_t *r, size_t n)
 {
-    switch (scheme->contexts) {
+    switch (scheme->contexts + (two ? CONTEXTS : 0)) {
     case 0:
-        return get_all(in, scheme, 0, r, n);
+        return get_all(in, scheme, 0, 0, r, n);
     case 1:
-        return get_all(in, scheme, 1, r, n);
+        return get_all(in, scheme, 1, 0, r, n);
+    case 2:
+        return get_all(in, scheme, 2, 0, r, n);
+    case CONTEXTS:
+        return get_all(in, scheme, 0, 1, r, n);
+    case CONTEXTS + 1:
+        return get_all(in, scheme, 1, 1, r, n);
     default:
-        return get_all(in, scheme, 2, r, n);
+        return get_all(in, scheme, 2, 1, r, n);
     }
 }
 
-int nv_coded_get(struct nv_str *in, int64_t *r, size_t n)
+int nv_coded_get(struct nv_str *in, bool two, int64_t *r, size_t n)
 {
     struct scheme scheme = {0};
-    struct nv_str stream;
+    struct nv_rans_reader reader;
 
-    if (!nv_get_varint(in, &scheme.centre) || !nv_rans_take(in, &stream))
+    if (!nv_get_varint(in, &scheme.centre) || !nv_rans_open(in, two, &reader) ||
+        !get_header(&reader, &scheme) || !get_by_scheme(&reader, &scheme, two, r, n))
         return -EBADMSG;
-    struct nv_rans_reader reader = nv_rans_reader(stream);
-    if (!get_header(&reader, &scheme) || !get_by_contexts(&reader, &scheme, r, n))
-        return -EBADMSG;
-    return reader.state == 1 && reader.p == reader.end ? 0 : -EBADMSG;
+    return nv_rans_is_over(&reader, two) ? 0 : -EBADMSG;
 }

@@ -7,8 +7,8 @@
 #include "tsdb/codec_parts.h"
 
 /* Appends n >= 1 residuals. Uses codec->shares and codec->words. */
-void nv_coded_put(struct nv_codec *codec, const int64_t *r, size_t n, struct nv_buf *out);
-NV_MUST_USE int nv_coded_get(struct nv_str *in, int64_t *r, size_t n);
+void nv_coded_put(struct nv_codec *codec, const int64_t *r, size_t n, bool two, struct nv_buf *out);
+NV_MUST_USE int nv_coded_get(struct nv_str *in, bool two, int64_t *r, size_t n);
 
 /* About how many bits residuals take, to choose between predictions. */
 double nv_coded_weigh(const int64_t *r, size_t n);
