@@ -14,9 +14,8 @@
 
 enum {
     OUT_BYTES = 64 << 10,
-    BASES_MAX = 64,
+    BASES_MAX = 16,
     BASES_BYTES_MAX = 1 << 20,
-    SAMPLED_ROWS = 8, /* looked at before a column is tried as a base */
     COLUMN_BYTES_MAX = 64 << 20,
     INLINED_MAX = NV_BLOCK_SERIES_MAX * NV_INLINE_MAX,
 };
@@ -351,35 +350,23 @@ static int keep_labels(struct nv_block_writer *w, const struct nv_label *labels,
 
 /* ---- bases ---------------------------------------------------------------------------------- */
 
-/* Whether some rows look as if one column were a multiple of the other. */
-static bool looks_like(const double *values, const double *base, size_t n)
-{
-    double ratio = 0;
-
-    for (size_t k = 0; k < SAMPLED_ROWS; k++) {
-        size_t i = (n - 1) * k / (SAMPLED_ROWS - 1);
-        if ((values[i] == 0) != (base[i] == 0))
-            return false;
-        if (base[i] == 0)
-            continue;
-        double here = values[i] / base[i];
-        if (ratio != 0 && !(fabs(here - ratio) <= fabs(ratio) * 1e-12))
-            return false;
-        ratio = here;
-    }
-    return ratio != 0;
-}
-
+/* The most promising of the columns that have the same rows. */
 static const struct nv_base *find_base(const struct nv_block_writer *w, uint32_t group,
                                        uint64_t rows, const double *values, size_t n)
 {
-    for (size_t i = w->n_bases; i--;) {
+    const double *columns[BASES_MAX];
+    const struct nv_base *bases[BASES_MAX];
+    size_t n_bases = 0;
+
+    for (size_t i = 0; i < w->n_bases; i++) {
         const struct nv_base *base = &w->bases[i];
-        if (base->group == group && base->rows == rows && base->n == n &&
-            looks_like(values, base->values, n))
-            return base;
+        if (base->group != group || base->rows != rows || base->n != n)
+            continue;
+        bases[n_bases] = base;
+        columns[n_bases++] = base->values;
     }
-    return NULL;
+    int best = nv_codec_choose_base(w->codec, values, n, columns, n_bases);
+    return best < 0 ? NULL : bases[best];
 }
 
 /* Remembers a column, in the place of the oldest where there is no room. */
