@@ -53,6 +53,9 @@ enum nv_store_outcome {
 };
 NV_MUST_USE int nv_store_append(struct nv_store *store, uint32_t source, struct nv_frame *frame);
 
+/* Whether the next frame of a source begins a page: then a new generation of its layout costs no short page. */
+bool nv_store_begins_page(struct nv_store *store, uint32_t source);
+
 /* One sample with a time of its own, to a sparse source. */
 NV_MUST_USE int nv_store_append_sparse(struct nv_store *store, uint32_t source,
                                        const struct nv_label *labels, size_t n_labels,

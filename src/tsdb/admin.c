@@ -1,0 +1,269 @@
+/*
+ * What an operator asks for: deleting series, dropping for good what was deleted, a snapshot, a check of all files.
+ */
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "tsdb/parts.h"
+#include "tsdb/under.h"
+
+enum { SELECT_BYTES = 256 << 20, SEGMENT_MAX = 1 << 30 };
+#define ARENA __attribute__((cleanup(nv_arena_done))) struct nv_arena
+
+static void unlock(pthread_mutex_t **lock)
+{
+    pthread_mutex_unlock(*lock);
+}
+#define LOCKED(mutex)                                                                              \
+    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
+    pthread_mutex_lock(locked)
+
+/* ---- deleting ------------------------------------------------------------------------------- */
+
+static int delete_in_block(struct nv_block *block, const struct nv_matcher *matchers, size_t n,
+                           int64_t from_ms, int64_t to_ms)
+{
+    ARENA arena = NV_ARENA(SELECT_BYTES);
+    uint32_t *numbers;
+    size_t n_numbers;
+
+    if (nv_block_info(block)->from_ms > to_ms || nv_block_info(block)->to_ms < from_ms)
+        return 0;
+    int r = nv_block_select(block, matchers, n, &arena, &numbers, &n_numbers);
+    return r < 0 || !n_numbers ? r : nv_block_delete(block, numbers, n_numbers, from_ms, to_ms);
+}
+
+static void log_delete(struct nv_store *store, const struct nv_label *labels, size_t n,
+                       int64_t from_ms, int64_t to_ms)
+{
+    NV_AUTO_BUF record = NV_BUF(NV_RECORD_MAX);
+    size_t at = nv_record_begin(&record, NV_RECORD_DELETE);
+
+    nv_record_put_labels(&record, labels, n);
+    nv_put_varint(&record, from_ms);
+    nv_put_varint(&record, to_ms);
+    nv_record_end(&record, at);
+    nv_log_begin(store->log);
+    nv_log_end(store->log, record.failed ? (struct nv_str){NULL, 0} : nv_buf_view(&record), 0);
+}
+
+/* What comes later is not meant, whatever the range says. */
+static int delete_in_memory(struct nv_store *store, const struct nv_matcher *matchers, size_t n,
+                            int64_t from_ms, int64_t to_ms)
+{
+    ARENA arena = NV_ARENA(SELECT_BYTES);
+    struct nv_head_series **found;
+    size_t n_found;
+
+    int r = nv_series_select(store->table, matchers, n, &arena, &found, &n_found);
+    for (size_t i = 0; r == 0 && i < n_found; i++) {
+        int64_t first, newest;
+        const struct nv_label *labels = nv_series_labels(found[i], &arena);
+        if (!nv_head_span(store->heads[found[i]->source], &first, &newest) || newest < from_ms)
+            continue;
+        int64_t until = to_ms < newest ? to_ms : newest;
+        r = labels ? nv_store_add_mark(store, found[i], from_ms, until) : -ENOMEM;
+        if (r == 0 && store->log)
+            log_delete(store, labels, found[i]->n_labels, from_ms, until);
+    }
+    if (n_found)
+        nv_series_unref(store->table, found, n_found);
+    return r;
+}
+
+int nv_store_delete(struct nv_store *store, const struct nv_matcher *matchers, size_t n,
+                    int64_t from_ms, int64_t to_ms)
+{
+    LOCKED(&store->maintain_lock);
+    int r = 0;
+
+    if (n == 0 || from_ms > to_ms)
+        return -EINVAL;
+    if (store->options.read_only)
+        return -EROFS;
+    for (size_t i = 0; r == 0 && i < store->blocks->n; i++)
+        r = delete_in_block(store->blocks->at[i], matchers, n, from_ms, to_ms);
+    if (r == 0)
+        r = delete_in_memory(store, matchers, n, from_ms, to_ms);
+    return r == 0 ? nv_store_flush(store) : r;
+}
+
+int nv_store_clean(struct nv_store *store)
+{
+    LOCKED(&store->maintain_lock);
+    int r = 0;
+
+    if (store->options.read_only)
+        return -EROFS;
+    for (;;) {
+        struct nv_block *marked = NULL;
+        for (size_t i = 0; !marked && i < store->blocks->n; i++)
+            if (nv_block_has_marks(store->blocks->at[i]))
+                marked = store->blocks->at[i];
+        if (!marked)
+            return 0;
+        r = nv_store_rewrite(store, &marked, 1, nv_block_info(marked)->level, 0);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static int link_file(struct nv_fs *fs, const char *directory, const char *name, bool must)
+{
+    char to[2 * NV_BLOCK_NAME_MAX + 32];
+
+    snprintf(to, sizeof(to), "%s/%s", directory, name);
+    int r = fs->ops->link(fs, name, to);
+    return must || r != -ENOENT ? r : 0;
+}
+
+static int link_block(struct nv_fs *fs, const char *directory, const char *name)
+{
+    char marks[NV_BLOCK_NAME_MAX + sizeof(NV_BLOCK_MARKS)];
+
+    snprintf(marks, sizeof(marks), "%s" NV_BLOCK_MARKS, name);
+    int r = link_file(fs, directory, name, true);
+    return r < 0 ? r : link_file(fs, directory, marks, false);
+}
+
+static int make_directory(struct nv_fs *fs, const char *name, bool may_exist)
+{
+    int r = fs->ops->mkdir(fs, name);
+
+    return r == -EEXIST && may_exist ? 0 : r;
+}
+
+/* What is in memory, as a block of the snapshot alone. */
+static int snapshot_memory(struct nv_store *store, const char *directory)
+{
+    char name[NV_BLOCK_NAME_MAX];
+    NV_AUTO(nv_fs) *under = nv_fs_under(store->fs, directory);
+
+    if (!under)
+        return -ENOMEM;
+    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
+        int r = nv_head_seal(store->heads[i], true);
+        if (r < 0)
+            return r;
+    }
+    int r = nv_store_write_memory(store, under, name);
+    return r == -ENODATA ? 0 : r;
+}
+
+int nv_store_snapshot(struct nv_store *store, bool skip_head, char name[NV_BLOCK_NAME_MAX])
+{
+    LOCKED(&store->maintain_lock);
+    char directory[NV_BLOCK_NAME_MAX + 16];
+
+    if (!store->fs)
+        return -EOPNOTSUPP;
+    int r = make_directory(store->fs, "snapshots", true);
+    for (unsigned attempt = 0; r == 0 && attempt < 100; attempt++) {
+        snprintf(name, NV_BLOCK_NAME_MAX, "%016" PRIx64 "-%02u", (uint64_t)nv_store_now(store),
+                 attempt);
+        snprintf(directory, sizeof(directory), "snapshots/%s", name);
+        r = make_directory(store->fs, directory, false);
+        if (r != -EEXIST)
+            break;
+        r = 0;
+    }
+    for (size_t i = 0; r == 0 && i < store->blocks->n; i++)
+        r = link_block(store->fs, directory, nv_block_info(store->blocks->at[i])->name);
+    if (r == 0 && !skip_head)
+        r = snapshot_memory(store, directory);
+    return r == 0 ? store->fs->ops->sync_dir(store->fs) : r;
+}
+
+/* ---- verifying ------------------------------------------------------------------------------ */
+
+static int read_whole(struct nv_fs *fs, const char *name, struct nv_buf *out)
+{
+    struct nv_fs_stat stat;
+
+    int r = fs->ops->stat(fs, name, &stat);
+    int handle = r < 0 ? r : fs->ops->open_read(fs, name);
+    if (handle < 0)
+        return handle;
+    if (stat.size > SEGMENT_MAX || !nv_buf_room(out, stat.size + 1))
+        r = -EFBIG;
+    while (r == 0 && out->n < stat.size) {
+        ssize_t n = fs->ops->pread(fs, handle, out->p + out->n, stat.size - out->n, out->n);
+        if (n <= 0)
+            r = n < 0 ? (int)n : -EIO;
+        else
+            out->n += (size_t)n;
+    }
+    fs->ops->close(fs, handle);
+    return r;
+}
+
+/* Every record of a segment. A last one that is cut short is how writing ends when the machine does. */
+static int verify_records(struct nv_str in, const char *name, struct nv_buf *out)
+{
+    size_t at = NV_SEGMENT_HEAD, size;
+    enum nv_record_type type;
+    struct nv_str body;
+    int faults = 0;
+
+    while (at < in.n) {
+        int r = nv_record_get(nv_str_from(in, at), &type, &body, &size);
+        if (r == 0 && type >= NV_RECORD_SOURCE && type <= NV_RECORD_DELETE) {
+            at += size;
+            continue;
+        }
+        size_t skip = 1 + nv_record_search(nv_str_from(in, at + 1));
+        if (r == -ENODATA && at + skip >= in.n)
+            break;
+        nv_buf_printf(out, "%s: damaged record at byte %zu\n", name, at);
+        faults++;
+        at += skip;
+    }
+    return faults;
+}
+
+static int verify_segment(struct nv_fs *fs, const char *name, uint64_t segment, struct nv_buf *out)
+{
+    NV_AUTO_BUF buf = NV_BUF((size_t)SEGMENT_MAX + 1);
+    uint64_t number;
+
+    int r = read_whole(fs, name, &buf);
+    if (r < 0) {
+        nv_buf_printf(out, "%s: cannot be read: %s\n", name, strerror(-r));
+        return 1;
+    }
+    if (buf.n < NV_SEGMENT_HEAD)
+        return 0; /* made, and not yet written to */
+    if (!nv_segment_get_head(nv_buf_view(&buf), &number) || number != segment) {
+        nv_buf_printf(out, "%s: damaged head\n", name);
+        return 1 + verify_records(nv_buf_view(&buf), name, out);
+    }
+    return verify_records(nv_buf_view(&buf), name, out);
+}
+
+int nv_store_verify(struct nv_fs *fs, struct nv_buf *out)
+{
+    ARENA arena = NV_ARENA(SELECT_BYTES);
+    struct nv_str *names;
+    uint64_t segment;
+    size_t n;
+    int faults = 0;
+
+    int r = fs->ops->list(fs, &arena, &names, &n);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        r = 0;
+        if (memchr(names[i].p, '/', names[i].n))
+            continue;
+        if (nv_str_ends(names[i], NV_DAMAGED)) {
+            nv_buf_printf(out, "%s: was found damaged, and set aside\n", names[i].p);
+            r = 1;
+        } else if (nv_log_is_name(names[i], &segment)) {
+            r = verify_segment(fs, names[i].p, segment, out);
+        } else if (nv_str_starts(names[i], "block-") && nv_str_ends(names[i], NV_BLOCK_SUFFIX)) {
+            r = nv_block_verify(fs, names[i].p, out);
+        }
+        faults += r > 0 ? r : 0;
+    }
+    return r < 0 ? r : faults;
+}

@@ -1,0 +1,303 @@
+/*
+ * Rows, chunks and pages of a source: how they come, are sealed, are seen, and go. How a frame becomes a row
+ * stands in head_write.c.
+ */
+#include "tsdb/head.h"
+
+#include "base/assert.h"
+#include "tsdb/sparse.h"
+
+static void unlock(pthread_mutex_t **lock)
+{
+    pthread_mutex_unlock(*lock);
+}
+#define LOCKED(mutex)                                                                              \
+    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
+    pthread_mutex_lock(locked)
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+int nv_head_new(struct nv_series_table *table, uint32_t number, struct nv_str name,
+                struct nv_head **ret)
+{
+    struct nv_head *head = calloc(1, sizeof(*head));
+
+    if (!head)
+        return -ENOMEM;
+    pthread_mutex_init(&head->lock, NULL);
+    pthread_mutex_init(&head->sealing, NULL);
+    pthread_mutex_init(&head->writing, NULL);
+    head->table = table;
+    head->number = number;
+    head->last_ms = head->newest_ms = INT64_MIN;
+    head->sparse_segment = head->log_segment = head->sparse_log_segment = UINT64_MAX;
+    head->record = NV_BUF(NV_RECORD_MAX);
+    head->name = strndup(name.p, name.n);
+    head->codec = nv_codec_new();
+    head->log_codec = nv_codec_new();
+    head->columns = nv_columns_new(table, 0);
+    if (!head->name || !head->codec || !head->log_codec || !head->columns) {
+        nv_head_free(head);
+        return -ENOMEM;
+    }
+    *ret = head;
+    return 0;
+}
+
+void nv_head_free(struct nv_head *head)
+{
+    if (!head)
+        return;
+    nv_head_drop_pages(head, head->n_pages);
+    for (size_t i = 0; i < head->n_waiting; i++)
+        nv_chunk_unref(head->waiting[i]);
+    nv_chunk_unref(head->open);
+    nv_columns_unref(head->columns);
+    nv_layout_unref(head->layout);
+    nv_log_state_done(&head->log);
+    nv_codec_free(head->codec);
+    nv_codec_free(head->log_codec);
+    nv_buf_done(&head->record);
+    pthread_mutex_destroy(&head->lock);
+    pthread_mutex_destroy(&head->sealing);
+    pthread_mutex_destroy(&head->writing);
+    free(head->pages);
+    free(head->map);
+    free(head->sections);
+    free(head->clocks);
+    free(head->name);
+    free(head);
+}
+
+/* ---- sealing -------------------------------------------------------------------------------- */
+
+static bool room_for_page(struct nv_head *head)
+{
+    if (head->n_pages < head->room_pages)
+        return true;
+    size_t room = head->room_pages ? head->room_pages * 2 : 64;
+    struct nv_page **pages = realloc(head->pages, room * sizeof(*pages));
+    if (!pages)
+        return false;
+    head->pages = pages;
+    head->room_pages = room;
+    return true;
+}
+
+/* The oldest full chunk becomes the newest page, in one step for readers. */
+static int replace_first(struct nv_head *head, struct nv_page *page)
+{
+    struct nv_chunk *chunk = head->waiting[0];
+
+    {
+        LOCKED(&head->lock);
+        if (!room_for_page(head))
+            return -ENOMEM;
+        head->pages[head->n_pages++] = page;
+        head->n_waiting--;
+        memmove(head->waiting, head->waiting + 1, head->n_waiting * sizeof(struct nv_chunk *));
+    }
+    nv_chunk_unref(chunk);
+    return 0;
+}
+
+static struct nv_chunk *first_waiting(struct nv_head *head)
+{
+    LOCKED(&head->lock);
+    return head->n_waiting ? head->waiting[0] : NULL;
+}
+
+/* The open chunk, if it has rows, joins those that wait. */
+static void close_open(struct nv_head *head)
+{
+    LOCKED(&head->lock);
+
+    if (!head->open || !nv_chunk_rows(head->open) || head->n_waiting > NV_HEAD_WAITING)
+        return;
+    head->waiting[head->n_waiting++] = head->open;
+    head->open = NULL;
+}
+
+/* Under `sealing`. */
+static int seal_waiting(struct nv_head *head)
+{
+    struct nv_chunk *chunk;
+    int n = 0;
+
+    while ((chunk = first_waiting(head))) {
+        struct nv_page *page;
+        int r = nv_page_seal(head->codec, chunk, &page);
+        if (r == 0) {
+            r = replace_first(head, page);
+            if (r < 0)
+                nv_page_unref(page);
+        }
+        if (r < 0)
+            return r;
+        n++;
+    }
+    return n;
+}
+
+int nv_head_seal(struct nv_head *head, bool all)
+{
+    if (all) {
+        LOCKED(&head->writing);
+        close_open(head);
+    }
+    LOCKED(&head->sealing);
+    return seal_waiting(head);
+}
+
+void nv_head_drop_pages(struct nv_head *head, size_t n)
+{
+    NV_AUTO_FREE struct nv_page **gone = nv_must(malloc((n + 1) * sizeof(*gone)));
+
+    {
+        LOCKED(&head->lock);
+        nv_assert(n <= head->n_pages);
+        if (n) {
+            memcpy(gone, head->pages, n * sizeof(*gone));
+            head->newest_ms = gone[n - 1]->to_ms;
+        }
+        head->n_pages -= n;
+        if (n && head->n_pages)
+            memmove(head->pages, head->pages + n, head->n_pages * sizeof(*gone));
+    }
+    for (size_t i = 0; i < n; i++)
+        nv_page_unref(gone[i]);
+}
+
+/* ---- views ---------------------------------------------------------------------------------- */
+
+int nv_head_view(struct nv_head *head, struct nv_head_view *ret)
+{
+    LOCKED(&head->lock);
+
+    *ret = (struct nv_head_view){.pages = malloc((head->n_pages + 1) * sizeof(struct nv_page *))};
+    if (!ret->pages)
+        return -ENOMEM;
+    for (; ret->n_pages < head->n_pages; ret->n_pages++)
+        ret->pages[ret->n_pages] = nv_page_ref(head->pages[ret->n_pages]);
+    for (; ret->n_chunks < head->n_waiting; ret->n_chunks++)
+        ret->chunks[ret->n_chunks] = nv_chunk_ref(head->waiting[ret->n_chunks]);
+    if (head->open)
+        ret->chunks[ret->n_chunks++] = nv_chunk_ref(head->open);
+    for (size_t i = 0; i < ret->n_chunks; i++)
+        ret->rows[i] = nv_chunk_rows(ret->chunks[i]);
+    return 0;
+}
+
+void nv_head_view_done(struct nv_head_view *view)
+{
+    for (size_t i = 0; i < view->n_pages; i++)
+        nv_page_unref(view->pages[i]);
+    for (size_t i = 0; i < view->n_chunks; i++)
+        nv_chunk_unref(view->chunks[i]);
+    free(view->pages);
+    *view = (struct nv_head_view){0};
+}
+
+uint64_t nv_head_segment(struct nv_head *head)
+{
+    LOCKED(&head->lock);
+    uint64_t first = head->sparse_segment;
+
+    for (size_t i = 0; i < head->n_pages; i++)
+        if (head->pages[i]->segment < first)
+            first = head->pages[i]->segment;
+    for (size_t i = 0; i < head->n_waiting; i++)
+        if (head->waiting[i]->segment < first)
+            first = head->waiting[i]->segment;
+    if (head->open && nv_chunk_rows(head->open) && head->open->segment < first)
+        first = head->open->segment;
+    return first;
+}
+
+int64_t nv_head_newest(struct nv_head *head)
+{
+    LOCKED(&head->lock);
+    uint32_t n = head->open ? nv_chunk_rows(head->open) : 0;
+
+    if (n)
+        return head->open->times[n - 1];
+    if (head->n_waiting) {
+        const struct nv_chunk *chunk = head->waiting[head->n_waiting - 1];
+        return chunk->times[chunk->n_rows - 1];
+    }
+    return head->n_pages ? head->pages[head->n_pages - 1]->to_ms : head->newest_ms;
+}
+
+static void widen(int64_t *from, int64_t *to, int64_t first, int64_t last)
+{
+    if (first < *from)
+        *from = first;
+    if (last > *to)
+        *to = last;
+}
+
+bool nv_head_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+    LOCKED(&head->lock);
+    uint32_t n = head->open ? nv_chunk_rows(head->open) : 0;
+    int64_t from = INT64_MAX, to = INT64_MIN;
+
+    if (head->n_pages)
+        widen(&from, &to, head->pages[0]->from_ms, head->pages[head->n_pages - 1]->to_ms);
+    for (size_t i = 0; i < head->n_waiting; i++)
+        widen(&from, &to, head->waiting[i]->times[0],
+              head->waiting[i]->times[head->waiting[i]->n_rows - 1]);
+    if (n)
+        widen(&from, &to, head->open->times[0], head->open->times[n - 1]);
+    for (size_t i = 0; i < head->n_sparse; i++)
+        if (head->sparse[i]->n)
+            widen(&from, &to, head->sparse[i]->times[0],
+                  head->sparse[i]->times[head->sparse[i]->n - 1]);
+    *ret_from_ms = from;
+    *ret_to_ms = to;
+    return from <= to;
+}
+
+bool nv_head_page_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+    LOCKED(&head->lock);
+
+    if (!head->n_pages)
+        return false;
+    *ret_from_ms = head->pages[0]->from_ms;
+    *ret_to_ms = head->pages[head->n_pages - 1]->to_ms;
+    return true;
+}
+
+bool nv_head_first_page(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+    LOCKED(&head->lock);
+
+    if (!head->n_pages)
+        return false;
+    *ret_from_ms = head->pages[0]->from_ms;
+    *ret_to_ms = head->pages[0]->to_ms;
+    return true;
+}
+
+size_t nv_head_page_bytes(struct nv_head *head)
+{
+    LOCKED(&head->lock);
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < head->n_pages; i++)
+        bytes += head->pages[i]->bytes;
+    return bytes;
+}
+
+size_t nv_head_memory(struct nv_head *head)
+{
+    LOCKED(&head->lock);
+    size_t bytes = sizeof(*head) + head->room_pages * sizeof(struct nv_page *);
+
+    for (size_t i = 0; i < head->n_pages; i++)
+        bytes += head->pages[i]->bytes;
+    for (size_t i = 0; i < head->n_waiting; i++)
+        bytes += nv_chunk_memory(head->waiting[i]);
+    return bytes + head->sparse_bytes + (head->open ? nv_chunk_memory(head->open) : 0);
+}

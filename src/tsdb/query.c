@@ -1,0 +1,479 @@
+/*
+ * The store as a queryable.
+ *
+ * A selection first takes what is in memory and then the list of blocks: a page that becomes part of a block in between
+ * is then seen twice, and never not at all. What is twice goes when the parts of a series are put together.
+ */
+#include "base/assert.h"
+#include "tsdb/parts.h"
+#include "tsdb/sparse.h"
+
+enum { SELECTION_BYTES = 256 << 20, IN_MEMORY = UINT32_MAX };
+
+/* A series as one block has it. */
+struct piece {
+    struct piece *next;
+    uint32_t block, number;
+};
+
+struct merged {
+    const struct nv_label *labels;
+    size_t n_labels;
+    struct piece *first, *last;
+    struct nv_head_series *series; /* in memory too; or NULL */
+    struct nv_samples sparse;      /* and what it has of times of its own */
+};
+
+struct selection {
+    struct nv_store *store;
+    struct nv_arena arena, scratch;
+    int64_t from_ms, to_ms;
+    struct nv_head_series **held;
+    size_t n_held;
+    struct nv_head_view *views; /* by source */
+    size_t n_views;
+    struct nv_blocks *blocks;
+    struct nv_codec *codec;
+    struct merged **merged;
+    size_t n_merged;
+};
+
+static void selection_free(struct selection *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_views; i++)
+        nv_head_view_done(&s->views[i]);
+    if (s->n_held)
+        nv_series_unref(s->store->table, s->held, s->n_held);
+    nv_blocks_unref(s->blocks);
+    nv_codec_free(s->codec);
+    nv_arena_done(&s->arena);
+    nv_arena_done(&s->scratch);
+    free(s);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+static int compare_merged(const void *a, const void *b)
+{
+    const struct merged *x = *(struct merged *const *)a, *y = *(struct merged *const *)b;
+
+    return nv_labels_compare(x->labels, x->n_labels, y->labels, y->n_labels);
+}
+
+/* Whether a source has anything in memory of that time. */
+static bool overlaps(const struct nv_head_view *view, int64_t from_ms, int64_t to_ms)
+{
+    for (size_t i = 0; i < view->n_pages; i++)
+        if (view->pages[i]->from_ms <= to_ms && view->pages[i]->to_ms >= from_ms)
+            return true;
+    for (size_t i = 0; i < view->n_chunks; i++)
+        if (view->rows[i] && view->chunks[i]->times[0] <= to_ms &&
+            view->chunks[i]->times[view->rows[i] - 1] >= from_ms)
+            return true;
+    return false;
+}
+
+static bool has_sparse(const struct nv_head_series *series)
+{
+    return __atomic_load_n(&series->sparse, __ATOMIC_ACQUIRE);
+}
+
+static int take_views(struct selection *s)
+{
+    size_t n = nv_store_n_heads(s->store);
+
+    s->views = nv_arena_alloc(&s->arena, (n + 1) * sizeof(*s->views));
+    if (!s->views)
+        return -ENOMEM;
+    for (; s->n_views < n; s->n_views++) {
+        int r = nv_head_view(s->store->heads[s->n_views], &s->views[s->n_views]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int select_memory(struct selection *s, const struct nv_matcher *matchers, size_t n)
+{
+    int r = nv_series_select(s->store->table, matchers, n, &s->arena, &s->held, &s->n_held);
+    if (r == 0)
+        r = take_views(s);
+    if (r < 0)
+        return r;
+    s->merged = nv_arena_alloc(&s->arena, (s->n_held + 1) * sizeof(*s->merged));
+    NV_AUTO_FREE bool *wanted = calloc(s->n_views + 1, sizeof(*wanted));
+    if (!s->merged || !wanted)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->n_views; i++)
+        wanted[i] = overlaps(&s->views[i], s->from_ms, s->to_ms);
+    for (size_t i = 0; i < s->n_held; i++) {
+        struct nv_head_series *series = s->held[i];
+        if (series->source >= s->n_views || (!wanted[series->source] && !has_sparse(series)))
+            continue;
+        struct merged *merged = nv_arena_alloc(&s->arena, sizeof(*merged));
+        if (!merged)
+            return -ENOMEM;
+        *merged = (struct merged){.labels = nv_series_labels(series, &s->arena),
+                                  .n_labels = series->n_labels,
+                                  .series = series};
+        r = nv_sparse_copy(s->store->heads[series->source], series, s->from_ms, s->to_ms, &s->arena,
+                           &merged->sparse);
+        if (r < 0 || !merged->labels)
+            return -ENOMEM;
+        s->merged[s->n_merged++] = merged;
+    }
+    if (s->n_merged)
+        qsort(s->merged, s->n_merged, sizeof(*s->merged), compare_merged);
+    return 0;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static int add_piece(struct selection *s, struct merged *merged, uint32_t block, uint32_t number)
+{
+    struct piece *piece = nv_arena_alloc(&s->arena, sizeof(*piece));
+
+    if (!piece)
+        return -ENOMEM;
+    *piece = (struct piece){NULL, block, number};
+    if (merged->last)
+        merged->last->next = piece;
+    else
+        merged->first = piece;
+    merged->last = piece;
+    return 0;
+}
+
+/* A series that was in none of the lists before, with its labels copied out of the scratch arena. */
+static struct merged *new_merged(struct selection *s, const struct nv_label *labels, size_t n)
+{
+    struct merged *merged = nv_arena_alloc(&s->arena, sizeof(*merged));
+    struct nv_label *copy = nv_arena_alloc(&s->arena, (n + 1) * sizeof(*copy));
+
+    if (!merged || !copy)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        copy[i].name = nv_arena_str(&s->arena, labels[i].name);
+        copy[i].value = nv_arena_str(&s->arena, labels[i].value);
+        if (!copy[i].name.p || !copy[i].value.p)
+            return NULL;
+    }
+    *merged = (struct merged){.labels = copy, .n_labels = n};
+    return merged;
+}
+
+/* Both lists are in order of labels: one walk. */
+static int merge_block(struct selection *s, uint32_t block, const uint32_t *numbers, size_t n)
+{
+    struct merged **out = nv_arena_alloc(&s->arena, (s->n_merged + n + 1) * sizeof(*out));
+    size_t n_out = 0, at = 0;
+
+    if (!out)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        struct nv_arena_mark mark = nv_arena_mark(&s->scratch);
+        const struct nv_label *labels;
+        size_t n_labels;
+        int order = 1;
+        int r = nv_block_labels(s->blocks->at[block], numbers[i], &s->scratch, &labels, &n_labels);
+        if (r < 0)
+            return r;
+        while (at < s->n_merged &&
+               (order = nv_labels_compare(s->merged[at]->labels, s->merged[at]->n_labels, labels,
+                                          n_labels)) < 0)
+            out[n_out++] = s->merged[at++];
+        bool known = at < s->n_merged && order == 0;
+        struct merged *merged = known ? s->merged[at++] : new_merged(s, labels, n_labels);
+        nv_arena_rewind(&s->scratch, mark);
+        if (!merged || add_piece(s, merged, block, numbers[i]) < 0)
+            return -ENOMEM;
+        out[n_out++] = merged;
+    }
+    while (at < s->n_merged)
+        out[n_out++] = s->merged[at++];
+    s->merged = out;
+    s->n_merged = n_out;
+    return 0;
+}
+
+static bool block_overlaps(const struct nv_block *block, int64_t from_ms, int64_t to_ms)
+{
+    return nv_block_info(block)->from_ms <= to_ms && nv_block_info(block)->to_ms >= from_ms;
+}
+
+static int select_blocks(struct selection *s, const struct nv_matcher *matchers, size_t n)
+{
+    for (size_t i = 0; i < s->blocks->n; i++) {
+        uint32_t *numbers;
+        size_t n_numbers;
+        if (!block_overlaps(s->blocks->at[i], s->from_ms, s->to_ms))
+            continue;
+        struct nv_arena_mark mark = nv_arena_mark(&s->scratch);
+        int r = nv_block_select(s->blocks->at[i], matchers, n, &s->scratch, &numbers, &n_numbers);
+        if (r == 0)
+            r = merge_block(s, (uint32_t)i, numbers, n_numbers);
+        nv_arena_rewind(&s->scratch, mark);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- selecting ------------------------------------------------------------------------------ */
+
+static int selection_new(struct nv_store *store, const struct nv_matcher *matchers, size_t n,
+                         int64_t from_ms, int64_t to_ms, struct selection **ret)
+{
+    struct selection *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return -ENOMEM;
+    s->store = store;
+    s->from_ms = from_ms;
+    s->to_ms = to_ms;
+    s->arena = NV_ARENA(SELECTION_BYTES);
+    s->scratch = NV_ARENA(SELECTION_BYTES);
+    s->codec = nv_codec_new();
+    int r = s->codec ? select_memory(s, matchers, n) : -ENOMEM;
+    s->blocks = nv_store_view(store);
+    if (r == 0)
+        r = select_blocks(s, matchers, n);
+    if (r < 0) {
+        selection_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+static int query_select(void *store, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
+                        int64_t to_ms, size_t limit, struct nv_selection *ret)
+{
+    struct selection *s;
+
+    if (n == 0)
+        return -EINVAL;
+    int r = selection_new(store, matchers, n, from_ms, to_ms, &s);
+    if (r < 0)
+        return r;
+    bool truncated = limit && s->n_merged > limit;
+    size_t n_series = truncated ? limit : s->n_merged;
+    struct nv_selected *series = nv_arena_alloc(&s->arena, (n_series + 1) * sizeof(*series));
+    if (!series) {
+        selection_free(s);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < n_series; i++)
+        series[i] =
+            (struct nv_selected){s->merged[i]->labels, s->merged[i]->n_labels, s->merged[i]};
+    *ret = (struct nv_selection){.from = &s->store->queryable,
+                                 .series = series,
+                                 .n = n_series,
+                                 .truncated = truncated,
+                                 .handle = s};
+    return 0;
+}
+
+static int query_read(struct nv_selection *selection, size_t i, struct nv_samples *samples)
+{
+    struct selection *s = selection->handle;
+    const struct merged *merged = selection->series[i].handle;
+    size_t first = samples->n;
+    int r = 0;
+
+    for (const struct piece *piece = merged->first; r == 0 && piece; piece = piece->next)
+        r = nv_block_read(s->blocks->at[piece->block], piece->number, s->from_ms, s->to_ms,
+                          samples);
+    size_t memory = samples->n;
+    for (size_t k = 0; r == 0 && k < merged->sparse.n; k++)
+        r = nv_samples_add(samples, merged->sparse.times[k], merged->sparse.values[k], NULL);
+    if (r == 0 && merged->sparse.n)
+        nv_store_apply_marks(s->store, merged->series, samples, memory);
+    if (r == 0 && merged->series)
+        r = nv_head_read(s->store, s->codec, &s->views[merged->series->source], merged->series,
+                         s->from_ms, s->to_ms, samples);
+    return r < 0 ? r : nv_samples_settle(samples, first, false);
+}
+
+static void query_release(struct nv_selection *selection)
+{
+    selection_free(selection->handle);
+    *selection = (struct nv_selection){0};
+}
+
+/* ---- labels --------------------------------------------------------------------------------- */
+
+struct texts {
+    struct nv_texts *out;
+    size_t room;
+};
+
+static int add_text(struct texts *t, struct nv_str text)
+{
+    if (t->out->n == t->room) {
+        size_t room = t->room ? t->room * 2 : 64;
+        struct nv_str *at = nv_arena_alloc(&t->out->arena, room * sizeof(*at));
+        if (!at)
+            return -ENOMEM;
+        if (t->out->n)
+            memcpy(at, t->out->at, t->out->n * sizeof(*at));
+        t->out->at = at;
+        t->room = room;
+    }
+    struct nv_str copy = nv_arena_str(&t->out->arena, text);
+    if (!copy.p)
+        return -ENOMEM;
+    t->out->at[t->out->n++] = copy;
+    return 0;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return nv_str_cmp(*(const struct nv_str *)a, *(const struct nv_str *)b);
+}
+
+/* Sorts, and drops what is twice. */
+static void tidy(struct nv_texts *texts)
+{
+    size_t kept = 0;
+
+    if (texts->n)
+        qsort(texts->at, texts->n, sizeof(*texts->at), compare_texts);
+    for (size_t i = 0; i < texts->n; i++)
+        if (!kept || !nv_str_eq(texts->at[kept - 1], texts->at[i]))
+            texts->at[kept++] = texts->at[i];
+    texts->n = kept;
+}
+
+/* Of one series: its names, or its value of `name`. */
+static int add_labels(struct texts *t, const struct merged *merged, const struct nv_str *name)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < merged->n_labels; i++) {
+        if (!name)
+            r = add_text(t, merged->labels[i].name);
+        else if (nv_str_eq(merged->labels[i].name, *name))
+            r = add_text(t, merged->labels[i].value);
+    }
+    if (t->out->n > 65536) /* mostly repetitions */
+        tidy(t->out);
+    return r;
+}
+
+/* Without matchers a block's own lists tell; nothing of its series has to be read. */
+static int add_lists(struct selection *s, struct texts *t, const struct nv_str *name)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < s->blocks->n; i++) {
+        struct nv_arena_mark mark = nv_arena_mark(&s->scratch);
+        struct nv_block *block = s->blocks->at[i];
+        struct nv_str *texts;
+        size_t n;
+        if (!block_overlaps(block, s->from_ms, s->to_ms))
+            continue;
+        r = name ? nv_block_label_values(block, *name, &s->scratch, &texts, &n)
+                 : nv_block_label_names(block, &s->scratch, &texts, &n);
+        for (size_t k = 0; r == 0 && k < n; k++)
+            r = add_text(t, texts[k]);
+        nv_arena_rewind(&s->scratch, mark);
+        tidy(t->out);
+    }
+    return r;
+}
+
+static int collect(struct nv_store *store, const struct nv_str *name,
+                   const struct nv_matcher *matchers, size_t n, int64_t from_ms, int64_t to_ms,
+                   size_t limit, struct nv_texts *ret)
+{
+    struct texts t = {.out = ret};
+    struct selection *s;
+
+    *ret = (struct nv_texts){.arena = NV_ARENA(SELECTION_BYTES)};
+    int r = selection_new(store, matchers, n, from_ms, n ? to_ms : INT64_MIN, &s);
+    if (r < 0)
+        return r;
+    if (n == 0) { /* nothing was selected from blocks, for no block lies in that range */
+        s->to_ms = to_ms;
+        s->n_merged = 0;
+        r = add_lists(s, &t, name);
+        for (size_t i = 0; r == 0 && i < s->n_held; i++) {
+            struct nv_head_series *series = s->held[i];
+            if (series->source >= s->n_views ||
+                (!has_sparse(series) && !overlaps(&s->views[series->source], from_ms, to_ms)))
+                continue;
+            struct merged merged = {.labels = nv_series_labels(series, &s->arena),
+                                    .n_labels = series->n_labels};
+            r = merged.labels ? add_labels(&t, &merged, name) : -ENOMEM;
+        }
+    }
+    for (size_t i = 0; r == 0 && i < s->n_merged; i++)
+        r = add_labels(&t, s->merged[i], name);
+    selection_free(s);
+    if (r < 0) {
+        nv_texts_done(ret);
+        return r;
+    }
+    tidy(ret);
+    ret->truncated = limit && ret->n > limit;
+    if (ret->truncated)
+        ret->n = limit;
+    return 0;
+}
+
+static int query_label_names(void *store, const struct nv_matcher *matchers, size_t n,
+                             int64_t from_ms, int64_t to_ms, size_t limit, struct nv_texts *ret)
+{
+    return collect(store, NULL, matchers, n, from_ms, to_ms, limit, ret);
+}
+
+static int query_label_values(void *store, struct nv_str name, const struct nv_matcher *matchers,
+                              size_t n, int64_t from_ms, int64_t to_ms, size_t limit,
+                              struct nv_texts *ret)
+{
+    return collect(store, &name, matchers, n, from_ms, to_ms, limit, ret);
+}
+
+static void widen(int64_t *from, int64_t *to, int64_t other_from, int64_t other_to)
+{
+    if (other_from < *from)
+        *from = other_from;
+    if (other_to > *to)
+        *to = other_to;
+}
+
+static void query_range(void *p, int64_t *ret_from_ms, int64_t *ret_to_ms)
+{
+    struct nv_store *store = p;
+    int64_t from, to;
+
+    *ret_from_ms = INT64_MAX;
+    *ret_to_ms = INT64_MIN;
+    for (size_t i = 0; i < nv_store_n_heads(store); i++)
+        if (nv_head_span(store->heads[i], &from, &to))
+            widen(ret_from_ms, ret_to_ms, from, to);
+    struct nv_blocks *blocks = nv_store_view(store);
+    for (size_t i = 0; i < blocks->n; i++)
+        widen(ret_from_ms, ret_to_ms, nv_block_info(blocks->at[i])->from_ms,
+              nv_block_info(blocks->at[i])->to_ms);
+    nv_blocks_unref(blocks);
+}
+
+void nv_store_init_queryable(struct nv_store *store)
+{
+    store->queryable = (struct nv_queryable){.store = store,
+                                             .select = query_select,
+                                             .read = query_read,
+                                             .release = query_release,
+                                             .label_names = query_label_names,
+                                             .label_values = query_label_values,
+                                             .range = query_range};
+}
+
+const struct nv_queryable *nv_store_queryable(struct nv_store *store)
+{
+    return &store->queryable;
+}

@@ -1,0 +1,89 @@
+/*
+ * series.h - the series that are in memory: label sets, each kept once, and an index over their labels.
+ *
+ *   identity   one series for a label set; it belongs to the first source that brings it, while anything
+ *              holds it: the columns of a head, pages that wait for a block, a sparse series, a reader
+ *   forgetting the last who lets go of a series removes it, so what lives only in blocks costs nothing here
+ *   places     in which columns the series stands, newest generation last
+ *   bound      NV_SERIES_TABLE_MAX series
+ *   threads    any; one lock, held for as long as a lookup takes. Labels of a held series are constant
+ */
+#ifndef NV_TSDB_SERIES_H
+#define NV_TSDB_SERIES_H
+
+#include "base/arena.h"
+#include "metric/matcher.h"
+
+enum { NV_SERIES_TABLE_MAX = 1 << 20 };
+
+struct nv_series_table;
+struct nv_columns;
+struct nv_sparse;
+
+/* A label, shared by all series that have it. */
+struct nv_pair {
+    struct nv_label label;
+    struct nv_pair *next; /* in its bucket */
+    uint64_t hash;
+    uint32_t *members; /* numbers of series, those dropped since included */
+    uint32_t n, room;
+};
+
+/* Where a series stands in one generation of its source. */
+struct nv_place {
+    struct nv_columns *columns;
+    uint32_t column, section;
+};
+
+struct nv_head_series {
+    struct nv_head_series *next; /* in its bucket */
+    struct nv_place *places;
+    struct nv_sparse *sparse; /* samples with times of their own, under the lock of the source */
+    uint64_t hash;
+    uint32_t refs, number, source;
+    uint16_t n_places, n_labels;
+    bool live; /* had a value at the end of the last block written; the maintainer's */
+    struct nv_pair *labels[];
+};
+
+struct nv_series_table *nv_series_table_new(void);
+void nv_series_table_free(struct nv_series_table *table);
+NV_DEFINE_AUTO(nv_series_table)
+
+enum nv_series_outcome {
+    NV_SERIES_CONFLICT = 1, /* the label set belongs to another source */
+    NV_SERIES_FULL,
+};
+
+/* Finds or makes the series of a sorted label set for a source, and holds it. Or an outcome, or -ENOMEM. */
+NV_MUST_USE int nv_series_take(struct nv_series_table *table, uint32_t source,
+                               const struct nv_label *labels, size_t n,
+                               struct nv_head_series **ret);
+void nv_series_ref(struct nv_series_table *table, struct nv_head_series *series);
+void nv_series_unref(struct nv_series_table *table, struct nv_head_series *const *series, size_t n);
+
+/* The newest place of a series in these columns. */
+bool nv_series_place(struct nv_series_table *table, const struct nv_head_series *series,
+                     const struct nv_columns *columns, struct nv_place *ret);
+NV_MUST_USE int nv_series_add_place(struct nv_series_table *table, struct nv_head_series *series,
+                                    struct nv_place place);
+void nv_series_drop_places(struct nv_series_table *table, struct nv_head_series *const *series,
+                           size_t n, const struct nv_columns *columns);
+
+/* The places of a series, copied into the arena. */
+NV_MUST_USE int nv_series_places(struct nv_series_table *table, const struct nv_head_series *series,
+                                 struct nv_arena *arena, struct nv_place **ret, size_t *ret_n);
+
+/* The series that fit, held, in no order; the array is in the arena. */
+NV_MUST_USE int nv_series_select(struct nv_series_table *table, const struct nv_matcher *matchers,
+                                 size_t n, struct nv_arena *arena, struct nv_head_series ***ret,
+                                 size_t *ret_n);
+
+/* Labels of a series as an array of the arena; the texts live as long as the series is held. NULL: -ENOMEM. */
+const struct nv_label *nv_series_labels(const struct nv_head_series *series,
+                                        struct nv_arena *arena);
+
+size_t nv_series_count(struct nv_series_table *table);
+size_t nv_series_memory(struct nv_series_table *table);
+
+#endif

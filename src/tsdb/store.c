@@ -1,0 +1,554 @@
+/*
+ * Opening and closing, sources, appending, and what the store says of itself. The rest: recover.c (the log, after a
+ * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out).
+ */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "tsdb/parts.h"
+#include "tsdb/sparse.h"
+
+#define LOCK_NAME "lock"
+
+enum { MAINTAIN_EVERY_MS = 1000 };
+
+static void unlock(pthread_mutex_t **lock)
+{
+    pthread_mutex_unlock(*lock);
+}
+#define LOCKED(mutex)                                                                              \
+    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
+    pthread_mutex_lock(locked)
+
+int64_t nv_store_now(const struct nv_store *store)
+{
+    return store->options.now_ms ? store->options.now_ms(store->options.now_user) : nv_wall_ms();
+}
+
+/* ---- sources -------------------------------------------------------------------------------- */
+
+int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret)
+{
+    LOCKED(&store->sources_lock);
+
+    if (strlen(name) > NV_HEAD_NAME_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < store->n_heads; i++) {
+        if (strcmp(store->heads[i]->name, name) == 0) {
+            *ret = (uint32_t)i;
+            return 0;
+        }
+    }
+    if (store->n_heads == NV_STORE_SOURCES_MAX)
+        return NV_STORE_FULL;
+    struct nv_head *head;
+    int r = nv_head_new(store->table, (uint32_t)store->n_heads, nv_str(name), &head);
+    if (r < 0)
+        return r;
+    store->heads[store->n_heads] = head;
+    *ret = (uint32_t)store->n_heads;
+    __atomic_store_n(&store->n_heads, store->n_heads + 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+int nv_store_append(struct nv_store *store, uint32_t source, struct nv_frame *frame)
+{
+    nv_assert(source < nv_store_n_heads(store));
+    if (store->options.read_only)
+        return -EROFS;
+    return nv_head_append(store->heads[source], store->log, frame);
+}
+
+bool nv_store_begins_page(struct nv_store *store, uint32_t source)
+{
+    nv_assert(source < nv_store_n_heads(store));
+    struct nv_head *head = store->heads[source];
+    LOCKED(&head->writing);
+
+    return !head->open || head->open->n_rows == NV_CHUNK_ROWS || head->open->n_rows == 0;
+}
+
+int nv_store_flush(struct nv_store *store)
+{
+    return store->log ? nv_log_flush(store->log) : 0;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static struct nv_blocks *blocks_new(size_t n)
+{
+    struct nv_blocks *blocks = calloc(1, sizeof(*blocks) + n * sizeof(struct nv_block *));
+
+    if (blocks)
+        blocks->refs = 1;
+    return blocks;
+}
+
+void nv_blocks_unref(struct nv_blocks *blocks)
+{
+    if (!blocks || __atomic_sub_fetch(&blocks->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    for (size_t i = 0; i < blocks->n; i++)
+        nv_block_unref(blocks->at[i]);
+    free(blocks);
+}
+
+struct nv_blocks *nv_store_view(struct nv_store *store)
+{
+    LOCKED(&store->view_lock);
+    __atomic_add_fetch(&store->blocks->refs, 1, __ATOMIC_RELAXED);
+    return store->blocks;
+}
+
+static bool is_among(const struct nv_block *block, struct nv_block *const *some, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (some[i] == block)
+            return true;
+    return false;
+}
+
+/* By their first sample, then their last: so the samples of a series come in order. */
+static void insert(struct nv_blocks *blocks, struct nv_block *block)
+{
+    const struct nv_block_info *a = nv_block_info(block);
+    size_t at = blocks->n++;
+
+    for (; at > 0; at--) {
+        const struct nv_block_info *b = nv_block_info(blocks->at[at - 1]);
+        if (b->from_ms < a->from_ms || (b->from_ms == a->from_ms && b->to_ms <= a->to_ms))
+            break;
+        blocks->at[at] = blocks->at[at - 1];
+    }
+    blocks->at[at] = block;
+}
+
+int nv_store_replace(struct nv_store *store, struct nv_block *const *gone, size_t n_gone,
+                     struct nv_block *fresh)
+{
+    struct nv_blocks *old = store->blocks;
+    struct nv_blocks *next = blocks_new(old->n + 1);
+
+    if (!next) {
+        nv_block_unref(fresh);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < old->n; i++)
+        if (!is_among(old->at[i], gone, n_gone))
+            next->at[next->n++] = nv_block_ref(old->at[i]);
+    if (fresh)
+        insert(next, fresh);
+    {
+        LOCKED(&store->view_lock);
+        store->blocks = next;
+    }
+    nv_blocks_unref(old);
+    return 0;
+}
+
+void nv_store_unlink_block(struct nv_store *store, const char *name)
+{
+    char marks[NV_BLOCK_NAME_MAX + sizeof(NV_BLOCK_MARKS)];
+
+    snprintf(marks, sizeof(marks), "%s" NV_BLOCK_MARKS, name);
+    store->fs->ops->unlink(store->fs, name);
+    store->fs->ops->unlink(store->fs, marks);
+}
+
+size_t nv_store_blocks(struct nv_store *store, struct nv_block **ret, size_t max)
+{
+    LOCKED(&store->view_lock);
+    size_t n = store->blocks->n;
+
+    for (size_t i = 0; i < n && i < max; i++)
+        ret[i] = store->blocks->at[i];
+    return n;
+}
+
+/* ---- marks ---------------------------------------------------------------------------------- */
+
+bool nv_store_is_marked(struct nv_store *store, const struct nv_head_series *series)
+{
+    if (!__atomic_load_n(&store->n_marks, __ATOMIC_ACQUIRE))
+        return false;
+    LOCKED(&store->marks_lock);
+    for (size_t i = 0; i < store->n_marks; i++)
+        if (store->marks[i].series == series)
+            return true;
+    return false;
+}
+
+int nv_store_add_mark(struct nv_store *store, struct nv_head_series *series, int64_t from_ms,
+                      int64_t to_ms)
+{
+    LOCKED(&store->marks_lock);
+
+    if (store->n_marks == NV_STORE_MARKS_MAX)
+        return -ENOSPC;
+    struct nv_mark *marks = realloc(store->marks, (store->n_marks + 1) * sizeof(*marks));
+    if (!marks)
+        return -ENOMEM;
+    store->marks = marks;
+    nv_series_ref(store->table, series);
+    marks[store->n_marks] = (struct nv_mark){series, from_ms, to_ms};
+    __atomic_store_n(&store->n_marks, store->n_marks + 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+static void leave_out(struct nv_samples *samples, size_t first, int64_t from_ms, int64_t to_ms)
+{
+    size_t kept = first;
+
+    for (size_t i = first; i < samples->n; i++) {
+        if (samples->times[i] >= from_ms && samples->times[i] <= to_ms)
+            continue;
+        samples->times[kept] = samples->times[i];
+        samples->values[kept] = samples->values[i];
+        if (samples->histograms)
+            samples->histograms[kept] = samples->histograms[i];
+        if (samples->starts)
+            samples->starts[kept] = samples->starts[i];
+        kept++;
+    }
+    samples->n = kept;
+}
+
+void nv_store_apply_marks(struct nv_store *store, const struct nv_head_series *series,
+                          struct nv_samples *samples, size_t first)
+{
+    if (!__atomic_load_n(&store->n_marks, __ATOMIC_ACQUIRE))
+        return;
+    LOCKED(&store->marks_lock);
+    for (size_t i = 0; i < store->n_marks; i++)
+        if (store->marks[i].series == series)
+            leave_out(samples, first, store->marks[i].from_ms, store->marks[i].to_ms);
+}
+
+void nv_store_drop_marks(struct nv_store *store, const struct nv_head *head, int64_t until_ms)
+{
+    LOCKED(&store->marks_lock);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < store->n_marks; i++) {
+        struct nv_mark mark = store->marks[i];
+        if (!head || (mark.series->source == head->number && mark.to_ms <= until_ms))
+            nv_series_unref(store->table, &mark.series, 1);
+        else
+            store->marks[kept++] = mark;
+    }
+    __atomic_store_n(&store->n_marks, kept, __ATOMIC_RELEASE);
+}
+
+/* ---- maintenance ---------------------------------------------------------------------------- */
+
+int64_t nv_store_newest(struct nv_store *store)
+{
+    struct nv_blocks *blocks = nv_store_view(store);
+    int64_t newest = INT64_MIN;
+
+    for (size_t i = 0; i < blocks->n; i++)
+        if (nv_block_info(blocks->at[i])->to_ms > newest)
+            newest = nv_block_info(blocks->at[i])->to_ms;
+    nv_blocks_unref(blocks);
+    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
+        int64_t last = nv_head_newest(store->heads[i]);
+        if (last > newest)
+            newest = last;
+    }
+    return newest;
+}
+
+static size_t page_bytes(struct nv_store *store)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < nv_store_n_heads(store); i++)
+        bytes += nv_head_page_bytes(store->heads[i]);
+    return bytes;
+}
+
+/* Newest and oldest row in pages. */
+static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to)
+{
+    *ret_from = INT64_MAX;
+    *ret_to = INT64_MIN;
+    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
+        int64_t from, to;
+        if (!nv_head_page_span(store->heads[i], &from, &to))
+            continue;
+        if (from < *ret_from)
+            *ret_from = from;
+        if (to > *ret_to)
+            *ret_to = to;
+    }
+}
+
+static bool is_cut_due(struct nv_store *store)
+{
+    int64_t from, to;
+
+    page_span(store, &from, &to);
+    if (from > to)
+        return store->cut_now || nv_store_sparse_due(store);
+    if (from < store->cut_ms)
+        from = store->cut_ms; /* a slow source's page began long ago */
+    return store->cut_now || to - from >= store->options.block_ms ||
+           page_bytes(store) > NV_STORE_PAGES_BYTES || nv_store_sparse_due(store);
+}
+
+/* A segment more every half block, so that those before go soon after their block is there. */
+static void rotate_if_due(struct nv_store *store)
+{
+    int64_t newest = nv_store_newest(store);
+
+    if (!store->log || newest == INT64_MIN)
+        return;
+    if (store->rotated_ms == INT64_MIN || newest < store->rotated_ms)
+        store->rotated_ms = newest;
+    if (newest - store->rotated_ms < store->options.block_ms / 2)
+        return;
+    nv_log_rotate(store->log);
+    store->rotated_ms = newest;
+}
+
+/* What cannot go to a disk goes: the oldest first. */
+static int drop_pages(struct nv_store *store)
+{
+    uint64_t limit = NV_STORE_MEMORY_BYTES;
+    int64_t newest = nv_store_newest(store), keep = store->fs ? 0 : store->options.retention_ms;
+    int n = 0;
+
+    if (!store->fs && store->options.retention_bytes && store->options.retention_bytes < limit)
+        limit = store->options.retention_bytes;
+    for (;;) {
+        struct nv_head *oldest = NULL;
+        int64_t from, to, first = INT64_MAX, last = INT64_MAX;
+        for (size_t i = 0; i < nv_store_n_heads(store); i++) {
+            if (nv_head_first_page(store->heads[i], &from, &to) && from < first) {
+                oldest = store->heads[i];
+                first = from;
+                last = to;
+            }
+        }
+        bool expired = keep && oldest && last < newest - keep;
+        if (!oldest || (!expired && page_bytes(store) <= limit))
+            return n;
+        nv_head_drop_pages(oldest, 1);
+        if (store->fs)
+            nv_count(&store->stats.dropped_disk, NV_CHUNK_ROWS);
+        n++;
+    }
+}
+
+static int seal_all(struct nv_store *store)
+{
+    int64_t newest = nv_store_newest(store);
+    int n = 0;
+
+    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
+        struct nv_head *head = store->heads[i];
+        bool idle = nv_head_newest(head) < newest - store->options.block_ms / 2;
+        int r = nv_head_seal(head, idle);
+        if (r > 0)
+            n += r;
+    }
+    return n;
+}
+
+int nv_store_maintain(struct nv_store *store)
+{
+    LOCKED(&store->maintain_lock);
+    int done, r;
+
+    if (store->options.read_only)
+        return 0;
+    if (store->log)
+        nv_log_pump(store->log);
+    done = seal_all(store);
+    if (!store->fs)
+        return done + drop_pages(store);
+    rotate_if_due(store);
+    if (is_cut_due(store)) {
+        r = nv_store_cut(store, store->cut_now);
+        done += r > 0;
+    }
+    done += drop_pages(store);
+    while ((r = nv_store_merge(store)) > 0)
+        done += r;
+    r = nv_store_retain(store);
+    return done + (r > 0 ? r : 0);
+}
+
+static void *run(void *p)
+{
+    struct nv_store *store = p;
+
+    pthread_mutex_lock(&store->wake_lock);
+    while (!store->stop) {
+        int64_t until = nv_monotonic_ns() + MAINTAIN_EVERY_MS * INT64_C(1000000);
+        struct timespec t = {until / 1000000000, until % 1000000000};
+        pthread_cond_clockwait(&store->wake, &store->wake_lock, CLOCK_MONOTONIC, &t);
+        if (store->stop)
+            break;
+        pthread_mutex_unlock(&store->wake_lock);
+        nv_store_maintain(store);
+        pthread_mutex_lock(&store->wake_lock);
+    }
+    pthread_mutex_unlock(&store->wake_lock);
+    return NULL;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void stop_thread(struct nv_store *store)
+{
+    if (!store->running)
+        return;
+    pthread_mutex_lock(&store->wake_lock);
+    __atomic_store_n(&store->stop, true, __ATOMIC_RELAXED);
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->wake_lock);
+    pthread_join(store->thread, NULL);
+    store->running = false;
+}
+
+void nv_store_close(struct nv_store *store)
+{
+    if (!store)
+        return;
+    stop_thread(store);
+    nv_log_free(store->log);
+    nv_store_drop_marks(store, NULL, 0);
+    for (size_t i = 0; i < store->n_heads; i++) {
+        nv_sparse_done(store->heads[i]);
+        nv_head_free(store->heads[i]);
+    }
+    nv_series_table_free(store->table);
+    nv_blocks_unref(store->blocks);
+    nv_block_cache_free(store->cache);
+    nv_fs_free(store->fs);
+    nv_arena_done(&store->damaged_names);
+    free(store->damaged);
+    free(store->marks);
+    pthread_mutex_destroy(&store->sources_lock);
+    pthread_mutex_destroy(&store->view_lock);
+    pthread_mutex_destroy(&store->marks_lock);
+    pthread_mutex_destroy(&store->maintain_lock);
+    pthread_mutex_destroy(&store->wake_lock);
+    pthread_cond_destroy(&store->wake);
+    free(store);
+}
+
+static struct nv_store *store_new(const struct nv_store_options *options)
+{
+    struct nv_store *store = calloc(1, sizeof(*store));
+
+    if (!store)
+        return NULL;
+    store->options = *options;
+    store->fs = options->fs;
+    store->options.fs = NULL;
+    if (store->options.block_ms <= 0)
+        store->options.block_ms = NV_STORE_BLOCK_MS;
+    store->cut_ms = store->rotated_ms = INT64_MIN;
+    store->damaged_names = NV_ARENA(1 << 20);
+    pthread_mutex_init(&store->sources_lock, NULL);
+    pthread_mutex_init(&store->view_lock, NULL);
+    pthread_mutex_init(&store->marks_lock, NULL);
+    pthread_mutex_init(&store->maintain_lock, NULL);
+    pthread_mutex_init(&store->wake_lock, NULL);
+    pthread_cond_init(&store->wake, NULL);
+    store->table = nv_series_table_new();
+    store->blocks = blocks_new(0);
+    store->cache = nv_block_cache_new(NV_BLOCK_CACHE_BYTES);
+    nv_store_init_queryable(store);
+    return store;
+}
+
+static int take_lock(struct nv_store *store, char error[NV_STORE_ERROR_MAX])
+{
+    if (!store->fs || store->options.read_only)
+        return 0;
+    int r = store->fs->ops->lock(store->fs, LOCK_NAME);
+    if (r == -EWOULDBLOCK)
+        snprintf(error, NV_STORE_ERROR_MAX,
+                 "another process writes this directory: it holds the file \"" LOCK_NAME "\"");
+    else if (r < 0)
+        snprintf(error, NV_STORE_ERROR_MAX, "cannot lock the directory: %s", strerror(-r));
+    return r;
+}
+
+int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
+                  char error[NV_STORE_ERROR_MAX])
+{
+    struct nv_store *store = store_new(options);
+
+    error[0] = '\0';
+    if (!store) {
+        nv_fs_free(options->fs);
+        return -ENOMEM;
+    }
+    int r = store->table && store->blocks && store->cache ? take_lock(store, error) : -ENOMEM;
+    if (r == 0 && store->fs)
+        r = nv_store_recover(store, error);
+    if (r == 0 && store->options.threads && !store->options.read_only) {
+        r = -pthread_create(&store->thread, NULL, run, store);
+        store->running = r == 0;
+    }
+    if (r < 0) {
+        if (!error[0])
+            snprintf(error, NV_STORE_ERROR_MAX, "%s", strerror(-r));
+        nv_store_close(store);
+        return r;
+    }
+    *ret = store;
+    return 0;
+}
+
+/* ---- statistics ----------------------------------------------------------------------------- */
+
+static void stats_of_heads(struct nv_store *store, struct nv_store_stats *stats)
+{
+    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
+        struct nv_head *head = store->heads[i];
+        int64_t from, to;
+        stats->frames += __atomic_load_n(&head->frames, __ATOMIC_RELAXED);
+        stats->samples += __atomic_load_n(&head->samples, __ATOMIC_RELAXED);
+        stats->dropped_not_newer += __atomic_load_n(&head->not_newer, __ATOMIC_RELAXED);
+        stats->dropped_full += __atomic_load_n(&head->full, __ATOMIC_RELAXED);
+        stats->dropped_conflict += __atomic_load_n(&head->conflicts, __ATOMIC_RELAXED);
+        stats->memory_bytes += nv_head_memory(head);
+        stats->series_sealed_pages += nv_head_page_span(head, &from, &to);
+    }
+}
+
+void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
+{
+    struct nv_log_stats log = {0};
+
+    ret[0] = (struct nv_store_stats){
+        .dropped_disk = __atomic_load_n(&store->stats.dropped_disk, __ATOMIC_RELAXED),
+        .corruptions = __atomic_load_n(&store->stats.corruptions, __ATOMIC_RELAXED),
+        .merges = __atomic_load_n(&store->stats.merges, __ATOMIC_RELAXED),
+        .thinned_samples = __atomic_load_n(&store->stats.thinned_samples, __ATOMIC_RELAXED),
+        .retained_blocks_dropped =
+            __atomic_load_n(&store->stats.retained_blocks_dropped, __ATOMIC_RELAXED),
+        .disk_error = __atomic_load_n(&store->stats.disk_error, __ATOMIC_RELAXED),
+    };
+    stats_of_heads(store, ret);
+    ret->series = nv_series_count(store->table);
+    ret->memory_bytes += nv_series_memory(store->table);
+    struct nv_blocks *blocks = nv_store_view(store);
+    ret->blocks = blocks->n;
+    nv_blocks_unref(blocks);
+    if (store->log) {
+        nv_log_stats(store->log, &log);
+        ret->log_syncs = log.syncs;
+        ret->log_sync_ns = log.sync_ns;
+        ret->dropped_disk += log.dropped_frames;
+        if (log.error)
+            ret->disk_error = log.error;
+    }
+    if (store->fs)
+        nv_store_directory_bytes(store, ret);
+    store->queryable.range(store, &ret->from_ms, &ret->to_ms);
+}
