@@ -121,5 +121,6 @@ NV_COLLECTOR(arp) = {
         {"collector.arp.device-exclude", NV_FLAG_REGEX, "", "Network devices to leave out.", false},
         {"collector.arp.netlink", NV_FLAG_BOOL, "true",
          "Ask the kernel by netlink rather than through /proc/net/arp.", false}),
+    .cadence_ms = 5000,
     .collect = collect,
 };

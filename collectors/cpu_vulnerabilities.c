@@ -61,5 +61,6 @@ NV_COLLECTOR(cpu_vulnerabilities) = {
     .summary = "Known bugs of the CPU and what is done about them.",
     .options = NV_OFF_BY_DEFAULT,
     .tables = NV_TABLES(&vulnerabilities),
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -79,5 +79,6 @@ NV_COLLECTOR(dmi) = {
     .summary = "Vendor, model and firmware of the machine.",
     .state_size = sizeof(struct state),
     .start = start,
+    .cadence_ms = 15000,
     .collect = collect,
 };

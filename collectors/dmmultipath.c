@@ -102,5 +102,6 @@ NV_COLLECTOR(dmmultipath) = {
     .name = "dmmultipath",
     .summary = "Multipath devices of the device mapper.",
     .tables = NV_TABLES(&devices, &infos, &paths),
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -155,5 +155,6 @@ NV_COLLECTOR(edac) = {
     .name = "edac",
     .summary = "Memory errors.",
     .tables = NV_TABLES(&controllers, &rows, &channels),
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -475,5 +475,6 @@ NV_COLLECTOR(filesystem) = {
     .state_size = sizeof(struct state),
     .start = start,
     .stop = stop,
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -455,5 +455,6 @@ NV_COLLECTOR(hwmon) = {
     .options = NV_MAY_BLOCK,
     .flags = flags,
     .tables = NV_TABLES(&chip_names, &sensor_labels, &wholes),
+    .cadence_ms = 5000,
     .collect = collect,
 };

@@ -294,5 +294,6 @@ NV_COLLECTOR(os) = {
     .tables = NV_TABLES(&infos, &versions, &supports),
     .state_size = sizeof(struct state),
     .stop = stop,
+    .cadence_ms = 15000,
     .collect = collect,
 };

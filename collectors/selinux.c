@@ -128,5 +128,6 @@ NV_COLLECTOR(selinux) = {
     .tables = NV_TABLES(&enabled, &modes),
     .state_size = sizeof(struct state),
     .start = start,
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -608,5 +608,6 @@ NV_COLLECTOR(systemd) = {
     .state_size = sizeof(struct state),
     .start = start,
     .stop = stop,
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -90,5 +90,6 @@ NV_COLLECTOR(thermal_zone) = {
     .summary = "Thermal zones and cooling devices.",
     .options = NV_MAY_BLOCK,
     .tables = NV_TABLES(&zones, &devices),
+    .cadence_ms = 5000,
     .collect = collect,
 };

@@ -107,5 +107,6 @@ NV_COLLECTOR(time) = {
     .summary = "Clock, time zone and clock source.",
     .tables = NV_TABLES(&clocks, &zones, &available, &current),
     .state_size = sizeof(struct state),
+    .cadence_ms = 15000,
     .collect = collect,
 };

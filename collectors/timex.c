@@ -80,5 +80,6 @@ NV_COLLECTOR(timex) = {
     .name = "timex",
     .summary = "Synchronisation of the clock.",
     .tables = NV_TABLES(&table),
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -31,5 +31,6 @@ NV_COLLECTOR(uname) = {
     .name = "uname",
     .summary = "Kernel release and host name.",
     .tables = NV_TABLES(&names),
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -86,5 +86,6 @@ NV_COLLECTOR(watchdog) = {
     .name = "watchdog",
     .summary = "Watchdog timers.",
     .tables = NV_TABLES(&watchdogs, &infos),
+    .cadence_ms = 15000,
     .collect = collect,
 };

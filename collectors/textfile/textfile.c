@@ -509,5 +509,6 @@ NV_COLLECTOR(textfile) = {
                        "Directory of *.prom files, or a pattern of such."}),
     .state_size = sizeof(struct state),
     .stop = stop,
+    .cadence_ms = 15000,
     .collect = collect,
 };

@@ -12,7 +12,11 @@
 #include "base/cleanup.h"
 
 /* The longest of the small files of /proc/self that are read here. */
-enum { FILE_MAX = 16384, TICKS = 100 /* USER_HZ, on every Linux there is */ };
+enum {
+    FILE_MAX = 16384,
+    TICKS = 100,        /* USER_HZ, on every Linux there is */
+    CADENCE_MS = 15000, /* in the history, where nobody asks what the agent did each second */
+};
 
 /* ---- builds --------------------------------------------------------------------------------- */
 
@@ -40,6 +44,7 @@ NV_COLLECTOR(self_build) = {
     .name = "self.build",
     .summary = "What this is.",
     .tables = NV_TABLES(&exporter_builds),
+    .cadence_ms = CADENCE_MS,
     .collect = collect_exporter_build,
 };
 
@@ -236,6 +241,7 @@ NV_COLLECTOR(self_process) = {
     .state_size = sizeof(struct process),
     .start = start_process,
     .stop = stop_process,
+    .cadence_ms = CADENCE_MS,
     .collect = collect_process,
 };
 
@@ -372,6 +378,7 @@ NV_COLLECTOR(self_agent) = {
     .summary = "The agent.",
     .tables = NV_TABLES(&requests, &in_flight, &errors, &builds, &gather_table, &web_table, &ages),
     .flags = self_flags,
+    .cadence_ms = CADENCE_MS,
     .collect = collect_agent,
 };
 
