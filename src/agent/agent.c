@@ -14,9 +14,13 @@
 #include "base/log.h"
 #include "expo/expo.h"
 
+enum { ADDRESSES_MAX = 8 /* enough to find one with a port */ };
+
 struct agent {
     const struct nv_options *options;
     struct nv_self self;
+    struct nv_history *history; /* NULL where none is kept */
+    struct nv_identity identity;
     struct nv_gather *gather;
     struct nv_web *web;
     const char *collectors[NV_GATHER_COLLECTORS_MAX]; /* all there are; the web borrows them */
@@ -79,8 +83,9 @@ static int add_collectors(const struct nv_options *options, struct nv_self *self
     return 0;
 }
 
-int nv_agent_gather(const struct nv_options *options, struct nv_self *self, bool exporter_metrics,
-                    struct nv_gather **ret, char error[NV_FLAGS_ERROR_MAX])
+int nv_agent_gather(const struct nv_options *options, struct nv_self *self,
+                    struct nv_history *history, bool exporter_metrics, struct nv_gather **ret,
+                    char error[NV_FLAGS_ERROR_MAX])
 {
     const struct nv_flag_value *general = options->general;
     const struct nv_gather_options paths = {
@@ -98,6 +103,8 @@ int nv_agent_gather(const struct nv_options *options, struct nv_self *self, bool
     int r = add_collectors(options, self, gather, error);
     if (r == 0)
         r = nv_self_add(self, gather, exporter_metrics);
+    if (r == 0 && history && exporter_metrics)
+        r = nv_history_add(history, gather);
     if (r == 0)
         r = nv_gather_start(gather, error);
     if (r == 0)
@@ -200,6 +207,28 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     return r;
 }
 
+/* Opens the history and begins to sample into it, under the names a Prometheus would give. */
+static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    const char *addresses[ADDRESSES_MAX];
+    char host[256] = "";
+    size_t n = 0;
+
+    int r = nv_history_open(agent->history, error);
+    if (r < 0)
+        return r;
+    for (; n < nv_web_n_addresses(agent->web) && n < NV_LEN(addresses); n++)
+        addresses[n] = nv_web_address(agent->web, n);
+    gethostname(host, sizeof(host) - 1);
+    nv_identity_init(&agent->identity, &agent->options->history, getenv("NODE_NAME"), host,
+                     addresses, n);
+    r = nv_history_begin(agent->history, agent->gather, agent->identity.labels,
+                         NV_LEN(agent->identity.labels));
+    if (r < 0)
+        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot begin to keep a history: %s", strerror(-r));
+    return r;
+}
+
 /* Everything up to the moment of readiness. On failure `error` tells the user why. */
 static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
@@ -210,7 +239,13 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         snprintf(error, NV_FLAGS_ERROR_MAX, "cannot set up signals: %s", strerror(-r));
         return r;
     }
-    r = nv_agent_gather(agent->options, &agent->self, exporter_metrics, &agent->gather, error);
+    if (agent->options->history.on) {
+        agent->history = nv_history_new(&agent->options->history);
+        if (!agent->history)
+            return snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory"), -ENOMEM;
+    }
+    r = nv_agent_gather(agent->options, &agent->self, agent->history, exporter_metrics,
+                        &agent->gather, error);
     if (r == 0)
         r = make_web(agent, error);
     if (r < 0)
@@ -218,7 +253,10 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     agent->self.web = agent->web;
     if (nv_web_warning(agent->web)[0])
         nv_log_warn("web: %s", nv_web_warning(agent->web));
-    r = nv_web_start(agent->web, error);
+    if (agent->history)
+        r = begin_history(agent, error);
+    if (r == 0)
+        r = nv_web_start(agent->web, error);
     if (r < 0)
         return r;
     for (size_t i = 0; i < nv_web_n_addresses(agent->web); i++)
@@ -295,7 +333,10 @@ static void stop(struct agent *agent)
         nv_web_stop(agent->web);
     agent->self.web = NULL;
     nv_web_free(agent->web);
+    if (agent->history)
+        nv_history_end(agent->history);
     nv_gather_free(agent->gather);
+    nv_history_free(agent->history);
     nv_close_auto(&agent->signals);
     nv_close_auto(&agent->watchdog);
     nv_close_auto(&agent->loop);

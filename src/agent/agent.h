@@ -10,6 +10,7 @@
 #ifndef NV_AGENT_AGENT_H
 #define NV_AGENT_AGENT_H
 
+#include "agent/history.h"
 #include "agent/options.h"
 #include "agent/self.h"
 
@@ -17,11 +18,12 @@
 void nv_agent_log(const struct nv_options *options);
 
 /*
- * Makes the gather of all collectors that are on, and of `self`, and starts it. On failure returns a
- * negative errno and a line for the user in `error`.
+ * Makes the gather of all collectors that are on, of `self` and of `history` (NULL for none), and starts it. On
+ * failure returns a negative errno and a line for the user in `error`.
  */
 NV_MUST_USE int nv_agent_gather(const struct nv_options *options, struct nv_self *self,
-                                bool exporter_metrics, struct nv_gather **ret,
+                                struct nv_history *history, bool exporter_metrics,
+                                struct nv_gather **ret,
                                 char error[NV_FLAGS_ERROR_MAX]);
 
 /* Runs until a signal ends it. Returns the exit status; what goes wrong is told on standard error. */

@@ -40,7 +40,7 @@ int nv_cli_collect(const struct nv_cli *cli)
     if (nv_cli_options(cli, options, &status) < 0)
         return status;
     nv_agent_log(options);
-    if (nv_agent_gather(options, &self, false, &made, error) < 0) {
+    if (nv_agent_gather(options, &self, NULL, false, &made, error) < 0) {
         fprintf(stderr, "nodevitals: error: %s\n", error);
         return 1;
     }

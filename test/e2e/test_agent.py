@@ -9,7 +9,7 @@ import unittest
 
 from harness import SLOW, Agent, Process, BINARY, free_port, run, samples, types, wait_for
 
-QUICK = ("--collector.disable-defaults", "--collector.loadavg")
+QUICK = ("--collector.disable-defaults", "--collector.loadavg", "--no-storage.tsdb")
 
 
 class Manager:
