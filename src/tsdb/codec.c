@@ -73,6 +73,7 @@ void nv_codec_free(struct nv_codec *codec)
     free(codec);
 }
 
+/* Not zeroed: what a column does not use stays untouched, and out of memory. */
 int nv_codec_room(struct nv_codec *codec, size_t n)
 {
     size_t room = 256;
@@ -82,14 +83,14 @@ int nv_codec_room(struct nv_codec *codec, size_t n)
     while (room < n)
         room *= 2;
     free_arrays(codec);
-    codec->ints = calloc(room, sizeof(*codec->ints));
-    codec->near = calloc(room, sizeof(*codec->near));
-    codec->residuals = calloc(room, sizeof(*codec->residuals));
-    codec->trial = calloc(room, sizeof(*codec->trial));
-    codec->runs = calloc(room, sizeof(*codec->runs));
-    codec->shares = calloc(room, 2 * sizeof(*codec->shares));
-    codec->doubles = calloc(room, sizeof(*codec->doubles));
-    codec->odd = calloc(room / ODD_PER_ROWS + 2, sizeof(*codec->odd));
+    codec->ints = malloc(room * sizeof(*codec->ints));
+    codec->near = malloc(room * sizeof(*codec->near));
+    codec->residuals = malloc(room * sizeof(*codec->residuals));
+    codec->trial = malloc(room * sizeof(*codec->trial));
+    codec->runs = malloc(room * sizeof(*codec->runs));
+    codec->shares = malloc(room * 2 * sizeof(*codec->shares));
+    codec->doubles = malloc(room * sizeof(*codec->doubles));
+    codec->odd = malloc((room / ODD_PER_ROWS + 2) * sizeof(*codec->odd));
     if (!codec->ints || !codec->near || !codec->residuals || !codec->trial || !codec->runs ||
         !codec->shares || !codec->doubles || !codec->odd) {
         free_arrays(codec);
