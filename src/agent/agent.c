@@ -331,10 +331,10 @@ static void stop(struct agent *agent)
 {
     if (agent->web)
         nv_web_stop(agent->web);
+    if (agent->history)
+        nv_history_end(agent->history); /* whose passes ask the web for its counts */
     agent->self.web = NULL;
     nv_web_free(agent->web);
-    if (agent->history)
-        nv_history_end(agent->history);
     nv_gather_free(agent->gather);
     nv_history_free(agent->history);
     nv_close_auto(&agent->signals);
