@@ -244,12 +244,12 @@ START_TEST(damaged_histograms_are_refused_or_decode_to_something)
 
     make_histograms(samples, list, n);
     ck_assert_int_eq(nv_codec_encode_histograms(codec, NV_CODEC_SMALL, list, n, &column), 0);
-    for (size_t less = 0; less < column.n; less++) {
+    for (size_t less = 0; less < column.n; less += 1 + below(9)) {
         struct nv_str prefix = {column.p, less};
         nv_arena_reset(&arena);
         ck_assert_int_eq(nv_codec_decode_histograms(codec, prefix, &arena, back, n), -EBADMSG);
     }
-    for (size_t bit = 0; bit < 8 * column.n; bit++) {
+    for (size_t bit = below(8); bit < 8 * column.n; bit += 1 + below(15)) {
         column.p[bit / 8] ^= (char)(1 << bit % 8);
         nv_arena_reset(&arena);
         int r = nv_codec_decode_histograms(codec, nv_buf_view(&column), &arena, back, n);
