@@ -11,9 +11,10 @@ static const struct command {
     const char *name, *program, *summary;
     int (*run)(const struct nv_cli *cli);
 } commands[] = {
-    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.", nv_cli_agent  },
-    {"collect", "nodevitals collect", "Writes one pass to standard output.",            nv_cli_collect},
-    {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",      nv_cli_check  },
+    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",  nv_cli_agent  },
+    {"collect", "nodevitals collect", "Writes one pass to standard output.",             nv_cli_collect},
+    {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",       nv_cli_check  },
+    {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.", nv_cli_tsdb   },
 };
 
 int nv_cli_fail(const char *format, ...)

@@ -135,10 +135,10 @@ static void series_text(struct nv_buf *out, const struct nv_selected *series)
 
 static size_t value_text(char *out, double value)
 {
-    const char *text = nv_is_stale(value) ? "naN" : value == 0 && signbit(value) ? "-0.0" : NULL;
+    const char *text = nv_is_stale(value) ? "naN" : value == 0 && signbit(value) ? "-0" : NULL;
 
     if (!text)
-        return nv_number_openmetrics(out, value);
+        return nv_number_text(out, value);
     memcpy(out, text, strlen(text));
     return strlen(text);
 }

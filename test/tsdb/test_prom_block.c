@@ -483,12 +483,12 @@ END_TEST
 
 START_TEST(text_is_ordered_timed_and_exact)
 {
-    static const char expected[] = "a{x=\"1\"} -0.0 -0.001\n"
+    static const char expected[] = "a{x=\"1\"} -0 -0.001\n"
                                    "a{x=\"1\"} naN 1700000000.123\n"
                                    "a{x=\"1\"} NaN 1700000001.000\n"
                                    "a{x=\"1\\\"\\\\\\n\"} 0.1 0.000\n"
                                    "{\"b.c\",\"d e\"=\"f\"} +Inf 0.010\n"
-                                   "z 12.0 0.001\n"
+                                   "z 12 0.001\n"
                                    "# EOF\n";
     struct memory_series *series = memory_add(&memory, PAIRS("__name__", "a", "x", "1"));
     struct nv_export export = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
