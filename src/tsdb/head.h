@@ -25,6 +25,7 @@ enum { NV_HEAD_WAITING = 4, NV_HEAD_NAME_MAX = 256, NV_HEAD_NONE = UINT32_MAX };
 struct nv_section_clock {
     int64_t last_ms, interval_ms; /* interval 0: not known yet */
     bool live;                    /* observed, and not stale since */
+    bool used;                    /* has had a series */
 };
 
 struct nv_head {

@@ -124,14 +124,32 @@ static int room_for_sections(struct nv_head *head, size_t n)
     return 0;
 }
 
-static int add_section(struct nv_head *head, uint32_t *ret)
+static bool is_claimed(const struct nv_head *head, uint32_t section)
 {
-    if (head->n_sections == NV_LOG_SECTIONS_MAX)
+    for (size_t i = 0; i < head->n_layout_sections; i++)
+        if (head->sections[i] == section)
+            return true;
+    return false;
+}
+
+/*
+ * A section of ours for one of the layout: that of its number, which before a restart was most likely the same, unless
+ * that has been found to be another.
+ */
+static int add_section(struct nv_head *head, size_t wanted, uint32_t *ret)
+{
+    size_t number = is_claimed(head, (uint32_t)wanted) ? head->n_sections : wanted;
+
+    if (number >= NV_LOG_SECTIONS_MAX)
         return NV_STORE_FULL;
-    int r = room_for_sections(head, head->n_sections + 1);
-    if (r == 0)
-        *ret = (uint32_t)head->n_sections++;
-    return r;
+    int r = room_for_sections(head, number + 1);
+    if (r < 0)
+        return r;
+    if (number >= head->n_sections)
+        head->n_sections = number + 1;
+    head->clocks[number].used = true;
+    *ret = (uint32_t)number;
+    return 0;
 }
 
 static int room_for_layout_sections(struct nv_head *head, size_t n)
@@ -144,14 +162,6 @@ static int room_for_layout_sections(struct nv_head *head, size_t n)
         head->sections[i] = NV_HEAD_NONE;
     head->n_layout_sections = n;
     return 0;
-}
-
-static bool is_claimed(const struct nv_head *head, uint32_t section)
-{
-    for (size_t i = 0; i < head->n_layout_sections; i++)
-        if (head->sections[i] == section)
-            return true;
-    return false;
 }
 
 /* ---- columns -------------------------------------------------------------------------------- */
@@ -189,7 +199,7 @@ static int map_series(struct nv_head *head, const struct nv_layout *layout, size
         return 0;
     }
     if (*section == NV_HEAD_NONE)
-        r = add_section(head, section);
+        r = add_section(head, series->section, section);
     if (r) {
         nv_series_unref(head->table, &found, 1);
         return r < 0 ? r : 0;
@@ -428,11 +438,23 @@ static bool tick(struct nv_section_clock *clock, bool observed, int64_t now_ms)
     return true;
 }
 
+/* A section that never had a series here is, after a restart, most likely what had its number before. */
+static void guess_section(struct nv_head *head, size_t i)
+{
+    if (i < head->n_sections && head->clocks[i].used && !is_claimed(head, (uint32_t)i))
+        head->sections[i] = (uint32_t)i;
+}
+
 static void observe(struct nv_head *head, const struct nv_frame *frame, uint64_t *observed)
 {
-    for (size_t i = 0; i < frame->layout->n_sections; i++)
-        if (head->sections[i] != NV_HEAD_NONE && nv_bit(frame->observed, i))
+    for (size_t i = 0; i < frame->layout->n_sections; i++) {
+        if (!nv_bit(frame->observed, i))
+            continue;
+        if (head->sections[i] == NV_HEAD_NONE)
+            guess_section(head, i);
+        if (head->sections[i] != NV_HEAD_NONE)
             nv_bit_set(observed, head->sections[i]);
+    }
     for (size_t i = 0; i < head->n_sections; i++)
         if (tick(&head->clocks[i], nv_bit(observed, i), frame->time_ms))
             nv_bit_set(observed, i);
@@ -727,6 +749,7 @@ int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size
     }
     if (section >= head->n_sections)
         head->n_sections = section + 1u;
+    head->clocks[section].used = true;
     series->live |= live;
     return nv_columns_add(head->columns, series, section, false);
 }

@@ -287,6 +287,58 @@ static inline uint32_t model_source(struct nv_store *store, const char *name)
     return source;
 }
 
+/* ---- disks that outlive their store --------------------------------------------------------- */
+
+static inline void model_keep(struct nv_fs *fs)
+{
+    (void)fs;
+}
+
+static inline int model_lock(struct nv_fs *fs, const char *name)
+{
+    (void)fs, (void)name;
+    return 0;
+}
+
+/* A file layer in memory that nv_store_close() leaves alone. */
+static inline struct nv_fs *model_disk(const struct nv_fs_ops **ret_ops)
+{
+    static struct nv_fs_ops lent;
+    struct nv_fs *fs = nv_memory_fs_new();
+
+    *ret_ops = fs->ops;
+    lent = *fs->ops;
+    lent.free = model_keep;
+    lent.lock = model_lock;
+    fs->ops = &lent;
+    return fs;
+}
+
+static inline void model_disk_done(struct nv_fs *fs, const struct nv_fs_ops *ops)
+{
+    fs->ops = ops;
+    nv_fs_free(fs);
+}
+
+/* The model as it was when the frame of `to_ms` was the last: what came later did not reach the disk. */
+static inline void model_forget(struct model *m, int64_t to_ms)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        struct model_series *s = &m->series[i];
+        while (s->n && s->samples[s->n - 1].time_ms > to_ms)
+            s->n--;
+        s->live = s->n && !nv_is_stale(s->samples[s->n - 1].value);
+    }
+}
+
+static inline void model_verify(struct nv_fs *fs)
+{
+    NV_AUTO_BUF out = NV_BUF(1 << 20);
+    int r = nv_store_verify(fs, &out);
+
+    ck_assert_msg(r == 0, "verify: %d: %s", r, nv_buf_c_string(&out));
+}
+
 /* A random step: most series stay, some go and come; sections have intervals, and miss one now and then. */
 static inline void model_step(struct model *m, struct nv_store *store, uint32_t source,
                               uint64_t *there)
