@@ -199,8 +199,10 @@ static int make_times(struct loading *l)
         r = nv_block_part(l->block, group->times, l->scratch, &column);
     if (r == 0)
         r = nv_codec_decode_times(scratch->codec, column, times, group->n_rows);
-    if (scratch)
+    if (scratch) {
+        scratch->rows = group->n_rows > scratch->rows ? group->n_rows : scratch->rows;
         nv_cache_give_back(l->block->cache, scratch);
+    }
     for (size_t i = 1; r == 0 && i < group->n_rows; i++)
         r = times[i] > times[i - 1] ? 0 : -EBADMSG;
     if (r == 0 && (times[0] != group->from_ms || times[group->n_rows - 1] != group->to_ms))
@@ -336,6 +338,7 @@ int nv_block_open(struct nv_fs *fs, struct nv_block_cache *cache, const char *na
     block->id = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED);
     block->arena = NV_ARENA((size_t)1 << 30);
     pthread_mutex_init(&block->mutex, NULL);
+    pthread_mutex_init(&block->deleting, NULL);
     int r = open_file(block, name);
     if (r == 0)
         r = nv_marks_read(fs, name, block->footer.n_series, &block->marks);
@@ -360,6 +363,7 @@ void nv_block_unref(struct nv_block *block)
     if (block->handle >= 0)
         block->fs->ops->close(block->fs, block->handle);
     pthread_mutex_destroy(&block->mutex);
+    pthread_mutex_destroy(&block->deleting);
     nv_arena_done(&block->arena);
     free(block->marks);
     free(block);

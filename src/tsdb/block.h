@@ -70,6 +70,8 @@ NV_MUST_USE int nv_block_commit(struct nv_block_writer *writer, unsigned level,
 struct nv_block_cache;
 struct nv_block_cache *nv_block_cache_new(size_t bytes);
 void nv_block_cache_free(struct nv_block_cache *cache);
+void nv_block_cache_trim(
+    struct nv_block_cache *cache); /* gives up what readers left; call it when it is quiet */
 
 struct nv_block;
 struct nv_block_info {

@@ -4,14 +4,15 @@
  */
 #include "tsdb/block_parts.h"
 
-enum { CHAINS = 1 << 10, IDLE_MAX = 4, IDLE_BYTES_MAX = 256 << 10 };
+/* Of the readers' scratch that waits for the next, one may have grown large: a megabyte or three. */
+enum { CHAINS = 1 << 10, IDLE_MAX = 4, LARGE_ROWS = 1 << 13 };
 
 struct nv_block_cache {
     pthread_mutex_t mutex;
     size_t bytes, max;
     struct nv_cached *chains[CHAINS], *newest, *oldest;
     struct nv_scratch *idle;
-    size_t n_idle;
+    size_t n_idle, n_large;
 };
 
 static size_t cost(const struct nv_cached *cached)
@@ -134,17 +135,31 @@ static struct nv_scratch *scratch_new(void)
     return NULL;
 }
 
+static bool is_large(const struct nv_scratch *scratch)
+{
+    return scratch->rows > LARGE_ROWS;
+}
+
+/* Under the mutex. NULL: none waits. */
+static struct nv_scratch *take_idle(struct nv_block_cache *cache)
+{
+    struct nv_scratch *scratch = cache->idle;
+
+    if (scratch) {
+        cache->idle = scratch->next;
+        cache->n_idle--;
+        cache->n_large -= is_large(scratch);
+    }
+    return scratch;
+}
+
 struct nv_scratch *nv_cache_lend(struct nv_block_cache *cache)
 {
     struct nv_scratch *scratch = NULL;
 
     if (cache) {
         pthread_mutex_lock(&cache->mutex);
-        scratch = cache->idle;
-        if (scratch) {
-            cache->idle = scratch->next;
-            cache->n_idle--;
-        }
+        scratch = take_idle(cache);
         pthread_mutex_unlock(&cache->mutex);
     }
     return scratch ? scratch : scratch_new();
@@ -155,20 +170,33 @@ void nv_cache_give_back(struct nv_block_cache *cache, struct nv_scratch *scratch
     bool kept = false;
 
     nv_arena_reset(&scratch->arena);
-    if (scratch->arena.total > IDLE_BYTES_MAX)
-        nv_arena_done(&scratch->arena);
     if (cache) {
         pthread_mutex_lock(&cache->mutex);
-        kept = cache->n_idle < IDLE_MAX;
+        kept = cache->n_idle < IDLE_MAX && !(is_large(scratch) && cache->n_large);
         if (kept) {
             scratch->next = cache->idle;
             cache->idle = scratch;
             cache->n_idle++;
+            cache->n_large += is_large(scratch);
         }
         pthread_mutex_unlock(&cache->mutex);
     }
     if (!kept)
         scratch_free(scratch);
+}
+
+void nv_block_cache_trim(struct nv_block_cache *cache)
+{
+    pthread_mutex_lock(&cache->mutex);
+    struct nv_scratch *idle = cache->idle;
+    cache->idle = NULL;
+    cache->n_idle = cache->n_large = 0;
+    pthread_mutex_unlock(&cache->mutex);
+    while (idle) {
+        struct nv_scratch *next = idle->next;
+        scratch_free(idle);
+        idle = next;
+    }
 }
 
 struct nv_block_cache *nv_block_cache_new(size_t bytes)
@@ -188,11 +216,7 @@ void nv_block_cache_free(struct nv_block_cache *cache)
         return;
     while (cache->oldest)
         evict(cache);
-    while (cache->idle) {
-        struct nv_scratch *next = cache->idle->next;
-        scratch_free(cache->idle);
-        cache->idle = next;
-    }
+    nv_block_cache_trim(cache);
     pthread_mutex_destroy(&cache->mutex);
     free(cache);
 }

@@ -197,35 +197,56 @@ static int write_marks(struct nv_fs *fs, const char *block, struct nv_buf *out,
     return r == 0 && !size ? fs->ops->sync_dir(fs) : r;
 }
 
+/* The marks there are and n more. NULL: too many, or memory is out. */
+static struct nv_marks *more_marks(const struct nv_marks *old, const uint32_t *series, size_t n,
+                                   int64_t from_ms, int64_t to_ms)
+{
+    size_t before = old ? old->n : 0;
+
+    if (n > MARKS_MAX - before)
+        return NULL;
+    struct nv_marks *marks = calloc(1, sizeof(*marks) + (before + n) * sizeof(marks->at[0]));
+    if (!marks)
+        return NULL;
+    if (before)
+        memcpy(marks->at, old->at, before * sizeof(marks->at[0]));
+    for (size_t i = 0; i < n; i++)
+        marks->at[before + i] = (struct nv_mark){series[i], from_ms, to_ms};
+    marks->n = before + n;
+    return marks;
+}
+
+/* Under block->deleting: nobody else changes the marks, and readers go on until they are exchanged. */
+static int delete_more(struct nv_block *block, const uint32_t *series, size_t n, int64_t from_ms,
+                       int64_t to_ms)
+{
+    NV_AUTO_BUF out = NV_BUF(HEADER + (size_t)MARKS_MAX * MARK);
+    struct nv_marks *marks NV_AUTO_FREE = more_marks(block->marks, series, n, from_ms, to_ms);
+
+    if (!marks)
+        return -ENOMEM;
+    int r = write_marks(block->fs, block->info.name, &out, marks->at + marks->n - n, n);
+    if (r < 0)
+        return r;
+    qsort(marks->at, marks->n, sizeof(marks->at[0]), compare);
+    pthread_mutex_lock(&block->mutex);
+    struct nv_marks *old = block->marks;
+    __atomic_store_n(&block->marks, nv_take(marks), __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&block->mutex);
+    free(old);
+    return 0;
+}
+
 int nv_block_delete(struct nv_block *block, const uint32_t *series, size_t n, int64_t from_ms,
                     int64_t to_ms)
 {
-    NV_AUTO_BUF out = NV_BUF(HEADER + (size_t)MARKS_MAX * MARK);
-
     if (!n || from_ms > to_ms)
         return 0;
-    pthread_mutex_lock(&block->mutex);
-    size_t before = block->marks ? block->marks->n : 0;
-    struct nv_marks *marks = n <= MARKS_MAX - before
-                                 ? calloc(1, sizeof(*marks) + (before + n) * sizeof(marks->at[0]))
-                                 : NULL;
-    int r = marks ? 0 : -ENOMEM;
-    for (size_t i = 0; r == 0 && i < before; i++)
-        marks->at[i] = block->marks->at[i];
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        marks->at[before + i] = (struct nv_mark){series[i], from_ms, to_ms};
-        r = series[i] < block->footer.n_series ? 0 : -EINVAL;
-    }
-    if (r == 0)
-        r = write_marks(block->fs, block->info.name, &out, marks->at + before, n);
-    if (r == 0) {
-        marks->n = before + n;
-        qsort(marks->at, marks->n, sizeof(marks->at[0]), compare);
-        free(block->marks);
-        __atomic_store_n(&block->marks, marks, __ATOMIC_RELEASE);
-    } else {
-        free(marks);
-    }
-    pthread_mutex_unlock(&block->mutex);
+    for (size_t i = 0; i < n; i++)
+        if (series[i] >= block->footer.n_series)
+            return -EINVAL;
+    pthread_mutex_lock(&block->deleting);
+    int r = delete_more(block, series, n, from_ms, to_ms);
+    pthread_mutex_unlock(&block->deleting);
     return r;
 }

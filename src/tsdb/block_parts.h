@@ -292,6 +292,7 @@ NV_DEFINE_AUTO(nv_cached)
 /* What a reader works with; one user at a time. */
 struct nv_scratch {
     struct nv_scratch *next;
+    size_t rows; /* the most that were decoded */
     struct nv_codec *codec;
     struct nv_arena arena;
 };
@@ -317,9 +318,9 @@ struct nv_block {
     uint64_t id, end; /* of the parts */
     struct nv_block_info info;
     struct nv_footer footer;
-    struct nv_arena arena;  /* the footer's */
-    pthread_mutex_t mutex;  /* of the marks */
-    struct nv_marks *marks; /* NULL: none */
+    struct nv_arena arena;           /* the footer's */
+    pthread_mutex_t mutex, deleting; /* of the marks: to look at them, to change them */
+    struct nv_marks *marks;          /* NULL: none */
 };
 
 /* Reads a part into the arena and checks it. */
@@ -336,8 +337,7 @@ NV_MUST_USE int nv_block_observed(struct nv_block *block, uint32_t group, uint32
                                   struct nv_cached **ret);
 
 /* What the codec of a series' values is called. */
-NV_MUST_USE int nv_block_codec(struct nv_block *block, uint32_t series, struct nv_arena *arena,
-                               const char **ret);
+NV_MUST_USE int nv_block_codec(struct nv_block *block, uint32_t series, const char **ret);
 
 /* ---- marks ---------------------------------------------------------------------------------- */
 

@@ -6,8 +6,8 @@
 /* A series on its way to samples; what it points to lives in the arena, or with what is held. */
 struct series {
     struct nv_block *block;
-    struct nv_codec *codec;
-    struct nv_arena *arena;
+    struct nv_scratch *scratch;
+    struct nv_arena *arena; /* the scratch's, or the caller's */
     struct nv_column column;
     const struct nv_group_place *group; /* NULL: sparse */
     struct nv_cached *page, *times_held, *observed_held;
@@ -22,6 +22,8 @@ struct series {
 
 static void series_done(struct series *s)
 {
+    if (s->n > s->scratch->rows)
+        s->scratch->rows = s->n;
     nv_cached_free(s->page);
     nv_cached_free(s->times_held);
     nv_cached_free(s->observed_held);
@@ -92,7 +94,7 @@ static int own_starts(struct series *s)
         return -ENOMEM;
     if (!nv_get_sized(&s->bytes, &column))
         return -EBADMSG;
-    int r = nv_codec_decode(s->codec, column, NULL, exact, s->n);
+    int r = nv_codec_decode(s->scratch->codec, column, NULL, exact, s->n);
     for (size_t i = 0; r == 0 && i < s->n; i++) {
         if (!(fabs(exact[i]) <= (double)(INT64_C(1) << 53)))
             return -EBADMSG;
@@ -113,7 +115,7 @@ static int own_times(struct series *s)
         return r;
     if (!nv_get_sized(&s->bytes, &column))
         return -EBADMSG;
-    r = nv_codec_decode_times(s->codec, column, times, s->n);
+    r = nv_codec_decode_times(s->scratch->codec, column, times, s->n);
     for (size_t i = 1; r == 0 && i < s->n; i++)
         r = times[i] > times[i - 1] ? 0 : -EBADMSG;
     s->times = times;
@@ -139,9 +141,10 @@ static int decode_mixed(struct series *s, struct nv_arena *histogram_memory)
     if (!n_found || !nv_get_sized(&s->bytes, &column))
         return -EBADMSG;
     if (n_doubles)
-        r = nv_codec_decode(s->codec, column, NULL, doubles, n_doubles);
+        r = nv_codec_decode(s->scratch->codec, column, NULL, doubles, n_doubles);
     if (r == 0)
-        r = nv_codec_decode_histograms(s->codec, s->bytes, histogram_memory, found, n_found);
+        r = nv_codec_decode_histograms(s->scratch->codec, s->bytes, histogram_memory, found,
+                                       n_found);
     for (size_t i = 0, d = 0, h = 0; r == 0 && i < s->n; i++) {
         bool is_histogram = nv_bit(kinds, i);
         s->values[i] = is_histogram ? (double)NAN : doubles[d++];
@@ -157,13 +160,13 @@ static int decode_alone(struct series *s, struct nv_arena *histogram_memory)
         return -ENOMEM;
     if (s->column.flags & NV_COLUMN_HISTOGRAMS)
         return decode_mixed(s, histogram_memory);
-    return nv_codec_decode(s->codec, s->bytes, NULL, s->values, s->n);
+    return nv_codec_decode(s->scratch->codec, s->bytes, NULL, s->values, s->n);
 }
 
 /* The values of the column that another one is based on. */
 static int decode_base(const struct series *s, double **ret)
 {
-    AUTO_SERIES base = {.block = s->block, .codec = s->codec, .arena = s->arena};
+    AUTO_SERIES base = {.block = s->block, .scratch = s->scratch, .arena = s->arena};
 
     int r = find_column(&base, s->column.extra);
     if (r < 0)
@@ -180,7 +183,7 @@ static int decode_base(const struct series *s, double **ret)
 
 static int decode(struct series *s, struct nv_arena *histogram_memory)
 {
-    double *base;
+    double *base = NULL;
 
     if (!(s->column.flags & NV_COLUMN_BASED))
         return decode_alone(s, histogram_memory);
@@ -190,7 +193,8 @@ static int decode(struct series *s, struct nv_arena *histogram_memory)
     if (r < 0)
         return r;
     s->values = nv_arena_alloc(s->arena, s->n * sizeof(*s->values));
-    return s->values ? nv_codec_decode(s->codec, s->bytes, base, s->values, s->n) : -ENOMEM;
+    return s->values ? nv_codec_decode(s->scratch->codec, s->bytes, base, s->values, s->n)
+                     : -ENOMEM;
 }
 
 /* ---- samples -------------------------------------------------------------------------------- */
@@ -325,7 +329,7 @@ static int add_samples(const struct series *s, int64_t from_ms, int64_t to_ms,
 static int read_series(struct nv_block *block, struct nv_scratch *scratch, uint32_t number,
                        int64_t from_ms, int64_t to_ms, struct nv_samples *samples)
 {
-    AUTO_SERIES s = {.block = block, .codec = scratch->codec, .arena = &scratch->arena};
+    AUTO_SERIES s = {.block = block, .scratch = scratch, .arena = &scratch->arena};
 
     int r = find_column(&s, number);
     if (r < 0)
@@ -410,6 +414,39 @@ int nv_block_group(struct nv_block *block, uint32_t group, struct nv_arena *aren
     return 0;
 }
 
+/* Finds the series and when it has values; s->bytes is left at these. */
+static int find_values(struct series *s, uint32_t number)
+{
+    int r = find_column(s, number);
+
+    return r < 0 ? r : s->column.flags & NV_COLUMN_SPARSE ? own_times(s) : find_rows(s);
+}
+
+static int take_column(struct nv_block *block, struct nv_scratch *scratch, uint32_t number,
+                       struct nv_arena *arena, struct nv_block_column *ret)
+{
+    AUTO_SERIES s = {.block = block, .scratch = scratch, .arena = arena};
+    const uint64_t *present = NULL;
+
+    int r = find_values(&s, number);
+    if (r == 0)
+        r = decode(&s, arena);
+    if (r == 0 && s.group)
+        r = copy_bits(s.present, s.n_times, arena, &present);
+    if (r == 0)
+        *ret = (struct nv_block_column){
+            .group = s.column.group,
+            .section = s.column.section,
+            .present = present,
+            .times = s.times,
+            .starts = s.starts,
+            .values = s.values,
+            .histograms = s.histograms,
+            .n = s.n,
+        };
+    return r;
+}
+
 int nv_block_column(struct nv_block *block, uint32_t series, struct nv_arena *arena,
                     struct nv_block_column *ret)
 {
@@ -418,42 +455,29 @@ int nv_block_column(struct nv_block *block, uint32_t series, struct nv_arena *ar
     struct nv_scratch *scratch = nv_cache_lend(block->cache);
     if (!scratch)
         return -ENOMEM;
-    AUTO_SERIES s = {.block = block, .codec = scratch->codec, .arena = arena};
-    struct nv_block_column column = {0};
-    int r = find_column(&s, series);
-    if (r == 0)
-        r = s.column.flags & NV_COLUMN_SPARSE ? own_times(&s) : find_rows(&s);
-    if (r == 0)
-        r = decode(&s, arena);
-    if (r == 0 && s.group)
-        r = copy_bits(s.present, s.n_times, arena, &column.present);
+    int r = take_column(block, scratch, series, arena, ret);
     nv_cache_give_back(block->cache, scratch);
-    if (r < 0)
-        return r;
-    column.group = s.column.group;
-    column.section = s.column.section;
-    column.times = s.times;
-    column.starts = s.starts;
-    column.values = s.values;
-    column.histograms = s.histograms;
-    column.n = s.n;
-    *ret = column;
-    return 0;
+    return r;
 }
 
-int nv_block_codec(struct nv_block *block, uint32_t series, struct nv_arena *arena,
-                   const char **ret)
+static int name_codec(struct nv_block *block, struct nv_scratch *scratch, uint32_t number,
+                      const char **ret)
+{
+    AUTO_SERIES s = {.block = block, .scratch = scratch, .arena = &scratch->arena};
+
+    int r = find_values(&s, number);
+    if (r == 0)
+        *ret = s.column.flags & NV_COLUMN_HISTOGRAMS ? "histogram" : nv_codec_name(s.bytes);
+    return r;
+}
+
+int nv_block_codec(struct nv_block *block, uint32_t series, const char **ret)
 {
     struct nv_scratch *scratch = nv_cache_lend(block->cache);
 
     if (!scratch)
         return -ENOMEM;
-    AUTO_SERIES s = {.block = block, .codec = scratch->codec, .arena = arena};
-    int r = find_column(&s, series);
-    if (r == 0)
-        r = s.column.flags & NV_COLUMN_SPARSE ? own_times(&s) : find_rows(&s);
-    if (r == 0)
-        *ret = s.column.flags & NV_COLUMN_HISTOGRAMS ? "histogram" : nv_codec_name(s.bytes);
+    int r = name_codec(block, scratch, series, ret);
     nv_cache_give_back(block->cache, scratch);
     return r;
 }

@@ -243,7 +243,7 @@ static int analyze_series(struct analysis *a, uint32_t series, const struct nv_c
     if (r == 0)
         r = nv_block_column(a->block, series, &a->arena, &values);
     if (r == 0)
-        r = nv_block_codec(a->block, series, &a->arena, &codec);
+        r = nv_block_codec(a->block, series, &codec);
     if (r < 0)
         return r;
     uint64_t n = column->length + (column->flags & NV_COLUMN_INLINE ? 0 : NV_PART_CRC);
