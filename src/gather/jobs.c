@@ -52,6 +52,7 @@ static void *worker_main(void *user)
     struct nv_jobs *jobs = user;
     struct nv_lane lane;
 
+    pthread_setname_np(pthread_self(), "worker");
     nv_lane_init(&lane);
     pthread_mutex_lock(&jobs->lock);
     while (!jobs->stopping) {

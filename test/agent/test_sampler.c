@@ -157,7 +157,7 @@ static int n_appended[2], n_strange, answer;
 static int64_t fake_wall(void *clock)
 {
     (void)clock;
-    return wall_ns;
+    return __atomic_load_n(&wall_ns, __ATOMIC_RELAXED);
 }
 
 static int64_t true_monotonic(void *clock)
@@ -444,7 +444,7 @@ START_TEST(the_thread_ticks_and_stops)
     ck_assert_int_eq(nv_sampler_start(sampler), 0);
     for (int i = 0; i < 200 && stats.ticks < 2; i++) {
         usleep(20000);
-        wall_ns += 500 * MS;
+        __atomic_add_fetch(&wall_ns, 500 * MS, __ATOMIC_RELAXED);
         nv_sampler_stats(sampler, &stats);
     }
     nv_sampler_stop(sampler);
