@@ -197,8 +197,8 @@ static int find_binary(struct nv_codec *codec, const double *values, size_t n, s
     return try(codec, values, n, max_odd, AS_BINARY, ldexp(1, -(int)shift), ldexp(1, (int)shift));
 }
 
-int nv_operation_find(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
-                      struct nv_made *ret)
+static int find(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
+                struct nv_made *ret)
 {
     for (unsigned number = 0; number < NV_LEN(table); number++) {
         if (number == NV_AS_BITS || number == NV_AS_BINARY)
@@ -211,4 +211,12 @@ int nv_operation_find(struct nv_codec *codec, const double *values, size_t n, si
         }
     }
     return find_binary(codec, values, n, max_odd, ret);
+}
+
+int nv_operation_find(struct nv_codec *codec, const double *values, size_t n, size_t max_odd,
+                      struct nv_made *ret)
+{
+    int n_odd = find(codec, values, n, 0, ret);
+
+    return n_odd < 0 && max_odd ? find(codec, values, n, max_odd, ret) : n_odd;
 }

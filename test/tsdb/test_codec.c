@@ -189,6 +189,13 @@ static double regular(double *x, size_t i)
     return 1.7e9 + 15 * (double)i;
 }
 
+static double whole_but_few(double *x, size_t i)
+{
+    (void)x;
+    (void)i;
+    return (double)below(16) / (below(50) ? 1 : 16);
+}
+
 typedef double (*kind)(double *x, size_t i);
 static const kind kinds[] = {
     constant,
@@ -214,6 +221,7 @@ static const kind kinds[] = {
     single,
     extremes,
     regular,
+    whole_but_few,
 };
 
 static void make(kind each, double *values, size_t n)
