@@ -77,6 +77,12 @@ static int unpacked_part(struct nv_block *block, struct nv_part part, struct nv_
     return r < 0 ? r : nv_unpack(packed, arena, ret);
 }
 
+void nv_block_note_fault(struct nv_block *block, int error)
+{
+    if (error == -EBADMSG || error == -EIO)
+        __atomic_add_fetch(&block->faults, 1, __ATOMIC_RELAXED);
+}
+
 /* What is made of a part, by a function for each kind. */
 struct loading {
     struct nv_block *block;
@@ -104,6 +110,7 @@ static int load(struct nv_block *block, enum part_kind kind, size_t number, size
         r = make(&(struct loading){block, &scratch->arena, cached, number, section});
     if (scratch)
         nv_cache_give_back(block->cache, scratch);
+    nv_block_note_fault(block, r);
     if (r < 0)
         return r;
     nv_cache_put(block->cache, cached);
@@ -136,6 +143,7 @@ int nv_block_label_page(struct nv_block *block, size_t page, struct nv_cached **
         ((struct nv_label_page *)(*ret)->object)->n_series != block->footer.pages[page].n) {
         nv_cached_free(*ret);
         r = -EBADMSG;
+        nv_block_note_fault(block, r);
     }
     return r;
 }
@@ -367,6 +375,11 @@ void nv_block_unref(struct nv_block *block)
     nv_arena_done(&block->arena);
     free(block->marks);
     free(block);
+}
+
+uint64_t nv_block_faults(const struct nv_block *block)
+{
+    return __atomic_load_n(&block->faults, __ATOMIC_RELAXED);
 }
 
 const struct nv_block_info *nv_block_info(const struct nv_block *block)

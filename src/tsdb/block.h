@@ -87,10 +87,10 @@ struct nv_block *nv_block_ref(struct nv_block *block);
 void nv_block_unref(struct nv_block *block);
 const struct nv_block_info *nv_block_info(const struct nv_block *block);
 
-/* Not all of the index could be read; what could was answered from. The caller counts it, and goes on. */
-enum nv_block_outcome { NV_BLOCK_DAMAGED = 1 };
+/* How often a damaged part, or one that could not be read, was met so far. Selecting and listing go on without it. */
+uint64_t nv_block_faults(const struct nv_block *block);
 
-/* Numbers of the series that fit, rising, in the arena. NV_BLOCK_DAMAGED. */
+/* Numbers of the series that fit, rising, in the arena. */
 NV_MUST_USE int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, size_t n,
                                 struct nv_arena *arena, uint32_t **ret, size_t *ret_n);
 
@@ -107,7 +107,7 @@ NV_MUST_USE int nv_block_labels(struct nv_block *block, uint32_t series, struct 
 NV_MUST_USE int nv_block_read(struct nv_block *block, uint32_t series, int64_t from_ms,
                               int64_t to_ms, struct nv_samples *samples);
 
-/* Sorted, each once. NV_BLOCK_DAMAGED. */
+/* Sorted, each once. */
 NV_MUST_USE int nv_block_label_names(struct nv_block *block, struct nv_arena *arena,
                                      struct nv_str **ret, size_t *ret_n);
 NV_MUST_USE int nv_block_label_values(struct nv_block *block, struct nv_str name,
@@ -133,6 +133,11 @@ struct nv_block_column {
 };
 NV_MUST_USE int nv_block_column(struct nv_block *block, uint32_t series, struct nv_arena *arena,
                                 struct nv_block_column *ret);
+
+/* Where a series lies, its values unread; and the rows of the largest group. */
+NV_MUST_USE int nv_block_place(struct nv_block *block, uint32_t series, uint32_t *ret_group,
+                               uint32_t *ret_section);
+size_t nv_block_rows_max(const struct nv_block *block);
 
 /* Marks the samples of n series as deleted, on disk when it returns: in <name>.marks beside the block, a file that
  * goes where the block goes. */

@@ -316,6 +316,7 @@ struct nv_block {
     struct nv_block_cache *cache;
     int handle;
     uint64_t id, end; /* of the parts */
+    uint64_t faults;  /* atomic */
     struct nv_block_info info;
     struct nv_footer footer;
     struct nv_arena arena;           /* the footer's */
@@ -326,6 +327,8 @@ struct nv_block {
 /* Reads a part into the arena and checks it. */
 NV_MUST_USE int nv_block_part(struct nv_block *block, struct nv_part part, struct nv_arena *arena,
                               struct nv_str *ret);
+/* Counts it, where the error says that a part is lost. */
+void nv_block_note_fault(struct nv_block *block, int error);
 /* The page a series is in. */
 size_t nv_block_page_of(const struct nv_block *block, uint32_t series);
 /* Decoded parts, through the cache. */

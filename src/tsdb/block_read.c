@@ -366,6 +366,7 @@ int nv_block_read(struct nv_block *block, uint32_t series, int64_t from_ms, int6
         return -ENOMEM;
     int r = read_series(block, scratch, series, from_ms, to_ms, samples);
     nv_cache_give_back(block->cache, scratch);
+    nv_block_note_fault(block, r);
     if (r == 0)
         nv_marks_apply(block, series, samples, before);
     return r;

@@ -128,7 +128,6 @@ static bool fits_absence(const struct nv_matcher *matcher)
 static int narrow(struct candidates *c, const struct nv_matcher *matchers, size_t n)
 {
     size_t words = nv_words(c->block->footer.n_pages);
-    int outcome = 0;
 
     for (size_t i = 0; c->block->footer.n_values && i < n; i++) {
         if (fits_absence(&matchers[i]))
@@ -137,12 +136,10 @@ static int narrow(struct candidates *c, const struct nv_matcher *matchers, size_
         int r = add_matcher(c, &matchers[i]);
         if (r < 0 && !lost(r))
             return r;
-        if (r < 0)
-            outcome = NV_BLOCK_DAMAGED;
         for (size_t k = 0; r == 0 && k < words; k++)
             c->pages[k] &= c->some[k];
     }
-    return outcome;
+    return 0;
 }
 
 /* ---- series of a page ----------------------------------------------------------------------- */
@@ -267,14 +264,14 @@ static int select_all(struct nv_block *block, const struct nv_matcher *matchers,
     if (!c.pages || !c.some)
         return -ENOMEM;
     nv_bits_fill(c.pages, n_pages);
-    int outcome = narrow(&c, matchers, n);
-    for (size_t i = 0; outcome >= 0 && i < n_pages; i++) {
+    int r = narrow(&c, matchers, n);
+    for (size_t i = 0; r == 0 && i < n_pages; i++) {
         if (!nv_bit(c.pages, i))
             continue;
         NV_AUTO(nv_cached) *held = NULL;
-        int r = nv_block_label_page(block, i, &held);
+        r = nv_block_label_page(block, i, &held);
         if (lost(r)) {
-            outcome = NV_BLOCK_DAMAGED;
+            r = 0; /* counted; the other pages are still good */
             continue;
         }
         if (r == 0)
@@ -282,10 +279,8 @@ static int select_all(struct nv_block *block, const struct nv_matcher *matchers,
         if (r == 0)
             r = select_in_page(held->object, block->footer.pages[i].first, matchers, n, scratch,
                                s->at, &s->n);
-        if (r < 0)
-            return r;
     }
-    return outcome;
+    return r;
 }
 
 int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, size_t n,
@@ -297,7 +292,7 @@ int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, s
         return -ENOMEM;
     struct selection s = {.scratch = &scratch->arena};
     int r = select_all(block, matchers, n, &scratch->arena, &s);
-    uint32_t *found = r >= 0 ? nv_arena_alloc(arena, s.n * sizeof(*found) + 1) : NULL;
+    uint32_t *found = r == 0 ? nv_arena_alloc(arena, s.n * sizeof(*found) + 1) : NULL;
     if (found && s.n)
         memcpy(found, s.at, s.n * sizeof(*found));
     nv_cache_give_back(block->cache, scratch);
@@ -305,7 +300,7 @@ int nv_block_select(struct nv_block *block, const struct nv_matcher *matchers, s
         return r < 0 ? r : -ENOMEM;
     *ret = found;
     *ret_n = s.n;
-    return r;
+    return 0;
 }
 
 int nv_block_labels(struct nv_block *block, uint32_t series, struct nv_arena *arena,
@@ -391,23 +386,19 @@ static int end_texts(struct texts *texts, int r, struct nv_str **ret, size_t *re
         memcpy(copy, at, texts->n * sizeof(*copy));
     *ret = copy;
     *ret_n = texts->n;
-    return r;
+    return 0;
 }
 
 /* Names, or the values of a name (p NULL: names), from the pages of labels. */
 static int from_pages(struct nv_block *block, struct nv_str name, struct texts *texts)
 {
-    int outcome = 0;
-
     for (size_t i = 0; i < block->footer.n_pages; i++) {
         NV_AUTO(nv_cached) *held = NULL;
         int r = nv_block_label_page(block, i, &held);
         if (lost(r))
-            outcome = NV_BLOCK_DAMAGED;
-        if (r < 0 && !lost(r))
-            return r;
-        if (r < 0)
             continue;
+        if (r < 0)
+            return r;
         const struct nv_label_page *page = held->object;
         uint32_t number = name.p ? find_name(page, name) : ABSENT;
         const struct nv_str *at = name.p ? NULL : page->names;
@@ -421,7 +412,7 @@ static int from_pages(struct nv_block *block, struct nv_str name, struct texts *
         if (r < 0)
             return r;
     }
-    return outcome;
+    return 0;
 }
 
 static int add_value_text(const struct nv_posting *posting, void *user)
@@ -450,10 +441,7 @@ static int names_or_values(struct nv_block *block, struct nv_str name, struct te
         return from_pages(block, name, texts);
     int r =
         name.p ? for_values(block, name, add_value_text, texts) : names_from_values(block, texts);
-    if (!lost(r))
-        return r;
-    r = from_pages(block, name, texts);
-    return r < 0 ? r : NV_BLOCK_DAMAGED;
+    return lost(r) ? from_pages(block, name, texts) : r;
 }
 
 int nv_block_label_names(struct nv_block *block, struct nv_arena *arena, struct nv_str **ret,

@@ -111,9 +111,9 @@ static void read_all(struct nv_block *block, bool must)
         nv_assert(r == 0 || !must);
     }
     int r = nv_block_select(block, NULL, 0, &arena, &found, &n);
-    nv_assert(r >= 0 && n <= nv_block_info(block)->n_series);
+    nv_assert(r == 0 && n <= nv_block_info(block)->n_series);
     r = nv_block_label_names(block, &arena, &texts, &n);
-    nv_assert(r >= 0);
+    nv_assert(r == 0);
     nv_samples_done(&samples);
     nv_arena_done(&arena);
 }

@@ -94,6 +94,7 @@ static void add(struct names *names, const char *text, struct file *file)
 
 static void drop(struct names *names, struct name *name)
 {
+    nv_assert(name);
     free(name->text);
     file_unref(name->file);
     *name = names->at[--names->n];
