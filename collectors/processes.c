@@ -81,7 +81,7 @@ static int read_stat(int dir, const char *number, struct stat_line *ret)
     char path[64], text[STAT_MAX];
 
     nv_path(path, "%s/stat", number);
-    int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     ssize_t n = read(fd, text, sizeof(text));
