@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "agent/agent.h"
 #include "agent/version.h"
@@ -46,10 +47,38 @@ static void print_commands(void)
         printf("  %-26s  %s\n", commands[i].name, commands[i].summary);
 }
 
+/* A path that was given must be there: without it most collectors would fail, each by itself and for ever. */
+static int check_paths(struct nv_options *options)
+{
+    static const struct {
+        const char *flag;
+        int number;
+    } paths[] = {
+        {"path.procfs", NV_OPTION_PROCFS},
+        {"path.sysfs",  NV_OPTION_SYSFS }
+    };
+
+    for (size_t i = 0; i < NV_LEN(paths); i++) {
+        const struct nv_flag_value *value = &options->general[paths[i].number];
+        struct stat st;
+        int r = !value->given || !value->text.n ? 0 : stat(value->text.p, &st) < 0 ? -errno : 0;
+        if (r == 0 && value->given && value->text.n && !S_ISDIR(st.st_mode))
+            r = -ENOTDIR;
+        if (r == 0)
+            continue;
+        snprintf(options->error, sizeof(options->error), "flag '--%s' cannot be '%.*s': %s",
+                 paths[i].flag, NV_ARGS(value->text), strerror(-r));
+        return r;
+    }
+    return 0;
+}
+
 int nv_cli_options(const struct nv_cli *cli, struct nv_options *options, int *ret_status)
 {
     int r = nv_options_parse(options, cli->builtins, cli->argc, cli->argv);
 
+    if (r == 0)
+        r = check_paths(options);
     if (r == 0)
         return 0;
     if (r < 0) {

@@ -52,6 +52,8 @@ START_TEST(a_wrong_flag_ends_with_1_before_anything_starts)
     ck_assert_int_eq(RUN("agent", "--log.level=none"), 1);
     ck_assert_int_eq(RUN("collect", "collect"), 1);
     ck_assert_int_eq(RUN("@/no/such/file"), 1);
+    ck_assert_int_eq(RUN("collect", "--path.procfs=/no/such/folder"), 1);
+    ck_assert_int_eq(RUN("collect", "--path.sysfs=/dev/null"), 1);
 }
 END_TEST
 
