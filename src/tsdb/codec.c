@@ -17,6 +17,7 @@
  *
  * u64 is little-endian. Nothing follows the last part.
  */
+#include "tsdb/codec_base.h"
 #include "tsdb/codec_operation.h"
 
 enum kind {
@@ -31,7 +32,7 @@ enum kind {
     SAME = 128,
     SUM = 192
 };
-enum { ODD_PER_ROWS = 32, WORTH_A_BASE = 8, COLUMN_MAX = NV_CODEC_ROWS_MAX * 64 };
+enum { ODD_PER_ROWS = 32, COLUMN_MAX = NV_CODEC_ROWS_MAX * 64 };
 
 struct nv_codec *nv_codec_new(void)
 {
@@ -102,11 +103,6 @@ int nv_codec_room(struct nv_codec *codec, size_t n)
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-static bool same_bits(const double *a, const double *b, size_t n)
-{
-    return memcmp(a, b, n * sizeof(*a)) == 0;
-}
-
 static void put_operation(struct nv_buf *out, unsigned kind, struct nv_made operation)
 {
     nv_put_byte(out, kind + operation.number);
@@ -127,35 +123,25 @@ static void put_constant(struct nv_codec *codec, double value, struct nv_buf *ou
     }
 }
 
-/* Whether every value is base * c or base / c. NaN is left out: its payload is the machine's. */
-static bool is_multiple(const double *values, size_t n, const double *base, enum kind kind,
-                        double c)
-{
-    for (size_t i = 0; i < n; i++) {
-        double made = kind == TIMES ? base[i] * c : base[i] / c;
-        if (made != made || nv_bits_of(made) != nv_bits_of(values[i]))
-            return false;
-    }
-    return true;
-}
-
 static bool put_multiple(const double *values, size_t n, const double *base, struct nv_buf *out)
 {
-    if (same_bits(values, base, n)) {
+    double c;
+
+    switch (nv_multiple_find(values, n, base, &c)) {
+    case NV_EQUAL:
         nv_put_byte(out, COPY);
         return true;
+    case NV_TIMES_BASE:
+        nv_put_byte(out, TIMES);
+        break;
+    case NV_BASE_OVER:
+        nv_put_byte(out, OVER);
+        break;
+    case NV_NO_MULTIPLE:
+    default:
+        return false;
     }
-    size_t i = 0;
-    while (i < n && (base[i] == 0 || values[i] == 0))
-        i++;
-    if (i == n)
-        return false;
-    double times = values[i] / base[i], over = base[i] / values[i];
-    enum kind kind = is_multiple(values, n, base, TIMES, times) ? TIMES : OVER;
-    if (kind == OVER && !is_multiple(values, n, base, OVER, over))
-        return false;
-    nv_put_byte(out, kind);
-    nv_put_u64(out, nv_bits_of(kind == TIMES ? times : over));
+    nv_put_u64(out, nv_bits_of(c));
     return true;
 }
 
@@ -255,15 +241,10 @@ static bool choose_sum(struct nv_codec *codec, enum nv_codec_effort effort, cons
     nv_buf_reset(&codec->other);
     put_operation(&codec->other, SUM, operation);
     nv_integers_put(codec, effort, codec->ints, n, &codec->other);
-    if (codec->other.failed || codec->other.n >= codec->text.n - codec->text.n / WORTH_A_BASE)
+    if (codec->other.failed || codec->other.n >= codec->text.n - codec->text.n / NV_WORTH_A_BASE)
         return false;
     keep_smaller(codec);
     return true;
-}
-
-static bool is_constant(const double *values, size_t n)
-{
-    return same_bits(values, values + 1, n - 1);
 }
 
 int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
@@ -275,7 +256,7 @@ int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const d
     int r = nv_codec_room(codec, n);
     if (r < 0)
         return r;
-    if (is_constant(values, n)) {
+    if (nv_is_constant(values, n)) {
         put_constant(codec, values[0], out);
         return out->failed;
     }
@@ -291,77 +272,6 @@ int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const d
         *ret_used_base = true;
     nv_buf_add(out, codec->text.p, codec->text.n);
     return out->failed;
-}
-
-/* ---- bases ---------------------------------------------------------------------------------- */
-
-enum { WINDOWS = 4, WINDOW = 64, LOOKED_AT = WINDOWS * WINDOW };
-
-/* Some rows of a column, in stretches, so that their steps can be seen. Returns how many. */
-static size_t look(const double *values, size_t n, double some[LOOKED_AT])
-{
-    if (n <= LOOKED_AT) {
-        memcpy(some, values, n * sizeof(*some));
-        return n;
-    }
-    for (size_t i = 0; i < WINDOWS; i++)
-        memcpy(some + i * WINDOW, values + (n - WINDOW) / (WINDOWS - 1) * i,
-               WINDOW * sizeof(*some));
-    return LOOKED_AT;
-}
-
-/* About the bits of a column's steps, as far as the column is not the base's sum with something. */
-static unsigned steps_width(const int64_t *x, const int64_t *base, size_t n)
-{
-    int64_t last = 0, step_before = 0;
-    unsigned bits = 0, bits_of_second = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        int64_t y = base ? nv_minus(x[i], base[i]) : x[i], step = nv_minus(y, last);
-        if (i % WINDOW)
-            bits += nv_width(nv_zigzag(step));
-        if (i % WINDOW > 1)
-            bits_of_second += nv_width(nv_zigzag(nv_minus(step, step_before)));
-        last = y;
-        step_before = step;
-    }
-    return bits < bits_of_second ? bits : bits_of_second;
-}
-
-static bool looks_multiple(const double *values, const double *base, size_t n)
-{
-    struct nv_buf none = NV_BUF(0);
-
-    return put_multiple(values, n, base, &none);
-}
-
-int nv_codec_choose_base(struct nv_codec *codec, const double *values, size_t n,
-                         const double *const *bases, size_t n_bases)
-{
-    double some[LOOKED_AT], other[LOOKED_AT];
-    struct nv_made operation;
-    int best = -1;
-
-    if (n_bases == 0 || n < 2 || is_constant(values, n) || nv_codec_room(codec, n) < 0)
-        return -1;
-    size_t many = look(values, n, some);
-    bool integers = nv_operation_find(codec, some, many, 0, &operation) == 0;
-    unsigned least = integers ? steps_width(codec->ints, NULL, many) : 0;
-    least -= least / WORTH_A_BASE;
-    for (size_t i = n_bases; i-- > 0;) {
-        look(bases[i], n, other);
-        if (looks_multiple(some, other, many))
-            return (int)i;
-        if (!integers)
-            continue;
-        nv_operation_near(operation, other, codec->near, many);
-        unsigned width = steps_width(codec->ints, codec->near, many);
-        if (width < least) {
-            least = width;
-            best = (int)i;
-        }
-    }
-    return best;
 }
 
 /* ---- decoding ------------------------------------------------------------------------------- */

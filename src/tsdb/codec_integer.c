@@ -58,14 +58,20 @@ static void differences(const int64_t *x, size_t n, uint64_t factor, int64_t *r)
         r[i - 1] /= (int64_t)factor;
 }
 
+/* What divides evenly once the offset is taken off; which by itself might leave the range. */
+static int64_t floor_of(int64_t x, uint64_t factor)
+{
+    int64_t quotient = x / (int64_t)factor;
+
+    return quotient - (x % (int64_t)factor < 0);
+}
+
 /* Of x, or of its n - 1 differences d: residuals into r. Returns how many. */
 static size_t predict(const int64_t *x, const int64_t *d, size_t n, struct plan plan, int64_t *r)
 {
     if (plan.order == 0) {
         for (size_t i = 0; i < n; i++)
-            r[i] = nv_minus(x[i], plan.offset);
-        for (size_t i = 0; plan.factor > 1 && i < n; i++)
-            r[i] /= (int64_t)plan.factor;
+            r[i] = plan.factor > 1 ? floor_of(x[i], plan.factor) : x[i];
         return n;
     }
     if (plan.order == 1) {

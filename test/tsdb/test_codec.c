@@ -189,6 +189,14 @@ static double regular(double *x, size_t i)
     return 1.7e9 + 15 * (double)i;
 }
 
+/* As bits, near the least integer there is, and all a multiple of 1000 and the same. */
+static double least_bits(double *x, size_t i)
+{
+    (void)x;
+    (void)i;
+    return of_bits(UINT64_MAX - 1 - 1000 * below(1000));
+}
+
 static double whole_but_few(double *x, size_t i)
 {
     (void)x;
@@ -222,6 +230,7 @@ static const kind kinds[] = {
     extremes,
     regular,
     whole_but_few,
+    least_bits,
 };
 
 static void make(kind each, double *values, size_t n)

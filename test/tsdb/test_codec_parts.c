@@ -73,6 +73,9 @@ START_TEST(gaps_and_jitter_come_back)
         times[i] = at += 1000 + (int64_t)below(10) + (below(50) ? 0 : (int64_t)below(1 << 30));
     ck_assert_uint_le(times_cost(times, ROWS, NV_CODEC_SMALL), ROWS);
     times_cost(times, ROWS, NV_CODEC_FAST);
+    for (size_t i = 0; i < ROWS; i++)
+        times[i] = INT64_MIN + 1 + 1000 * (int64_t)(i * i);
+    times_cost(times, ROWS, NV_CODEC_SMALL);
     times[0] = INT64_MIN;
     times[ROWS - 1] = INT64_MAX;
     times_cost(times, ROWS, NV_CODEC_SMALL);
