@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
@@ -45,7 +46,7 @@ struct nv_files {
     struct nv_absent *absent;
     uint64_t pass, swept;
     struct kept kept[NV_GATHER_KEPT_MAX];
-    size_t n_kept;
+    size_t n_kept, n_kept_max;
     uint16_t slots[SLOTS]; /* into kept, by hash */
 };
 
@@ -62,6 +63,17 @@ static void open_root(struct root *root, const char *name, const char *path)
                  (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
 }
 
+/* How many descriptors may be kept: half of those the process may have, since connections and passing reads need
+ * some too. */
+static size_t kept_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 > NV_GATHER_KEPT_MAX)
+        return NV_GATHER_KEPT_MAX;
+    return limit.rlim_cur / 2;
+}
+
 struct nv_files *nv_files_new(const struct nv_gather_options *options)
 {
     struct nv_files *files = calloc(1, sizeof(*files));
@@ -69,6 +81,7 @@ struct nv_files *nv_files_new(const struct nv_gather_options *options)
     if (!files)
         return NULL;
     files->absent = nv_must(nv_absent_new());
+    files->n_kept_max = kept_max();
     pthread_mutex_init(&files->lock, NULL);
     memset(files->slots, 0xff, sizeof(files->slots));
     open_root(&files->roots[PROC], "proc", options->procfs);
@@ -203,9 +216,9 @@ static void sweep_kept(struct nv_files *files)
 /* Takes over `fd` as the path's. False where the table is full; then the caller keeps it. */
 static bool keep(struct nv_files *files, const char *path, uint64_t hash, int fd, bool pinned)
 {
-    if (files->n_kept == NV_GATHER_KEPT_MAX)
+    if (files->n_kept >= files->n_kept_max)
         sweep_kept(files);
-    if (files->n_kept == NV_GATHER_KEPT_MAX || find_kept(files, path, hash))
+    if (files->n_kept >= files->n_kept_max || find_kept(files, path, hash))
         return false;
     char *copy = strdup(path);
     if (!copy)
