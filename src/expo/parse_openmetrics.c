@@ -94,7 +94,7 @@ static int refill(struct nv_openmetrics_in *in)
     if (in->end == in->room) {
         if (in->room > NV_OPENMETRICS_LINE_MAX)
             return fail(in, "longer than %d bytes", NV_OPENMETRICS_LINE_MAX);
-        size_t room = in->room ? in->room * 2 : FIRST_ROOM;
+        size_t room = in->room * 2;
         char *grown = realloc(in->p, room);
         if (!grown)
             return -ENOMEM;
@@ -558,6 +558,12 @@ struct nv_openmetrics_in *nv_openmetrics_in_new(nv_openmetrics_fill fill, void *
 
     if (!in)
         return NULL;
+    in->p = malloc(FIRST_ROOM);
+    if (!in->p) {
+        free(in);
+        return NULL;
+    }
+    in->room = FIRST_ROOM;
     in->fill = fill;
     in->user = user;
     in->series = NV_BUF(NV_OPENMETRICS_LINE_MAX + 1);
