@@ -32,75 +32,6 @@ enum kind {
     SAME = 128,
     SUM = 192
 };
-enum { ODD_PER_ROWS = 32, COLUMN_MAX = NV_CODEC_ROWS_MAX * 64 };
-
-struct nv_codec *nv_codec_new(void)
-{
-    struct nv_codec *codec = calloc(1, sizeof(*codec));
-
-    if (!codec)
-        return NULL;
-    codec->text = NV_BUF(COLUMN_MAX);
-    codec->other = NV_BUF(COLUMN_MAX);
-    codec->words = NV_BUF(COLUMN_MAX);
-    return codec;
-}
-
-static void free_arrays(struct nv_codec *codec)
-{
-    free(codec->ints);
-    free(codec->near);
-    free(codec->residuals);
-    free(codec->trial);
-    free(codec->runs);
-    free(codec->shares);
-    free(codec->doubles);
-    free(codec->odd);
-    codec->ints = codec->near = codec->residuals = codec->trial = codec->runs = NULL;
-    codec->shares = NULL;
-    codec->doubles = NULL;
-    codec->odd = NULL;
-    codec->room = 0;
-}
-
-void nv_codec_free(struct nv_codec *codec)
-{
-    if (!codec)
-        return;
-    free_arrays(codec);
-    nv_buf_done(&codec->text);
-    nv_buf_done(&codec->other);
-    nv_buf_done(&codec->words);
-    free(codec);
-}
-
-/* Not zeroed: what a column does not use stays untouched, and out of memory. */
-int nv_codec_room(struct nv_codec *codec, size_t n)
-{
-    size_t room = 256;
-
-    if (n <= codec->room)
-        return 0;
-    while (room < n)
-        room *= 2;
-    free_arrays(codec);
-    codec->ints = malloc(room * sizeof(*codec->ints));
-    codec->near = malloc(room * sizeof(*codec->near));
-    codec->residuals = malloc(room * sizeof(*codec->residuals));
-    codec->trial = malloc(room * sizeof(*codec->trial));
-    codec->runs = malloc(room * sizeof(*codec->runs));
-    codec->shares = malloc(room * 2 * sizeof(*codec->shares));
-    codec->doubles = malloc(room * sizeof(*codec->doubles));
-    codec->odd = malloc((room / ODD_PER_ROWS + 2) * sizeof(*codec->odd));
-    if (!codec->ints || !codec->near || !codec->residuals || !codec->trial || !codec->runs ||
-        !codec->shares || !codec->doubles || !codec->odd) {
-        free_arrays(codec);
-        return -ENOMEM;
-    }
-    codec->room = room;
-    return 0;
-}
-
 /* ---- encoding ------------------------------------------------------------------------------- */
 
 static void put_operation(struct nv_buf *out, unsigned kind, struct nv_made operation)
@@ -160,7 +91,7 @@ static void put_odd(const struct nv_odd *odd, size_t n_odd, struct nv_buf *out)
 static bool put_integers(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
                          size_t n, struct nv_made *ret_operation, struct nv_buf *out)
 {
-    int n_odd = nv_operation_find(codec, values, n, n / ODD_PER_ROWS + 1, ret_operation);
+    int n_odd = nv_operation_find(codec, values, n, n / NV_ODD_PER_ROWS + 1, ret_operation);
 
     if (n_odd < 0)
         return false;
@@ -245,33 +176,6 @@ static bool choose_sum(struct nv_codec *codec, enum nv_codec_effort effort, cons
         return false;
     keep_smaller(codec);
     return true;
-}
-
-int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
-                    size_t n, const double *base, bool *ret_used_base, struct nv_buf *out)
-{
-    nv_assert(n >= 1 && n <= NV_CODEC_ROWS_MAX);
-    if (ret_used_base)
-        *ret_used_base = false;
-    int r = nv_codec_room(codec, n);
-    if (r < 0)
-        return r;
-    if (nv_is_constant(values, n)) {
-        put_constant(codec, values[0], out);
-        return out->failed;
-    }
-    nv_assert(!base || ret_used_base);
-    if (base && put_multiple(values, n, base, out)) {
-        *ret_used_base = true;
-        return out->failed;
-    }
-    r = choose(codec, effort, values, n);
-    if (r < 0)
-        return r;
-    if (base && effort == NV_CODEC_SMALL && choose_sum(codec, effort, values, n, base))
-        *ret_used_base = true;
-    nv_buf_add(out, codec->text.p, codec->text.n);
-    return out->failed;
 }
 
 /* ---- decoding ------------------------------------------------------------------------------- */
@@ -464,6 +368,63 @@ int nv_codec_decode(struct nv_codec *codec, struct nv_str column, const double *
     if (r == 0)
         r = get_column(codec, &column, base, values, n);
     return r == 0 && column.n ? -EBADMSG : r;
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+/*
+ * What is written is read again, for nobody else will have the values to compare it with: a column that does not come
+ * back is a fault in these files, and goes as it is.
+ */
+static int verify(struct nv_codec *codec, const double *values, size_t n, const double *base,
+                  bool *used_base)
+{
+    double *back = (double *)codec->trial; /* which decoding leaves alone */
+
+    int r = nv_codec_decode(codec, nv_buf_view(&codec->text), base, back, n);
+    if (r == 0 && memcmp(back, values, n * sizeof(*back)) == 0)
+        return 0;
+    codec->faults++;
+    *used_base = false;
+    nv_buf_reset(&codec->text);
+    put_raw(values, n, &codec->text);
+    return codec->text.failed;
+}
+
+int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                    size_t n, const double *base, bool *ret_used_base, struct nv_buf *out)
+{
+    nv_assert(n >= 1 && n <= NV_CODEC_ROWS_MAX);
+    bool unused;
+    if (!ret_used_base)
+        ret_used_base = &unused;
+    *ret_used_base = false;
+    int r = nv_codec_room(codec, n);
+    if (r < 0)
+        return r;
+    if (nv_is_constant(values, n)) {
+        put_constant(codec, values[0], out);
+        return out->failed;
+    }
+    if (base && put_multiple(values, n, base, out)) {
+        *ret_used_base = true;
+        return out->failed;
+    }
+    r = choose(codec, effort, values, n);
+    if (r < 0)
+        return r;
+    if (base && effort == NV_CODEC_SMALL && choose_sum(codec, effort, values, n, base))
+        *ret_used_base = true;
+    r = verify(codec, values, n, *ret_used_base ? base : NULL, ret_used_base);
+    if (r < 0)
+        return r;
+    nv_buf_add(out, codec->text.p, codec->text.n);
+    return out->failed;
+}
+
+unsigned nv_codec_faults(const struct nv_codec *codec)
+{
+    return codec->faults;
 }
 
 const char *nv_codec_name(struct nv_str column)

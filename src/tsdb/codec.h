@@ -32,6 +32,9 @@ NV_MUST_USE int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort eff
                                 const double *values, size_t n, const double *base,
                                 bool *ret_used_base, struct nv_buf *out);
 
+/* How many columns did not decode to what they were: none ever should. Such a one is kept as plain bytes. */
+unsigned nv_codec_faults(const struct nv_codec *codec);
+
 /*
  * Which of some columns of n values is most worth trying as the base of another: its number, or -1. Equal ones,
  * multiples, and those whose steps are alike. Looks at a few hundred rows, so it costs little beside encoding;

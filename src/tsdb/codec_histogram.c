@@ -19,7 +19,6 @@ enum {
     IS_FLOAT = 4,
     SCALARS = 3, /* count, zero count, sum */
     PARTS_MAX = 1 << 14,
-    COLUMN_MAX = NV_CODEC_ROWS_MAX * 64,
 };
 
 /* Buckets, or PARTS_MAX + 1 where there are too many. */
@@ -105,7 +104,7 @@ static int put_run(struct nv_codec *codec, enum nv_codec_effort effort,
         return 0;
     }
     put_layout(h[0], out);
-    NV_AUTO_BUF column = NV_BUF(COLUMN_MAX);
+    NV_AUTO_BUF column = NV_BUF(NV_COLUMN_MAX);
     for (uint32_t at = 0; at < SCALARS + h[0]->n_positive + h[0]->n_negative; at++) {
         for (size_t i = 0; i < n; i++)
             codec->doubles[i] = part(h[i], at);

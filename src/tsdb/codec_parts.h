@@ -18,6 +18,11 @@
 #include "base/assert.h"
 #include "tsdb/codec.h"
 
+enum {
+    NV_ODD_PER_ROWS = 32, /* one row in so many, and one more, may be an exception */
+    NV_COLUMN_MAX = NV_CODEC_ROWS_MAX * 64, /* bytes; alternatives of a column stand side by side */
+};
+
 struct nv_odd { /* a value that the column's operation does not give */
     uint32_t row;
     uint64_t bits;
@@ -29,6 +34,7 @@ struct nv_codec {
     double *doubles;
     uint32_t *shares; /* two a row */
     struct nv_odd *odd;
+    unsigned faults;
     struct nv_buf text, other, words;
 };
 

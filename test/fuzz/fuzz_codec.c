@@ -19,6 +19,7 @@ static void round_trip(struct nv_codec *codec, enum nv_codec_effort effort, cons
     bool used = false;
 
     nv_assert(nv_codec_encode(codec, effort, values, n, base, &used, &column) == 0);
+    nv_assert(nv_codec_faults(codec) == 0);
     nv_assert(used == nv_codec_needs_base(nv_buf_view(&column)));
     nv_assert(nv_codec_decode(codec, nv_buf_view(&column), used ? base : NULL, back, n) == 0);
     nv_assert(memcmp(back, values, n * sizeof(*back)) == 0);

@@ -258,6 +258,7 @@ static void assert_returns(enum nv_codec_effort effort, const double *values, si
     bool used = false;
 
     ck_assert_int_eq(nv_codec_encode(codec, effort, values, n, base, &used, &column), 0);
+    ck_assert_uint_eq(nv_codec_faults(codec), 0);
     ck_assert_uint_le(column.n, 9 * n + 16);
     ck_assert_int_eq(nv_codec_needs_base(nv_buf_view(&column)), used);
     back[n] = 42;
@@ -466,6 +467,7 @@ START_TEST(a_column_of_the_most_rows_comes_back)
         ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, N), 0);
         ck_assert_int_eq(memcmp(back, values, N * sizeof(*back)), 0);
     }
+    ck_assert_uint_eq(nv_codec_faults(codec), 0);
     ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, N + 1), -EBADMSG);
     ck_assert_int_eq(nv_codec_decode(codec, nv_buf_view(&column), NULL, back, 0), -EBADMSG);
     free(values);
