@@ -11,7 +11,7 @@
 #include "tsdb/export.h"
 #include "tsdb/import.h"
 
-enum { SELECTORS_MAX = 64, IMPORT_LEVEL = 1 };
+enum { SELECTORS_MAX = 64 };
 
 /* ---- import --------------------------------------------------------------------------------- */
 
@@ -100,8 +100,7 @@ static void print_import(const struct nv_import_stats *stats)
 /* Reads everything before the first block is written, so that a text with an error leaves nothing. */
 static int import_into(struct nv_fs *fs, struct input *input, const char *name)
 {
-    const struct nv_import_options options = {
-        .fs = fs, .level = IMPORT_LEVEL, .progress = import_progress, .user = input};
+    const struct nv_import_options options = {.fs = fs, .progress = import_progress, .user = input};
     NV_AUTO(nv_import) *import = NULL;
     struct nv_import_stats stats;
 

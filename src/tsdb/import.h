@@ -37,7 +37,6 @@ struct nv_import_options {
     struct nv_fs *fs;
     size_t memory;   /* 0: NV_IMPORT_MEMORY */
     int64_t span_ms; /* 0: NV_IMPORT_SPAN_MS */
-    unsigned level;  /* of the blocks */
     void (*progress)(void *user, const struct nv_import_stats *stats);
     void *user;
 };

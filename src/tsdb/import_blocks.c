@@ -7,12 +7,16 @@
 
 enum { PIECE = 8192 /* samples looked at at once */, TOO_LONG = 1 };
 
+/* Longest spans of the first classes of merge.c, so that short imports are merged, and whole days are not again. */
+static const int64_t classes_ms[] = {3600000, 6 * 3600000};
+
 struct spans {
     struct nv_import *import;
     uint32_t *order; /* series by labels */
     struct nv_import_part *parts;
     size_t n_parts;
-    int64_t to_ms; /* end of the span, included */
+    int64_t to_ms;             /* end of the span, included */
+    int64_t first_ms, last_ms; /* of the samples in it */
     struct nv_import_sample *piece;
     int64_t *times;
     double *values;
@@ -54,6 +58,8 @@ static int measure(struct spans *s, uint32_t number)
         if (k)
             part.hash = nv_hash(s->times, k * sizeof(*s->times), part.hash);
         part.n += (uint32_t)k;
+        if (k && s->times[k - 1] > s->last_ms)
+            s->last_ms = s->times[k - 1];
         left -= k;
         inside = k == n;
         if (part.n > NV_BLOCK_ROWS_MAX)
@@ -82,6 +88,7 @@ static int find_span(struct spans *s)
         return 1;
     for (; r == TOO_LONG; span_ms = span_ms > 1 ? span_ms / 2 : 1) {
         s->to_ms = span_end(first_ms, span_ms);
+        s->first_ms = s->last_ms = first_ms;
         s->n_parts = 0;
         r = 0;
         for (size_t i = 0; i < import->n_series && r == 0; i++) {
@@ -186,6 +193,16 @@ static int advance(struct spans *s)
     return 0;
 }
 
+static unsigned level_of(const struct spans *s)
+{
+    uint64_t length_ms = (uint64_t)s->last_ms - (uint64_t)s->first_ms;
+    unsigned level = 0;
+
+    while (level < NV_LEN(classes_ms) && length_ms >= (uint64_t)classes_ms[level])
+        level++;
+    return level;
+}
+
 static int write_span(struct spans *s)
 {
     NV_AUTO(nv_block_writer) *writer = NULL;
@@ -200,7 +217,7 @@ static int write_span(struct spans *s)
     r = fill_block(s, &clocks, writer);
     nv_import_clocks_done(&clocks);
     if (r == 0)
-        r = nv_block_commit(writer, import->options.level, name);
+        r = nv_block_commit(writer, level_of(s), name);
     if (r < 0)
         return r;
     if (import->fs->ops->stat(import->fs, name, &stat) == 0)
