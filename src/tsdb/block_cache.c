@@ -78,7 +78,7 @@ struct nv_cached *nv_cache_get(struct nv_block_cache *cache, const uint64_t key[
 
 void nv_cache_put(struct nv_block_cache *cache, struct nv_cached *cached)
 {
-    if (!cache || cost(cached) > cache->max / 2)
+    if (!cache || cost(cached) > cache->max / 4 * 3)
         return;
     pthread_mutex_lock(&cache->mutex);
     if (!find(cache, cached->key)) {

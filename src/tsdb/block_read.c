@@ -163,6 +163,13 @@ static int decode_alone(struct series *s, struct nv_arena *histogram_memory)
     return nv_codec_decode(s->scratch->codec, s->bytes, NULL, s->values, s->n);
 }
 
+static bool same_rows(const struct series *a, const struct series *b)
+{
+    if (a->n != b->n || !a->present || !b->present)
+        return a->n == b->n;
+    return memcmp(a->present, b->present, nv_words(a->n_times) * sizeof(*a->present)) == 0;
+}
+
 /* The values of the column that another one is based on. */
 static int decode_base(const struct series *s, double **ret)
 {
@@ -176,7 +183,7 @@ static int decode_base(const struct series *s, double **ret)
         return -EBADMSG;
     r = find_rows(&base);
     if (r == 0)
-        r = base.n == s->n ? decode_alone(&base, NULL) : -EBADMSG;
+        r = same_rows(s, &base) ? decode_alone(&base, NULL) : -EBADMSG;
     *ret = base.values;
     return r;
 }

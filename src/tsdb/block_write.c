@@ -14,8 +14,6 @@
 
 enum {
     OUT_BYTES = 64 << 10,
-    BASES_MAX = 16,
-    BASES_BYTES_MAX = 1 << 20,
     COLUMN_BYTES_MAX = 64 << 20,
     INLINED_MAX = NV_BLOCK_SERIES_MAX * NV_INLINE_MAX,
 };
@@ -142,13 +140,6 @@ int nv_block_writer_new(struct nv_fs *fs, struct nv_block_writer **ret)
     return r;
 }
 
-static void forget_bases(struct nv_block_writer *w)
-{
-    for (size_t i = 0; i < w->n_bases; i++)
-        free(w->bases[i].values);
-    w->n_bases = w->bases_bytes = 0;
-}
-
 static void free_groups(struct nv_block_writer *w)
 {
     for (size_t i = 0; i < w->footer.n_groups; i++) {
@@ -166,9 +157,9 @@ void nv_block_writer_free(struct nv_block_writer *w)
         return;
     if (w->handle >= 0) {
         w->fs->ops->close(w->fs, w->handle);
-        w->failed = w->fs->ops->unlink(w->fs, w->temporary);
+        w->fs->ops->unlink(w->fs, w->temporary);
     }
-    forget_bases(w);
+    nv_writer_forget_bases(w);
     free(w->bases);
     free_groups(w);
     free(w->series);
@@ -348,111 +339,7 @@ static int keep_labels(struct nv_block_writer *w, const struct nv_label *labels,
     return 0;
 }
 
-/* ---- bases ---------------------------------------------------------------------------------- */
-
-/* The most promising of the columns that have the same rows. */
-static const struct nv_base *find_base(const struct nv_block_writer *w, uint32_t group,
-                                       uint64_t rows, const double *values, size_t n)
-{
-    const double *columns[BASES_MAX];
-    const struct nv_base *bases[BASES_MAX];
-    size_t n_bases = 0;
-
-    for (size_t i = 0; i < w->n_bases; i++) {
-        const struct nv_base *base = &w->bases[i];
-        if (base->group != group || base->rows != rows || base->n != n)
-            continue;
-        bases[n_bases] = base;
-        columns[n_bases++] = base->values;
-    }
-    int best = nv_codec_choose_base(w->codec, values, n, columns, n_bases);
-    return best < 0 ? NULL : bases[best];
-}
-
-/* Remembers a column, in the place of the oldest where there is no room. */
-static int keep_base(struct nv_block_writer *w, uint32_t group, uint64_t rows, const double *values,
-                     size_t n)
-{
-    size_t bytes = n * sizeof(*values);
-
-    if (bytes > BASES_BYTES_MAX / 4)
-        bytes = 0; /* long columns are compared with the one before only */
-    while (w->n_bases &&
-           (w->n_bases == BASES_MAX || !bytes || w->bases_bytes + bytes > BASES_BYTES_MAX)) {
-        w->bases_bytes -= w->bases[0].n * sizeof(*values);
-        free(w->bases[0].values);
-        memmove(w->bases, w->bases + 1, --w->n_bases * sizeof(*w->bases));
-    }
-    if (!w->bases)
-        w->bases = calloc(BASES_MAX, sizeof(*w->bases));
-    double *copy = malloc(n * sizeof(*copy));
-    if (!copy || !w->bases) {
-        free(copy);
-        return -ENOMEM;
-    }
-    memcpy(copy, values, n * sizeof(*copy));
-    w->bases[w->n_bases++] = (struct nv_base){(uint32_t)w->n_series, group, n, rows, copy};
-    w->bases_bytes += n * sizeof(*values);
-    return 0;
-}
-
 /* ---- columns -------------------------------------------------------------------------------- */
-
-static bool is_constant(const double *values, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        if (memcmp(&values[i], &values[0], sizeof(*values)) != 0)
-            return false;
-    return true;
-}
-
-static int encode_doubles(struct nv_block_writer *w, const double *values, size_t n, uint64_t rows,
-                          struct nv_column *column)
-{
-    const struct nv_base *base = find_base(w, column->group, rows, values, n);
-    bool used = false;
-
-    int r = nv_codec_encode(w->codec, NV_CODEC_SMALL, values, n, base ? base->values : NULL, &used,
-                            &w->column);
-    if (r < 0)
-        return r;
-    if (used) {
-        column->flags |= NV_COLUMN_BASED;
-        column->extra = base->series;
-        return 0;
-    }
-    return is_constant(values, n) ? 0 : keep_base(w, column->group, rows, values, n);
-}
-
-/* Which are histograms; the doubles between them, led by their length; the histograms. */
-static int encode_mixed(struct nv_block_writer *w, const double *values,
-                        const struct nv_histogram *const *histograms, size_t n)
-{
-    uint64_t *kinds NV_AUTO_FREE = calloc(nv_words(n), sizeof(*kinds));
-    double *doubles NV_AUTO_FREE = calloc(n, sizeof(*doubles));
-    const struct nv_histogram **kept NV_AUTO_FREE = calloc(n, sizeof(struct nv_histogram *));
-    size_t n_doubles = 0, n_kept = 0;
-    bool used;
-
-    if (!kinds || !doubles || !kept)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        if (histograms[i]) {
-            nv_bit_set(kinds, i);
-            kept[n_kept++] = histograms[i];
-        } else {
-            doubles[n_doubles++] = values[i];
-        }
-    }
-    int r = nv_codec_encode_set(kinds, n, &w->column);
-    nv_buf_reset(&w->doubles);
-    if (r == 0 && n_doubles)
-        r = nv_codec_encode(w->codec, NV_CODEC_SMALL, doubles, n_doubles, NULL, &used, &w->doubles);
-    if (r < 0 || w->doubles.failed)
-        return r < 0 ? r : w->doubles.failed;
-    nv_put_sized(&w->column, nv_buf_view(&w->doubles));
-    return nv_codec_encode_histograms(w->codec, NV_CODEC_SMALL, kept, n_kept, &w->column);
-}
 
 /* Puts the column down, in the page or the file, and remembers the series. */
 static int add_series(struct nv_block_writer *w, const struct nv_label *labels, size_t n_labels,
@@ -496,6 +383,14 @@ static bool has_histograms(const struct nv_histogram *const *histograms, size_t 
     return false;
 }
 
+static bool within(const uint64_t *some, const uint64_t *all, size_t n)
+{
+    for (size_t i = 0; i < n / 64; i++)
+        if (some[i] & ~all[i])
+            return false;
+    return !(n % 64) || !(some[n / 64] & ~all[n / 64] & nv_last_word(n));
+}
+
 int nv_block_add_series(struct nv_block_writer *w, uint32_t group, uint32_t section,
                         const struct nv_label *labels, size_t n_labels, const uint64_t *present,
                         const double *values, const struct nv_histogram *const *histograms)
@@ -510,6 +405,8 @@ int nv_block_add_series(struct nv_block_writer *w, uint32_t group, uint32_t sect
         return w->failed;
     if (w->n_series == NV_BLOCK_SERIES_MAX)
         return -EFBIG;
+    if (present && observed && !within(present, observed, n_rows))
+        return -EINVAL;
     uint64_t rows = 1; /* stands for all */
     size_t n = n_rows;
     if (present) {
@@ -532,30 +429,11 @@ int nv_block_add_series(struct nv_block_writer *w, uint32_t group, uint32_t sect
     }
     if (r == 0 && has_histograms(histograms, n)) {
         column.flags |= NV_COLUMN_HISTOGRAMS;
-        r = encode_mixed(w, values, histograms, n);
+        r = nv_writer_encode_mixed(w, values, histograms, n);
     } else if (r == 0) {
-        r = encode_doubles(w, values, n, rows, &column);
+        r = nv_writer_encode_doubles(w, values, n, rows, &column);
     }
     return r < 0 ? r : add_series(w, labels, n_labels, &column, n);
-}
-
-/* Starts go as doubles, which hold every millisecond of the next 285,000 years. */
-static int encode_starts(struct nv_block_writer *w, const int64_t *starts, size_t n)
-{
-    double *exact NV_AUTO_FREE = calloc(n, sizeof(*exact));
-    bool used;
-
-    if (!exact)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        if (starts[i] > INT64_C(1) << 53 || starts[i] < -(INT64_C(1) << 53))
-            return -ERANGE;
-        exact[i] = (double)starts[i];
-    }
-    nv_buf_reset(&w->doubles);
-    int r = nv_codec_encode(w->codec, NV_CODEC_SMALL, exact, n, NULL, &used, &w->doubles);
-    nv_put_sized(&w->column, nv_buf_view(&w->doubles));
-    return r < 0 ? r : w->doubles.failed;
 }
 
 int nv_block_add_sparse(struct nv_block_writer *w, const struct nv_label *labels, size_t n_labels,
@@ -582,11 +460,11 @@ int nv_block_add_sparse(struct nv_block_writer *w, const struct nv_label *labels
     nv_put_sized(&w->column, nv_buf_view(&w->doubles));
     if (samples->starts) {
         column.flags |= NV_COLUMN_STARTS;
-        r = encode_starts(w, samples->starts, n);
+        r = nv_writer_encode_starts(w, samples->starts, n);
     }
     if (r == 0 && has_histograms(samples->histograms, n)) {
         column.flags |= NV_COLUMN_HISTOGRAMS;
-        r = encode_mixed(w, samples->values, samples->histograms, n);
+        r = nv_writer_encode_mixed(w, samples->values, samples->histograms, n);
     } else if (r == 0) {
         r = nv_codec_encode(w->codec, NV_CODEC_SMALL, samples->values, n, NULL, &used, &w->column);
     }

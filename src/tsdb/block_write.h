@@ -1,5 +1,5 @@
 /*
- * block_write.h - a block that is being written: what block_write.c collects and block_commit.c completes.
+ * block_write.h - a block that is being written: what block_write.c collects, block_encode.c encodes and block_commit.c completes.
  */
 #ifndef NV_TSDB_BLOCK_WRITE_H
 #define NV_TSDB_BLOCK_WRITE_H
@@ -51,7 +51,15 @@ struct nv_block_writer {
     size_t n_bases, bases_bytes;
 };
 
-/* For block_commit.c. */
+/* Of block_encode.c: each appends to w->column. `rows` stands for the set of rows the values are at. */
+NV_MUST_USE int nv_writer_encode_doubles(struct nv_block_writer *w, const double *values, size_t n,
+                                         uint64_t rows, struct nv_column *column);
+NV_MUST_USE int nv_writer_encode_mixed(struct nv_block_writer *w, const double *values,
+                                       const struct nv_histogram *const *histograms, size_t n);
+NV_MUST_USE int nv_writer_encode_starts(struct nv_block_writer *w, const int64_t *starts, size_t n);
+void nv_writer_forget_bases(struct nv_block_writer *w);
+
+/* Of block_write.c. */
 NV_MUST_USE int nv_writer_put_packed(struct nv_block_writer *w, const struct nv_buf *raw,
                                      struct nv_part *ret);
 NV_MUST_USE int nv_writer_put_footer(struct nv_block_writer *w);

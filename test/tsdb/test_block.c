@@ -117,6 +117,10 @@ START_TEST(what_no_block_may_hold_is_refused)
     int group = nv_block_add_group(writer, times, 3, NULL, 1);
     ck_assert_int_eq(group, 0);
     ck_assert_int_eq(nv_block_add_series(writer, 0, 0, unsorted, 2, NULL, values, NULL), -EINVAL);
+    uint64_t two = 3, three = 7;
+    const uint64_t *observed[1] = {&two};
+    ck_assert_int_eq(nv_block_add_group(writer, times, 3, observed, 1), 1);
+    ck_assert_int_eq(nv_block_add_series(writer, 1, 0, unsorted, 1, &three, values, NULL), -EINVAL);
     ck_assert_int_eq(add_small(writer, group, "a", 1), 0);
     ck_assert_int_eq(add_small(writer, group, "a", 1), 0);
     ck_assert_int_eq(nv_block_commit(writer, 1, name), -EEXIST);
@@ -459,6 +463,36 @@ START_TEST(a_small_cache_serves_many_readers)
 }
 END_TEST
 
+static void *delete_again_and_again(void *user)
+{
+    const struct shared *shared = user;
+    uint32_t seven = 7;
+
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_eq(nv_block_delete(shared->block, &seven, 1, i, i), 0);
+    return NULL;
+}
+
+START_TEST(readers_go_on_while_something_is_deleted)
+{
+    NV_AUTO(nv_fs) *fs = nv_memory_fs_new();
+    static struct model m;
+    char name[NV_BLOCK_NAME_MAX];
+    pthread_t threads[3];
+    struct shared shared = {.m = &m};
+
+    make_model(&m, 78);
+    write_model(fs, &m, name);
+    shared.block = open_block(fs, name);
+    for (size_t i = 0; i < NV_LEN(threads); i++)
+        ck_assert_int_eq(
+            pthread_create(&threads[i], NULL, i ? read_all : delete_again_and_again, &shared), 0);
+    for (size_t i = 0; i < NV_LEN(threads); i++)
+        pthread_join(threads[i], NULL);
+    nv_block_unref(shared.block);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("block");
@@ -475,6 +509,7 @@ int main(void)
     tcase_add_test(tcase, what_is_taken_out_makes_the_same_block_again);
     tcase_add_test(tcase, what_is_deleted_stays_deleted);
     tcase_add_test(tcase, a_small_cache_serves_many_readers);
+    tcase_add_test(tcase, readers_go_on_while_something_is_deleted);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
