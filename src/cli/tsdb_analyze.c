@@ -290,8 +290,10 @@ static int analyze(struct nv_block *const *blocks, size_t n, int64_t limit)
         if (r < 0)
             nv_tsdb_fail("cannot read %s: %s", info->name, strerror(-r));
     }
-    if (r == 0)
+    if (r == 0 && n)
         print_all(&a, n, limit);
+    else if (r == 0)
+        puts("No blocks; what the log has is not analyzed.");
     entries_done(&a.families);
     entries_done(&a.codecs);
     entries_done(&a.labels);

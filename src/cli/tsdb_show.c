@@ -45,10 +45,11 @@ static void print_list(struct nv_block *const *blocks, size_t n, const struct nv
                                           ">LEVEL",    ">SERIES",    ">SAMPLES", ">SIZE",
                                           ">B/SAMPLE", NULL};
     struct sum sum = {.from_ms = INT64_MAX, .to_ms = INT64_MIN};
-    char span[NV_TSDB_TEXT_MAX] = "none", samples[NV_TSDB_TEXT_MAX], size[NV_TSDB_TEXT_MAX],
-         ratio[NV_TSDB_TEXT_MAX], log[NV_TSDB_TEXT_MAX];
+    char span[NV_TSDB_TEXT_MAX], samples[NV_TSDB_TEXT_MAX], size[NV_TSDB_TEXT_MAX],
+        ratio[NV_TSDB_TEXT_MAX], log[NV_TSDB_TEXT_MAX];
     struct nv_tsdb_table table;
 
+    nv_tsdb_size(log, stats->log_bytes);
     nv_tsdb_table_init(&table, headers);
     for (size_t i = 0; i < n; i++) {
         add_row(&table, nv_block_info(blocks[i]));
@@ -56,14 +57,14 @@ static void print_list(struct nv_block *const *blocks, size_t n, const struct nv
     }
     if (n) {
         nv_tsdb_table_print(&table, stdout);
-        nv_tsdb_span(span, sum.to_ms - sum.from_ms);
+        printf("%zu block%s over %s: %s samples, %s, %s bytes a sample; the log has %s.\n", n,
+               n == 1 ? "" : "s", nv_tsdb_span(span, sum.to_ms - sum.from_ms),
+               nv_tsdb_count(samples, sum.samples), nv_tsdb_size(size, sum.bytes),
+               nv_tsdb_ratio(ratio, sum.bytes, sum.samples), log);
     } else {
         nv_buf_done(&table.text);
+        printf("No blocks; the log has %s.\n", log);
     }
-    printf("%zu block%s over %s: %s samples, %s, %s bytes a sample; the log has %s.\n", n,
-           n == 1 ? "" : "s", span, nv_tsdb_count(samples, sum.samples),
-           nv_tsdb_size(size, sum.bytes), nv_tsdb_ratio(ratio, sum.bytes, sum.samples),
-           nv_tsdb_size(log, stats->log_bytes));
     if (stats->corruptions)
         fprintf(
             stderr,

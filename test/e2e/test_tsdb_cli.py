@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from harness import Process, find_program, free_port, get, run, skip
+from harness import Agent, Process, find_program, free_port, get, run, skip, wait_for
 
 PROMTOOL, PROMETHEUS = find_program("promtool"), find_program("prometheus")
 START = 1699963200123  # ms; noon, so that all lies in one day
@@ -144,6 +145,21 @@ class InAndOut(Folder):
             result = self.tsdb("import", "-", stdin="# EOF\n", status=1)
             self.assertIn("another process writes this directory", result.stderr)
             self.assertIn("up 1 ", self.tsdb("export").stdout)
+
+
+class OfAnAgent(Folder):
+    def test_what_a_killed_agent_wrote_is_listed_and_exported(self):
+        with Agent(f"--storage.tsdb.path={self.store}", "--collector.disable-defaults", "--collector.loadavg",
+                   "--storage.tsdb.interval=200ms", "--storage.tsdb.instance=here") as agent:
+            wait_for(lambda: self.tsdb("export", "--match=up").stdout.count("\n") > 5)
+            agent.stop(signal.SIGKILL)
+        out = read_text(self.tsdb("export").stdout)
+        self.assertIn('node_load1{instance="here",job="node-exporter"}', {key for key, _ in out})
+        times = sorted(ms for key, ms in out if key.startswith("up{"))
+        self.assertEqual([ms % 200 for ms in times], [0] * len(times))
+        self.assertRegex(self.tsdb("list").stdout, r"^No blocks; the log has [\d.]+ (Ki)?B\.\n$")
+        self.assertIn("No blocks", self.tsdb("analyze").stdout)
+        self.assertIn("nothing is wrong", self.tsdb("verify").stdout)
 
 
 class Told(Folder):
