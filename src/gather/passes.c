@@ -275,6 +275,13 @@ static bool conflict_is_over(struct nv_gather *gather)
     return over;
 }
 
+static void renew_sections(struct nv_gather *gather, enum nv_gather_kind kind)
+{
+    for (size_t i = 0; i < gather->n_runs; i++)
+        if (gather->runs[i]->kind == kind)
+            nv_section_renew(gather->runs[i]->section);
+}
+
 /* Begins a new generation when absent series or replaced pictures weigh more than what is there, or stand in
  * the way of others, or somebody asks and anything is absent. */
 static void renew_if_due(struct nv_gather *gather)
@@ -293,18 +300,32 @@ static void renew_if_due(struct nv_gather *gather)
         return;
     nv_registry_renew(gather->registry);
     nv_section_renew(gather->report);
-    for (size_t i = 0; i < gather->n_runs; i++)
-        nv_section_renew(gather->runs[i]->section);
+    renew_sections(gather, NV_GATHER_SELF);
+    renew_sections(gather, NV_GATHER_NODE);
     pthread_mutex_lock(&gather->lock);
     gather->renew_asked = false;
     pthread_mutex_unlock(&gather->lock);
 }
 
-static void begin_pass(struct nv_gather *gather)
+/* What the agent tells of itself and of collectors comes first in a generation: a textfile that has a family of that
+ * name loses its own. */
+static void claim_families(struct nv_gather *gather, int64_t deadline_ns)
+{
+    static const struct nv_gather_selection everyone;
+    struct part all;
+
+    choose(gather, &everyone, &all);
+    report(gather, &all);
+    run_inline(gather, &all, NV_GATHER_SELF, deadline_ns);
+}
+
+static void begin_pass(struct nv_gather *gather, int64_t deadline_ns)
 {
     gather->pass++;
     gather->lane.n_answers = 0;
     nv_files_next_pass(gather->shared.files);
+    if (gather->pass == 1)
+        claim_families(gather, deadline_ns);
 }
 
 /* What every pass ends with: `told` are reported on, `filled` are in the frame. */
@@ -338,7 +359,7 @@ static int run_pass(struct nv_gather *gather, const struct nv_gather_selection *
 
     choose(gather, selection, &part);
     pthread_mutex_lock(&gather->pass_lock);
-    begin_pass(gather);
+    begin_pass(gather, deadline);
     post_jobs(gather, &part, begin, deadline);
     sweep(gather, &part);
     run_inline(gather, &part, NV_GATHER_NODE, deadline);
@@ -488,7 +509,7 @@ static int sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame **r
     int64_t now = nv_monotonic_ns(), deadline = now + INT64_C(1000000) * NV_GATHER_PASS_MS;
     struct part due, unstored, known;
 
-    begin_pass(gather);
+    begin_pass(gather, deadline);
     take_ended(gather, now);
     choose_due(gather, now, &due);
     post_jobs(gather, &due, now, deadline);

@@ -115,6 +115,19 @@ static int collect_rival(struct nv_pass *pass)
 }
 static const struct nv_collector rival = {NV_ABI_STAMP, .name = "rival", .collect = collect_rival};
 
+/* A family of the agent's own, with another type. */
+static int collect_impostor(struct nv_pass *pass)
+{
+    static const char *const names[] = {NULL};
+    static const struct nv_family family = {"node_scrape_collector_success", NV_COUNTER, NV_AS_IS,
+                                            "Not ours."};
+
+    nv_emit_named(pass, &family, names, NULL, 7);
+    return 0;
+}
+static const struct nv_collector impostor = {NV_ABI_STAMP, .name = "impostor",
+                                             .collect = collect_impostor};
+
 struct item {
     int wait_on, result;
 };
@@ -407,6 +420,21 @@ START_TEST(of_two_rival_families_the_first_stays_without_a_new_generation)
 }
 END_TEST
 
+START_TEST(the_report_of_collectors_is_not_displaced_by_what_they_emit)
+{
+    add(&impostor);
+    add(&rows);
+    start();
+    for (int i = 0; i < 3; i++) {
+        NV_AUTO_FREE char *text = pass();
+        ck_assert(!nv_has_sample(text, "node_scrape_collector_success"));
+        ck_assert_double_eq(nv_sample_of(text, "node_scrape_collector_success{collector=\"rows\"}"),
+                            1);
+        nv_gather_renew(gather);
+    }
+}
+END_TEST
+
 /* It ends between two passes, each time: served once it was complete, not never. */
 START_TEST(a_collector_slower_than_a_pass_is_served_with_the_next)
 {
@@ -479,6 +507,7 @@ int main(void)
     tcase_add_test(tests, series_that_come_and_go_do_not_pile_up);
     tcase_add_test(tests, a_family_may_get_another_type_or_help);
     tcase_add_test(tests, of_two_rival_families_the_first_stays_without_a_new_generation);
+    tcase_add_test(tests, the_report_of_collectors_is_not_displaced_by_what_they_emit);
     tcase_add_test(tests, a_collector_slower_than_a_pass_is_served_with_the_next);
     tcase_add_test(tests, a_wrong_abi_stamp_is_refused);
     tcase_add_test(tests, a_steady_pass_allocates_nothing);
