@@ -30,7 +30,9 @@ static int delete_in_block(struct nv_block *block, const struct nv_matcher *matc
     if (nv_block_info(block)->from_ms > to_ms || nv_block_info(block)->to_ms < from_ms)
         return 0;
     int r = nv_block_select(block, matchers, n, &arena, &numbers, &n_numbers);
-    return r < 0 || !n_numbers ? r : nv_block_delete(block, numbers, n_numbers, from_ms, to_ms);
+    if (r < 0 || !n_numbers)
+        return r < 0 ? r : 0;
+    return nv_block_delete(block, numbers, n_numbers, from_ms, to_ms);
 }
 
 static void log_delete(struct nv_store *store, const struct nv_label *labels, size_t n,

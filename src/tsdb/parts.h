@@ -21,6 +21,9 @@ enum {
         64 << 20, /* without a disk, or while it fails: then the oldest pages go */
     NV_STORE_BLOCK_MS = 3600 * 1000,
     NV_STORE_MARKS_MAX = 65536,
+    NV_STORE_RETRY_MS = 60000,    /* after blocks could not be merged */
+    NV_STORE_CUT_RETRY_MS = 5000, /* or one not be cut */
+    NV_LEVEL_STAGE = 8,           /* see merge.c */
 };
 
 struct nv_blocks {
@@ -56,7 +59,9 @@ struct nv_store {
 
     pthread_mutex_t maintain_lock;
     int64_t cut_ms, rotated_ms,
-        opened_ms;          /* newest row at the last cut, and at the last rotation */
+        opened_ms;                  /* newest row at the last cut, and at the last rotation */
+    int64_t settled_ms[3];          /* by class: spans before that are merged, or cannot be */
+    int64_t retry_ns, cut_retry_ns; /* monotonic: not before, after an error */
     bool cut_now;           /* damage was found: what is left of that file goes to a block */
     struct nv_str *damaged; /* segments to set aside then */
     size_t n_damaged;
@@ -132,6 +137,8 @@ NV_MUST_USE int nv_store_write_memory(struct nv_store *store, struct nv_fs *fs,
 /* Writes n blocks as one of a level, thinned to interval_ms (0: not), without what was deleted, in their place. */
 NV_MUST_USE int nv_store_rewrite(struct nv_store *store, struct nv_block *const *blocks, size_t n,
                                  unsigned level, int64_t interval_ms);
+/* Seals what is full, in the middle of longer work. */
+void nv_store_seal_pending(struct nv_store *store);
 NV_MUST_USE int nv_store_merge(struct nv_store *store);  /* likewise; one step */
 NV_MUST_USE int nv_store_retain(struct nv_store *store); /* how many were dropped */
 void nv_store_drop_segments(struct nv_store *store);

@@ -178,6 +178,10 @@ static int merge_block(struct selection *s, uint32_t block, const uint32_t *numb
         size_t n_labels;
         int order = 1;
         int r = nv_block_labels(s->blocks->at[block], numbers[i], &s->scratch, &labels, &n_labels);
+        if (r == -EBADMSG) {
+            nv_arena_rewind(&s->scratch, mark);
+            continue; /* its page of labels is damaged: the others stay */
+        }
         if (r < 0)
             return r;
         while (at < s->n_merged &&
@@ -212,7 +216,7 @@ static int select_blocks(struct selection *s, const struct nv_matcher *matchers,
             continue;
         struct nv_arena_mark mark = nv_arena_mark(&s->scratch);
         int r = nv_block_select(s->blocks->at[i], matchers, n, &s->scratch, &numbers, &n_numbers);
-        if (r == 0)
+        if (r >= 0) /* of a damaged index what can be read */
             r = merge_block(s, (uint32_t)i, numbers, n_numbers);
         nv_arena_rewind(&s->scratch, mark);
         if (r < 0)
@@ -377,6 +381,7 @@ static int add_lists(struct selection *s, struct texts *t, const struct nv_str *
             continue;
         r = name ? nv_block_label_values(block, *name, &s->scratch, &texts, &n)
                  : nv_block_label_names(block, &s->scratch, &texts, &n);
+        r = r > 0 ? 0 : r; /* of a damaged index what can be read */
         for (size_t k = 0; r == 0 && k < n; k++)
             r = add_text(t, texts[k]);
         nv_arena_rewind(&s->scratch, mark);

@@ -53,7 +53,7 @@ static int covered_by(struct nv_block *block, const struct nv_label *labels, siz
     for (size_t i = 0; i < n; i++)
         matchers[i] = (struct nv_matcher){NV_MATCH_EQUAL, labels[i].name, labels[i].value, NULL};
     int r = nv_block_select(block, matchers, n, arena, &numbers, &n_numbers);
-    for (size_t i = 0; r == 0 && i < n_numbers; i++) {
+    for (size_t i = 0; r >= 0 && i < n_numbers; i++) {
         r = same_series(block, numbers[i], labels, n, arena);
         if (r <= 0)
             continue;
@@ -67,7 +67,7 @@ static int covered_by(struct nv_block *block, const struct nv_label *labels, siz
             *ret = group.times[group.n_rows - 1];
         return 1;
     }
-    return r;
+    return r < 0 ? r : 0;
 }
 
 /* Up to which row blocks hold this source: its series tell, for they lie in its group. */

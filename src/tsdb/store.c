@@ -354,6 +354,12 @@ static int seal_all(struct nv_store *store)
     return n;
 }
 
+void nv_store_seal_pending(struct nv_store *store)
+{
+    for (size_t i = 0; i < nv_store_n_heads(store); i++)
+        (void)!nv_head_seal(store->heads[i], false);
+}
+
 int nv_store_maintain(struct nv_store *store)
 {
     LOCKED(&store->maintain_lock);
@@ -367,12 +373,15 @@ int nv_store_maintain(struct nv_store *store)
     if (!store->fs)
         return done + drop_pages(store);
     rotate_if_due(store);
-    if (is_cut_due(store)) {
+    bool waits = store->options.threads && nv_monotonic_ns() < store->cut_retry_ns;
+    if (!waits && is_cut_due(store)) {
         r = nv_store_cut(store, store->cut_now);
         done += r > 0;
+        store->cut_retry_ns =
+            r < 0 ? nv_monotonic_ns() + NV_STORE_CUT_RETRY_MS * INT64_C(1000000) : 0;
     }
     done += drop_pages(store);
-    while ((r = nv_store_merge(store)) > 0)
+    while ((r = nv_store_merge(store)) > 0 && !__atomic_load_n(&store->stop, __ATOMIC_RELAXED))
         done += r;
     r = nv_store_retain(store);
     return done + (r > 0 ? r : 0);
@@ -450,6 +459,8 @@ static struct nv_store *store_new(const struct nv_store_options *options)
     if (store->options.block_ms <= 0)
         store->options.block_ms = NV_STORE_BLOCK_MS;
     store->cut_ms = store->rotated_ms = INT64_MIN;
+    for (size_t i = 0; i < NV_LEN(store->settled_ms); i++)
+        store->settled_ms[i] = INT64_MIN;
     store->damaged_names = NV_ARENA(1 << 20);
     pthread_mutex_init(&store->sources_lock, NULL);
     pthread_mutex_init(&store->view_lock, NULL);

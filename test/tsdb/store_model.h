@@ -267,16 +267,25 @@ static inline int64_t model_now(void *user)
     return ((struct model *)user)->now_ms;
 }
 
-static inline struct nv_store *model_open(struct model *m, struct nv_fs *fs)
+static inline struct nv_store *model_open_with(struct model *m, struct nv_fs *fs,
+                                               const struct nv_store_options *how)
 {
-    struct nv_store_options options = {
-        .fs = fs, .block_ms = 600000, .now_ms = model_now, .now_user = m, .wal_sync_ms = 10000};
+    struct nv_store_options options = *how;
     char error[NV_STORE_ERROR_MAX];
     struct nv_store *store;
 
+    options.fs = fs;
+    options.now_ms = model_now;
+    options.now_user = m;
     int r = nv_store_open(&options, &store, error);
     ck_assert_msg(r == 0, "cannot open: %s", error);
     return store;
+}
+
+static inline struct nv_store *model_open(struct model *m, struct nv_fs *fs)
+{
+    return model_open_with(m, fs,
+                           &(struct nv_store_options){.block_ms = 600000, .wal_sync_ms = 10000});
 }
 
 static inline uint32_t model_source(struct nv_store *store, const char *name)
