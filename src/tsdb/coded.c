@@ -11,8 +11,8 @@
  *   2 bits    contexts: 0 none, 1 the last symbol's group, 2 those of the last two
  *   8 bits    where there are contexts: the first symbol of group 1, in 4 bits, and of group 2
  *   n times   a symbol by the model of its context (the last group + 3 times the one before); for a number
- *             of w >= 2 bits min(F, w - 1) bits below the highest by the symbol's own model (limit
- *             7); the other bits plain
+ *             of w >= 2 bits min(F, w - 1) bits below the highest by the symbol's own model (of 2^F
+ *             symbols, limit 7); the other bits plain
  *
  * The class of 0 is 0; of a number of w bits 2 w - 1 where it is positive, 2 w where negative. Symbols are the classes
  * in use in rising order, at most 16 with the last. Both groups start at 0.

@@ -12,9 +12,10 @@
  *                end as 2^32
  *   words        for whichever state is below 2^32 first
  *
- * A model has 16 rising numbers c, at most 2^15 - 16; symbol s begins at c[s] + s and ends at the next one's
- * beginning, so none is impossible. After each symbol every c moves towards 0 up to s and 2^15 - 16 above, by
- * 2^-k of the way, rounded down; k grows from 3 as log2 of the number of symbols seen plus 8, to a limit.
+ * A model has 16 rising numbers c, at most T = 2^15 - 16; symbol s begins at c[s] + s and ends at the next one's
+ * beginning, so none is impossible. A model of n symbols begins with c[s] = T * s / n, rounded down, and T from
+ * c[n] on. After each symbol every c moves towards 0 up to s and T above, by 2^-k of the way, rounded down; k grows
+ * from 3 as log2 of the number of symbols seen plus 8, to a limit.
  */
 #ifndef NV_TSDB_NIBBLES_H
 #define NV_TSDB_NIBBLES_H
