@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 
 #include "agent/notify.h"
+#include "agent/settle.h"
 #include "agent/version.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -368,6 +369,7 @@ int nv_agent_run(const struct nv_options *options)
     if (r < 0) {
         nv_log_error("%s", error);
     } else {
+        nv_agent_settle();
         tell_ready(&agent);
         r = loop(&agent);
         nv_notify("STOPPING=1");
