@@ -223,27 +223,60 @@ int nv_block_times(struct nv_block *block, uint32_t group, struct nv_cached **re
     return load(block, TIMES, group, 0, make_times, ret);
 }
 
+/* A set as bits; NULL where it has all rows. */
+static int decode_set(struct nv_str set, size_t n_rows, struct nv_arena *arena, uint64_t **ret)
+{
+    uint64_t *bits = nv_arena_alloc(arena, nv_words(n_rows) * sizeof(*bits));
+
+    if (!bits)
+        return -ENOMEM;
+    int r = nv_codec_decode_set(&set, bits, n_rows);
+    if (r < 0 || set.n)
+        return r < 0 ? r : -EBADMSG;
+    *ret = nv_bits_count(bits, n_rows) < n_rows ? bits : NULL;
+    return 0;
+}
+
 static int make_observed(struct loading *l)
 {
     const struct nv_group_place *group = &l->block->footer.groups[l->number];
     struct nv_str sets, set = {NULL, 0};
+    uint64_t *bits;
 
     int r = unpacked_part(l->block, group->observed, l->scratch, &sets);
     for (size_t i = 0; r == 0 && i <= l->section; i++)
         r = nv_get_sized(&sets, &set) ? 0 : -EBADMSG;
-    uint64_t *bits = nv_arena_alloc(l->scratch, nv_words(group->n_rows) * sizeof(*bits));
+    if (r == 0)
+        r = decode_set(set, group->n_rows, l->scratch, &bits);
     if (r < 0 || !bits)
-        return r < 0 ? r : -ENOMEM;
-    r = nv_codec_decode_set(&set, bits, group->n_rows);
-    if (r < 0 || set.n)
-        return r < 0 ? r : -EBADMSG;
-    if (nv_bits_count(bits, group->n_rows) == group->n_rows)
-        return 0; /* all rows are NULL */
+        return r;
     uint64_t *kept = exactly(l->into, nv_words(group->n_rows) * sizeof(*kept));
     if (!kept)
         return -ENOMEM;
     memcpy(kept, bits, nv_words(group->n_rows) * sizeof(*kept));
     return 0;
+}
+
+int nv_block_sets(struct nv_block *block, uint32_t group, struct nv_arena *arena,
+                  const uint64_t **ret, uint32_t *ret_n)
+{
+    const struct nv_group_place *place = &block->footer.groups[group];
+    struct nv_str sets, set, last = {NULL, 0};
+    uint64_t *bits = NULL;
+    uint32_t i = 0;
+
+    int r = unpacked_part(block, place->observed, arena, &sets);
+    for (; r == 0 && i < place->n_sections; i++) {
+        r = nv_get_sized(&sets, &set) ? 0 : -EBADMSG;
+        if (r == 0 && (i == 0 || !nv_str_eq(set, last)))
+            r = decode_set(set, place->n_rows, arena, &bits);
+        if (r < 0)
+            break;
+        last = set;
+        ret[i] = bits;
+    }
+    *ret_n = i;
+    return r < 0 ? r : sets.n ? -EBADMSG : 0;
 }
 
 int nv_block_observed(struct nv_block *block, uint32_t group, uint32_t section,

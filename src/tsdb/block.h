@@ -117,7 +117,7 @@ NV_MUST_USE int nv_block_label_values(struct nv_block *block, struct nv_str name
 struct nv_block_group {
     size_t n_rows, n_sections;
     const int64_t *times;
-    const uint64_t *const *observed;
+    const uint64_t *const *observed; /* by section; NULL: in all rows */
 };
 NV_MUST_USE int nv_block_group(struct nv_block *block, uint32_t group, struct nv_arena *arena,
                                struct nv_block_group *ret);

@@ -336,6 +336,9 @@ NV_MUST_USE int nv_block_label_page(struct nv_block *block, size_t page, struct 
 NV_MUST_USE int nv_block_column_page(struct nv_block *block, size_t page, struct nv_cached **ret);
 NV_MUST_USE int nv_block_values_page(struct nv_block *block, size_t page, struct nv_cached **ret);
 NV_MUST_USE int nv_block_times(struct nv_block *block, uint32_t group, struct nv_cached **ret);
+/* All sets of a group, NULL for those of all rows; *ret_n tells how many could be read. */
+NV_MUST_USE int nv_block_sets(struct nv_block *block, uint32_t group, struct nv_arena *arena,
+                              const uint64_t **ret, uint32_t *ret_n);
 NV_MUST_USE int nv_block_observed(struct nv_block *block, uint32_t group, uint32_t section,
                                   struct nv_cached **ret);
 

@@ -410,14 +410,10 @@ int nv_block_group(struct nv_block *block, uint32_t group, struct nv_arena *aren
     if (!times || !observed)
         return -ENOMEM;
     memcpy(times, held->object, place->n_rows * sizeof(*times));
-    for (uint32_t i = 0; i < place->n_sections; i++) {
-        NV_AUTO(nv_cached) *set = NULL;
-        r = nv_block_observed(block, group, i, &set);
-        if (r == 0)
-            r = copy_bits(set->object, place->n_rows, arena, &observed[i]);
-        if (r < 0)
-            return r;
-    }
+    uint32_t n;
+    r = nv_block_sets(block, group, arena, observed, &n);
+    if (r < 0)
+        return r;
     *ret = (struct nv_block_group){place->n_rows, place->n_sections, times, observed};
     return 0;
 }

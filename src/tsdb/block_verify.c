@@ -37,6 +37,20 @@ static int note(struct verifying *v, struct nv_part part)
     return r;
 }
 
+static void check_sets(struct verifying *v, uint32_t number)
+{
+    const struct nv_group_place *group = &v->block->footer.groups[number];
+    struct nv_arena arena = NV_ARENA((size_t)1 << 30);
+    uint32_t at = 0;
+
+    const uint64_t **sets = nv_arena_alloc(&arena, (group->n_sections + 1) * sizeof(*sets));
+    int r = sets ? nv_block_sets(v->block, number, &arena, sets, &at) : -ENOMEM;
+    if (r < 0)
+        fault(v, r, "observed set %u of group %u at %llu", at, number,
+              (unsigned long long)group->observed.offset);
+    nv_arena_done(&arena);
+}
+
 static int check_groups(struct verifying *v)
 {
     struct nv_block *block = v->block;
@@ -47,14 +61,7 @@ static int check_groups(struct verifying *v)
         int r = nv_block_times(block, i, &times);
         if (r < 0)
             fault(v, r, "times of group %u at %llu", i, (unsigned long long)group->times.offset);
-        r = 0;
-        for (uint32_t k = 0; r == 0 && k < group->n_sections; k++) {
-            NV_AUTO(nv_cached) *set = NULL;
-            r = nv_block_observed(block, i, k, &set);
-            if (r < 0)
-                fault(v, r, "observed set %u of group %u at %llu", k, i,
-                      (unsigned long long)group->observed.offset);
-        }
+        check_sets(v, i);
         r = note(v, group->times);
         if (r == 0)
             r = note(v, group->observed);
