@@ -245,8 +245,8 @@ static void print_summary(const struct analysis *a, size_t n_blocks)
         size[NV_TSDB_TEXT_MAX], columns[NV_TSDB_TEXT_MAX], ratio[NV_TSDB_TEXT_MAX],
         came[NV_TSDB_TEXT_MAX], went[NV_TSDB_TEXT_MAX];
 
-    printf("Blocks   %zu: %s, of which columns %s\n", n_blocks, nv_tsdb_size(size, a->file_bytes),
-           nv_tsdb_size(columns, a->bytes));
+    printf("Blocks   %zu: %s; columns %s, before short ones are packed\n", n_blocks,
+           nv_tsdb_size(size, a->file_bytes), nv_tsdb_size(columns, a->bytes));
     printf("Samples  %s: %s bytes each\n", nv_tsdb_count(samples, a->samples),
            nv_tsdb_ratio(ratio, a->file_bytes, a->samples));
     printf("Series   %s, at most %s in a block\n", nv_tsdb_count(series, a->seen_series.n),

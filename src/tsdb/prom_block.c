@@ -28,7 +28,6 @@ enum { ULID_LENGTH = 26, CHUNK_MAX = 64 << 20, SEGMENT_MAX = 512 << 20, NAME_ROO
 
 /* One block in the making. */
 struct block {
-    const struct nv_export *export;
     int parent, dir, chunks_dir;
     char ulid[ULID_LENGTH + 1];
     struct nv_prom_file *segment; /* fd < 0: none open */
@@ -274,11 +273,31 @@ static void block_done(struct block *b)
     nv_buf_done(&b->chunk);
 }
 
+/* A queryable leaves out a staleness marker that nothing goes before in its range, so each block is read from one
+ * block earlier on. These samples were in the block before. */
+static void drop_before(struct nv_samples *samples, int64_t from_ms)
+{
+    size_t n = 0;
+
+    while (n < samples->n && samples->times[n] < from_ms)
+        n++;
+    if (!n)
+        return;
+    samples->n -= n;
+    memmove(samples->times, samples->times + n, samples->n * sizeof(*samples->times));
+    memmove(samples->values, samples->values + n, samples->n * sizeof(*samples->values));
+    if (samples->histograms)
+        memmove(samples->histograms, samples->histograms + n,
+                samples->n * sizeof(*samples->histograms));
+}
+
 /* Writes the series that have samples; begins the block with the first. */
-static int fill_block(struct block *b, const struct nv_picks *picks, struct nv_samples *samples)
+static int fill_block(struct block *b, const struct nv_picks *picks, int64_t from_ms,
+                      struct nv_samples *samples)
 {
     for (size_t i = 0; i < picks->n; i++) {
         int r = nv_picked_read(picks, i, samples);
+        drop_before(samples, from_ms);
         if (r == 0 && samples->n && b->dir < 0)
             r = begin_block(b);
         if (r == 0 && samples->n)
@@ -297,11 +316,10 @@ static void count_block(const struct block *b, struct nv_export_stats *stats)
         stats->series = b->n_series; /* of the block that has most */
 }
 
-static int write_block(const struct nv_export *export, int parent, const struct nv_picks *picks,
+static int write_block(int parent, const struct nv_picks *picks, int64_t from_ms,
                        struct nv_samples *samples, struct nv_export_stats *stats)
 {
     struct block b = {
-        .export = export,
         .parent = parent,
         .dir = -1,
         .chunks_dir = -1,
@@ -316,7 +334,7 @@ static int write_block(const struct nv_export *export, int parent, const struct 
     if (b.segment)
         b.segment->fd = -1;
     if (r == 0)
-        r = fill_block(&b, picks, samples);
+        r = fill_block(&b, picks, from_ms, samples);
     if (r == 0 && b.n_series)
         r = commit(&b);
     if (r < 0)
@@ -347,14 +365,16 @@ static int write_blocks(const struct nv_export *export, int parent, struct nv_sa
     if (!nv_export_range(export, &from_ms, &to_ms))
         return 0;
     for (bool last = false; !last;) {
-        int64_t end_ms = block_end(from_ms);
+        int64_t end_ms = block_end(from_ms), earlier_ms;
         struct nv_picks picks;
         last = end_ms >= to_ms;
-        int r = nv_export_pick(export, from_ms, last ? to_ms : end_ms, &picks);
+        if (__builtin_sub_overflow(from_ms, BLOCK_MS, &earlier_ms))
+            earlier_ms = INT64_MIN;
+        int r = nv_export_pick(export, earlier_ms, last ? to_ms : end_ms, &picks);
         if (r < 0)
             return r;
         if (picks.n)
-            r = write_block(export, parent, &picks, samples, stats);
+            r = write_block(parent, &picks, from_ms, samples, stats);
         nv_picks_done(&picks);
         if (r < 0)
             return r;

@@ -119,7 +119,8 @@ static inline int memory_read(struct nv_selection *selection, size_t i, struct n
     if (all->histograms && !samples->histograms)
         samples->histograms = calloc(samples->room, sizeof(*samples->histograms));
     for (size_t k = 0; k < all->n; k++) {
-        if (all->times[k] < range->from_ms || all->times[k] > range->to_ms)
+        if (all->times[k] < range->from_ms || all->times[k] > range->to_ms ||
+            (!samples->n && nv_is_stale(all->values[k]))) /* as the store does */
             continue;
         if (samples->histograms)
             samples->histograms[samples->n] = all->histograms ? all->histograms[k] : NULL;

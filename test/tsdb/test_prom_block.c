@@ -197,17 +197,31 @@ START_TEST(special_values_and_wild_times_survive)
     static const uint64_t values[] = {
         NV_STALE_BITS,      0x7ff8000000000001, 0x7ff0000000000000, 0xfff0000000000000, 0, 1,
         0x000fffffffffffff, 0x7fefffffffffffff, 0x3ff0000000000000, 0xffefffffffffffff};
-    static const int64_t steps[] = {1,      8191,   8192, 8193,     65536, 65537,
-                                    524288, 524289, 3,    10000000, 2,     7200000};
+    static const int64_t steps[] = {1,      8191,   8192, 8193,    65536, 65537,
+                                    524288, 524289, 3,    6000000, 2,     7200000};
     struct memory_series *series = memory_add(&memory, PAIRS("__name__", "a"));
     int64_t time_ms = -20000000;
 
+    memory_sample(series, time_ms, 1);
     for (int i = 0; i < 500; i++) {
         time_ms += steps[next_random() % NV_LEN(steps)];
-        memory_sample(series, time_ms, bits(values[next_random() % NV_LEN(values)]));
+        memory_sample(series, time_ms,
+                      bits(values[i % 3 ? 1 + next_random() % (NV_LEN(values) - 1)
+                                        : 0])); /* a marker ends something */
     }
     memory_sample(memory_add(&memory, PAIRS("__name__", "b", "x", "\xc3\xa4")), 5, 1);
     dump_is_what_was_exported("special");
+}
+END_TEST
+
+/* There it may be all that ends a series. */
+START_TEST(a_staleness_marker_that_begins_a_block_is_kept)
+{
+    struct memory_series *series = memory_add(&memory, PAIRS("__name__", "a"));
+
+    memory_sample(series, 7200000 - 5000, 1);
+    memory_sample(series, 7200000, nv_stale());
+    dump_is_what_was_exported("marker");
 }
 END_TEST
 
@@ -538,6 +552,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, promtool_reads_the_same_samples_back);
     tcase_add_test(tcase, special_values_and_wild_times_survive);
+    tcase_add_test(tcase, a_staleness_marker_that_begins_a_block_is_kept);
     tcase_add_test(tcase, blocks_are_aligned_to_two_hours_and_skip_what_is_empty);
     tcase_add_test(tcase, a_series_that_fits_two_selectors_is_written_once);
     tcase_add_test(tcase, a_block_that_fails_leaves_nothing);
