@@ -127,6 +127,13 @@ static int append(void *user, enum nv_sampler_source source, struct nv_frame *fr
     return nv_store_append(history->store, history->sources[source], frame);
 }
 
+static bool begins_page(void *user)
+{
+    const struct nv_history *history = user;
+
+    return nv_store_begins_page(history->store, history->sources[NV_SAMPLER_NODE]);
+}
+
 int nv_history_begin(struct nv_history *history, struct nv_gather *gather,
                      const struct nv_label *labels, size_t n_labels)
 {
@@ -136,6 +143,7 @@ int nv_history_begin(struct nv_history *history, struct nv_gather *gather,
         .labels = labels,
         .n_labels = n_labels,
         .append = append,
+        .begins_page = begins_page,
         .user = history,
         .observe = nv_second_observe,
         .observer = history->second,

@@ -20,7 +20,8 @@ struct nv_sampler {
     struct nv_registry *registry; /* of the agent's own series */
     struct nv_section *section;
     struct nv_frame_pool *pool;
-    int64_t renewed_ms;
+    int64_t renewed_ms; /* the hour; 0 before the first tick */
+    uint64_t generation;
     struct nv_complaint refused, broken;
 
     pthread_t thread;
@@ -178,14 +179,23 @@ static struct nv_frame *make_up(struct nv_sampler *sampler, int64_t time_ms)
     return frame;
 }
 
-/* Series that have gone leave the layout once in a while, so that frames do not carry them for ever. */
+/* Series that have gone leave the layout once an hour, so that frames do not carry them for ever, and with the first
+ * frame of a page, so that none is cut short. */
 static void renew_hourly(struct nv_sampler *sampler, int64_t time_ms)
 {
-    int64_t hour = align(time_ms, RENEW_MS);
+    const struct nv_sampler_options *options = &sampler->options;
+    bool due = sampler->renewed_ms && align(time_ms, RENEW_MS) != sampler->renewed_ms;
 
-    if (sampler->renewed_ms && hour != sampler->renewed_ms)
-        nv_gather_renew(sampler->options.gather);
-    sampler->renewed_ms = hour;
+    nv_gather_renew(options->gather,
+                    due && (!options->begins_page || options->begins_page(options->user)));
+}
+
+static void note_generation(struct nv_sampler *sampler, const struct nv_frame *frame)
+{
+    if (frame->layout->generation == sampler->generation)
+        return;
+    sampler->generation = frame->layout->generation;
+    sampler->renewed_ms = align(frame->time_ms, RENEW_MS);
 }
 
 static bool tick(struct nv_sampler *sampler, int64_t time_ms, int64_t monotonic_ns)
@@ -201,6 +211,7 @@ static bool tick(struct nv_sampler *sampler, int64_t time_ms, int64_t monotonic_
         return false;
     }
     nv_complaint_over(&sampler->broken);
+    note_generation(sampler, node);
     append(sampler, NV_SAMPLER_NODE, node);
     append(sampler, NV_SAMPLER_AGENT, up);
     if (sampler->options.observe)

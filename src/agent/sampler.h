@@ -40,6 +40,8 @@ struct nv_sampler_options {
 
     /* Takes a frame (borrowed). Returns 0, a negative errno, or a positive outcome: the frame was dropped. */
     int (*append)(void *user, enum nv_sampler_source source, struct nv_frame *frame);
+    /* Whether the next frame of the node begins a page, so that a new layout costs least; NULL: always. */
+    bool (*begins_page)(void *user);
     void *user;
 
     /* Sees each frame of the node and the monotonic time it was begun at; or NULL. */

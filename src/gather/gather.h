@@ -88,8 +88,8 @@ NV_MUST_USE int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, stru
 NV_MUST_USE int nv_gather_set_target(struct nv_gather *gather, const struct nv_label *labels,
                                      size_t n);
 
-/* Begins a new generation with the next pass that can, where any series is absent. */
-void nv_gather_renew(struct nv_gather *gather);
+/* Whether the next pass that can is to begin a new generation, where any series is absent. Until one did. */
+void nv_gather_renew(struct nv_gather *gather, bool wanted);
 
 /* What the agent tells of itself. Totals since the start. */
 struct nv_gather_stats {

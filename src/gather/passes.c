@@ -535,9 +535,9 @@ int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame 
     return r;
 }
 
-void nv_gather_renew(struct nv_gather *gather)
+void nv_gather_renew(struct nv_gather *gather, bool wanted)
 {
     pthread_mutex_lock(&gather->lock);
-    gather->renew_asked = true;
+    gather->renew_asked = wanted;
     pthread_mutex_unlock(&gather->lock);
 }

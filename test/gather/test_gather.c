@@ -430,7 +430,7 @@ START_TEST(the_report_of_collectors_is_not_displaced_by_what_they_emit)
         ck_assert(!nv_has_sample(text, "node_scrape_collector_success"));
         ck_assert_double_eq(nv_sample_of(text, "node_scrape_collector_success{collector=\"rows\"}"),
                             1);
-        nv_gather_renew(gather);
+        nv_gather_renew(gather, true);
     }
 }
 END_TEST
