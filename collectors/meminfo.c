@@ -119,10 +119,11 @@ static int collect(struct nv_pass *pass)
     size_t next = 0;
 
     while (nv_scan_line(&file, &line)) {
-        struct nv_str key = nv_scan_until(&line, ':');
+        struct nv_str whole = nv_scan_rest(&line), key = nv_scan_until(&line, ':');
         uint64_t number;
         if (!parse(&line, &number))
-            return nv_error(pass, -EBADMSG, "proc/meminfo: bad line %.*s", NV_ARGS(key));
+            return nv_error(pass, -EBADMSG, "proc/meminfo: bad line \"%.*s\"",
+                            whole.n < 80 ? (int)whole.n : 80, whole.p);
         size_t i = find(key, next);
         if (i == NV_LEN(keys))
             continue;

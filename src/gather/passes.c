@@ -75,6 +75,14 @@ static void sweep(struct nv_gather *gather, const struct part *part)
     }
 }
 
+/* The system's words for these two speak of messages and connections, of which there are none here. */
+static const char *reason(int error)
+{
+    return error == -EBADMSG     ? "malformed content"
+           : error == -ETIMEDOUT ? "no end in time"
+                                 : strerror(-error);
+}
+
 static void speak_of_result(struct nv_run *run)
 {
     const char *name = run->collector->name;
@@ -90,7 +98,7 @@ static void speak_of_result(struct nv_run *run)
     }
     if (nv_complaint_speaks(&run->complaint))
         nv_log_write(NV_ERROR, __FILE__, __LINE__, "collector", name, "collector failed: %s%s%s",
-                     run->shown_error, run->shown_error[0] ? ": " : "", strerror(-run->shown));
+                     run->shown_error, run->shown_error[0] ? ": " : "", reason(run->shown));
 }
 
 /* Registers what a run emitted. */

@@ -71,6 +71,9 @@ void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
         r = run->collector->collect(&run->pass);
     run->collecting = false;
     nv_section_end(run->section);
+    if (r < 0 && !run->error[0] &&
+        run->n_sources == 1) /* it said nothing, but can mean only this */
+        snprintf(run->error, sizeof(run->error), "%s", run->sources[0]->path);
 
     run->result = r;
     run->finished_ns = nv_monotonic_ns();

@@ -256,6 +256,20 @@ START_TEST(a_missing_source_is_failure_or_no_data_as_declared)
 }
 END_TEST
 
+START_TEST(a_failure_without_words_names_the_file)
+{
+    struct nv_gather_state state;
+
+    nv_write_file(nv_temp_dir(), "number", "garbage\n");
+    add(&reading);
+    start();
+    free(pass());
+    nv_gather_state(gather, 0, &state);
+    ck_assert_int_eq(state.result, -EBADMSG);
+    ck_assert_str_eq(state.error, "proc/number");
+}
+END_TEST
+
 START_TEST(a_selection_runs_only_what_it_names)
 {
     struct nv_gather_selection some = {.some = true, .bits = {1 << 1}};
@@ -500,6 +514,7 @@ int main(void)
     tcase_add_test(tests, a_pass_shows_rows_and_success);
     tcase_add_test(tests, rows_before_a_failure_stay_and_the_failure_is_reported);
     tcase_add_test(tests, a_missing_source_is_failure_or_no_data_as_declared);
+    tcase_add_test(tests, a_failure_without_words_names_the_file);
     tcase_add_test(tests, a_selection_runs_only_what_it_names);
     tcase_add_test(tests, a_collector_that_hangs_delays_nobody_past_the_deadline);
     tcase_add_test(tests, a_late_collector_is_served_from_its_last_rows_and_then_given_up);
