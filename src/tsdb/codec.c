@@ -7,6 +7,7 @@
  *     3         OVER      u64: bits of c; every value is base / c
  *     4         XOR       codec_xor.c
  *     5         RAW       u64: the bits of each value
+ *     6         FEW       codec_dictionary.c
  *    16 + op    INTEGERS  [op 2: a byte k], then integers (codec_integer.c) behind an operation
  *                         (codec_operation.c)
  *    64 + op    ... with exceptions: uvarint e; e times a uvarint (rows between it and the one before) and
@@ -27,6 +28,7 @@ enum kind {
     OVER,
     XOR,
     RAW,
+    FEW,
     INTEGERS = 16,
     WITH_ODD = 64,
     SAME = 128,
@@ -136,6 +138,19 @@ static int try_bits(struct nv_codec *codec, enum nv_codec_effort effort, const d
     return codec->other.failed;
 }
 
+/* A dictionary, where values take more than a bit and a half and it is smaller. */
+static int try_dictionary(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                          size_t n)
+{
+    if (codec->text.n * 16 <= n * 3)
+        return 0;
+    nv_buf_reset(&codec->other);
+    nv_put_byte(&codec->other, FEW);
+    if (nv_dictionary_put(codec, effort, values, n, &codec->other) && !codec->other.failed)
+        keep_smaller(codec);
+    return codec->other.failed;
+}
+
 /* The smallest of those that take a column by itself, in codec->text. */
 static int choose(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
                   size_t n)
@@ -151,6 +166,8 @@ static int choose(struct nv_codec *codec, enum nv_codec_effort effort, const dou
     }
     if (!integers || (effort == NV_CODEC_SMALL && nv_operation_is_fine(operation)))
         r = try_bits(codec, effort, values, n);
+    if (r == 0 && effort == NV_CODEC_SMALL)
+        r = try_dictionary(codec, effort, values, n);
     if (r == 0 && codec->text.n > 1 + 8 * n) {
         nv_buf_reset(&codec->text);
         put_raw(values, n, &codec->text);
@@ -354,6 +371,8 @@ static int get_column(struct nv_codec *codec, struct nv_str *in, const double *b
         return nv_xor_get(in, values, n);
     case RAW:
         return get_raw(in, values, n);
+    case FEW:
+        return nv_dictionary_get(codec, in, values, n);
     default:
         return -EBADMSG;
     }
@@ -429,7 +448,8 @@ unsigned nv_codec_faults(const struct nv_codec *codec)
 
 const char *nv_codec_name(struct nv_str column)
 {
-    static const char *const names[] = {"constant", "copy", "multiple", "multiple", "xor", "raw"};
+    static const char *const names[] = {"constant", "copy", "multiple", "multiple",
+                                        "xor",      "raw",  "few"};
     unsigned kind = column.n ? (uint8_t)column.p[0] : UINT8_MAX;
 
     if (kind < NV_LEN(names))

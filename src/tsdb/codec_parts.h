@@ -133,6 +133,12 @@ double nv_integers_weigh(struct nv_codec *codec, enum nv_codec_effort effort, co
                          size_t n);
 NV_MUST_USE int nv_integers_get(struct nv_codec *codec, struct nv_str *in, int64_t *x, size_t n);
 
+/* Few different values. Uses codec->ints, near and residuals. False, and nothing, where there are too many. */
+bool nv_dictionary_put(struct nv_codec *codec, enum nv_codec_effort effort, const double *values,
+                       size_t n, struct nv_buf *out);
+NV_MUST_USE int nv_dictionary_get(struct nv_codec *codec, struct nv_str *in, double *values,
+                                  size_t n);
+
 /* XOR with the value before. */
 void nv_xor_put(struct nv_codec *codec, const double *values, size_t n, struct nv_buf *out);
 NV_MUST_USE int nv_xor_get(struct nv_str *in, double *values, size_t n);

@@ -197,6 +197,13 @@ static double least_bits(double *x, size_t i)
     return of_bits(UINT64_MAX - 1 - 1000 * below(1000));
 }
 
+static double percentage(double *x, size_t i)
+{
+    (void)x;
+    (void)i;
+    return 100 * ((double)below(100) / 1537);
+}
+
 static double whole_but_few(double *x, size_t i)
 {
     (void)x;
@@ -231,6 +238,7 @@ static const kind kinds[] = {
     regular,
     whole_but_few,
     least_bits,
+    percentage,
 };
 
 static void make(kind each, double *values, size_t n)
