@@ -4,8 +4,7 @@
  *   store_bench ingest DIR SERIES FRAMES [STEP_MS]   appends frames; CPU until written, and until all is in synced blocks
  *   store_bench read DIR                             opens a store; time to the first answer, then reads single series
  *
- * Frames change as those of a node do: half of the series stand still, the rest are counters with integer steps, bounded
- * random walks, kernel milliseconds as seconds, and a few true floats.
+ * Frames are those of support/frames.h.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,21 +12,10 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "metric/section.h"
+#include "support/frames.h"
 #include "tsdb/store.h"
 
-enum { SERIES_MAX = 65536 };
-
 static int64_t now_ms;
-static uint64_t seed = 88172645463325252u;
-
-static uint64_t next_random(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    return seed ^= seed << 17;
-}
-
 static int64_t clock_now(void *user)
 {
     (void)user;
@@ -37,89 +25,6 @@ static int64_t clock_now(void *user)
 static double seconds(clockid_t clock)
 {
     return (double)nv_clock_ns(clock) / 1e9;
-}
-
-/* ---- frames --------------------------------------------------------------------------------- */
-
-static uint64_t state[SERIES_MAX];
-
-static double advance(size_t i)
-{
-    uint64_t r = next_random();
-
-    switch (i % 20) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-    case 4: /* a counter that mostly moves */
-        state[i] += r % 4 ? r % 900 : 0;
-        return (double)state[i];
-    case 5:
-    case 6: /* a counter of bytes */
-        state[i] += r % 3 ? 0 : r % 100000;
-        return (double)state[i];
-    case 7: /* a gauge that wanders */
-        state[i] += r % 9;
-        return (double)(4096 * (1000000 + state[i] % 5000));
-    case 8: /* kernel milliseconds */
-        state[i] += r % 2 ? r % 50 : 0;
-        return (double)state[i] * 0.001;
-    case 9: /* a true float */
-        return (double)(r >> 12) / 1e15;
-    default:
-        return (double)i;
-    }
-}
-
-static void emit_all(struct nv_section *section, size_t n)
-{
-    static const struct nv_family family = {"bench_value", NV_GAUGE, NV_AS_IS, "A value."};
-    char id[16], kind[16];
-
-    nv_section_begin(section);
-    for (size_t i = 0; i < n; i++) {
-        struct nv_str labels[2] = {
-            {id,   0},
-            {kind, 0}
-        };
-        labels[0].n = (size_t)snprintf(id, sizeof(id), "%zu", i / 20);
-        labels[1].n = (size_t)snprintf(kind, sizeof(kind), "k%zu", i % 20);
-        nv_section_emit_sample(section, &family, "", NV_LABELS("device", "kind"), labels, 0);
-    }
-    nv_section_end(section);
-}
-
-static struct nv_layout *make_layout(size_t n, struct nv_registry **ret_registry,
-                                     struct nv_section **ret_section)
-{
-    char what[NV_SECTION_WHAT_MAX];
-    struct nv_label target[] = {
-        {NV_LIT("instance"), NV_LIT("bench:9100")},
-        {NV_LIT("job"),      NV_LIT("bench")     }
-    };
-
-    *ret_registry = nv_registry_new();
-    *ret_section = nv_section_new(*ret_registry);
-    if (nv_registry_set_target(*ret_registry, 0, target, 2) < 0)
-        abort();
-    emit_all(*ret_section, n);
-    nv_section_publish(*ret_section, what);
-    return nv_registry_layout(*ret_registry);
-}
-
-static struct nv_frame *make_frame(struct nv_frame_pool *pool, struct nv_layout *layout)
-{
-    struct nv_frame *frame = nv_frame_new(pool, layout, now_ms);
-
-    if (!frame)
-        abort();
-    nv_bit_set(frame->observed, 0);
-    for (size_t i = 0; i < layout->n_series; i++) {
-        nv_bit_set(frame->present, i);
-        frame->values[i] = advance(i);
-    }
-    return frame;
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -139,10 +44,7 @@ static struct nv_store *open_store(const char *dir, bool threads)
 
 static int ingest(const char *dir, size_t n_series, size_t n_frames, int64_t step_ms)
 {
-    struct nv_registry *registry;
-    struct nv_section *section;
-    struct nv_layout *layout = make_layout(n_series, &registry, &section);
-    struct nv_frame_pool *pool = nv_frame_pool_new();
+    struct nv_frames *frames = nv_frames_new(n_series, 1);
     double making = 0, longest_ms = 0;
     uint32_t source;
 
@@ -154,7 +56,7 @@ static int ingest(const char *dir, size_t n_series, size_t n_frames, int64_t ste
     for (size_t i = 0; i < n_frames; i++) {
         double before = seconds(CLOCK_THREAD_CPUTIME_ID);
         now_ms += step_ms;
-        struct nv_frame *frame = make_frame(pool, layout);
+        struct nv_frame *frame = nv_frames_make(frames, now_ms);
         making += seconds(CLOCK_THREAD_CPUTIME_ID) - before;
         double entry = seconds(CLOCK_MONOTONIC);
         if (nv_store_append(store, source, frame) < 0)
@@ -178,10 +80,7 @@ static int ingest(const char *dir, size_t n_series, size_t n_frames, int64_t ste
            samples, written, sealed, seconds(CLOCK_MONOTONIC) - wall, longest_ms,
            (unsigned long long)stats.block_bytes, (unsigned long long)stats.log_bytes);
     nv_store_close(store);
-    nv_frame_pool_free(pool);
-    nv_layout_unref(layout);
-    nv_section_free(section);
-    nv_registry_free(registry);
+    nv_frames_free(frames);
     return 0;
 }
 
