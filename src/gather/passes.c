@@ -201,9 +201,12 @@ static void be_late(struct nv_run *run, int64_t now)
     speak_of_result(run);
 }
 
-/* Until when a pass waits for a run. */
+/* Until when a pass waits for a run. One that was asked before and had as long is not waited for again: a call that
+ * hangs would make every pass as long as it may be. */
 static int64_t patience(const struct nv_run *run, int64_t begin_ns, int64_t deadline_ns)
 {
+    if (run->asked_ns <= begin_ns - (deadline_ns - begin_ns))
+        return begin_ns;
     int64_t own_ns = begin_ns + INT64_C(1000000) * run->collector->deadline_ms;
 
     return run->collector->deadline_ms && own_ns < deadline_ns ? own_ns : deadline_ns;

@@ -311,6 +311,26 @@ START_TEST(a_collector_that_hangs_delays_nobody_past_the_deadline)
 }
 END_TEST
 
+START_TEST(a_collector_that_hangs_on_is_waited_for_once)
+{
+    add(&rows);
+    add(&blocking);
+    start();
+    free(pass_with(&all, 400));
+    usleep(400000);
+    int64_t begin = nv_monotonic_ns();
+    NV_AUTO_FREE char *text = pass_with(&all, 400);
+    ck_assert_int_lt(nv_monotonic_ns() - begin, 200 * INT64_C(1000000));
+    ck_assert_double_eq(nv_sample_of(text, "t_value{who=\"r2\"}"), 2);
+    ck_assert_double_eq(nv_sample_of(text, "node_scrape_collector_success{collector=\"blocking\"}"),
+                        0);
+    ck_assert_int_eq(write(gate[1], "x", 1), 1);
+    usleep(200000);
+    NV_AUTO_FREE char *again = pass_with(&all, 50);
+    ck_assert_double_eq(nv_sample_of(again, "t_value{who=\"slow\"}"), 1);
+}
+END_TEST
+
 START_TEST(a_late_collector_is_served_from_its_last_rows_and_then_given_up)
 {
     struct nv_gather_state state;
@@ -517,6 +537,7 @@ int main(void)
     tcase_add_test(tests, a_failure_without_words_names_the_file);
     tcase_add_test(tests, a_selection_runs_only_what_it_names);
     tcase_add_test(tests, a_collector_that_hangs_delays_nobody_past_the_deadline);
+    tcase_add_test(tests, a_collector_that_hangs_on_is_waited_for_once);
     tcase_add_test(tests, a_late_collector_is_served_from_its_last_rows_and_then_given_up);
     tcase_add_test(tests, a_guarded_call_that_hangs_costs_one_thread_and_only_its_item);
     tcase_add_test(tests, series_that_come_and_go_do_not_pile_up);
