@@ -216,11 +216,15 @@ static int64_t patience(const struct nv_run *run, int64_t begin_ns, int64_t dead
 static void await_jobs(struct nv_gather *gather, const struct part *part, int64_t begin_ns,
                        int64_t deadline_ns)
 {
+    int64_t until_ns[NV_GATHER_COLLECTORS_MAX]; /* found under the lock */
+
+    for (size_t i = 0; i < gather->n_runs; i++)
+        until_ns[i] = patience(gather->runs[i], begin_ns, deadline_ns);
     pthread_mutex_unlock(&gather->pass_lock);
     for (size_t i = gather->n_runs; i-- > 0;) {
         struct nv_run *run = gather->runs[i];
         if (nv_run_may_block(run) && nv_bit(part->bits, i))
-            nv_jobs_wait(gather->jobs, run, patience(run, begin_ns, deadline_ns));
+            nv_jobs_wait(gather->jobs, run, until_ns[i]);
     }
     pthread_mutex_lock(&gather->pass_lock);
 }
