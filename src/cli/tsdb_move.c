@@ -230,6 +230,13 @@ static void export_progress(void *user, const struct nv_export_stats *stats)
                              (unsigned long long)stats->series);
 }
 
+static const char *reason(int error)
+{
+    return error == -EBADMSG
+               ? "a part of the store is damaged, `nodevitals tsdb verify` tells which"
+               : strerror(-error);
+}
+
 static int export_text(const struct nv_export *export)
 {
     struct nv_export_stats stats;
@@ -237,7 +244,7 @@ static int export_text(const struct nv_export *export)
     int r = nv_export_openmetrics(export, stdout, &stats);
     nv_tsdb_progress_done(&((struct wanted *)export->user)->progress);
     if (r < 0)
-        return nv_tsdb_fail("cannot export: %s", strerror(-r));
+        return nv_tsdb_fail("cannot export: %s", reason(r));
     if (stats.left_out)
         fprintf(stderr,
                 "nodevitals: warning: left out %llu samples that are native histograms, which "
@@ -254,7 +261,7 @@ static int export_blocks(const struct nv_export *export, const char *output)
     int r = nv_export_prometheus(export, output, &stats);
     nv_tsdb_progress_done(&((struct wanted *)export->user)->progress);
     if (r < 0)
-        return nv_tsdb_fail("cannot export into %s: %s", output, strerror(-r));
+        return nv_tsdb_fail("cannot export into %s: %s", output, reason(r));
     printf("Exported %s samples into %llu block%s in %s.\n", nv_tsdb_count(samples, stats.samples),
            (unsigned long long)stats.blocks, stats.blocks == 1 ? "" : "s", output);
     return 0;

@@ -256,10 +256,14 @@ static int make_sections(struct nv_import *import, struct nv_import_clocks *cloc
 int nv_import_clocks_find(struct nv_import *import, struct nv_import_part *parts, size_t n,
                           struct nv_import_clocks *ret)
 {
+    size_t longest = 1;
+
+    for (size_t i = 0; i < n; i++)
+        longest = parts[i].n > longest ? parts[i].n : longest;
     *ret = (struct nv_import_clocks){
         .groups = calloc(GROUPS_MAX, sizeof(*ret->groups)),
-        .samples = calloc(NV_BLOCK_ROWS_MAX, sizeof(*ret->samples)),
-        .times = calloc(NV_BLOCK_ROWS_MAX, sizeof(*ret->times)),
+        .samples = calloc(longest, sizeof(*ret->samples)),
+        .times = calloc(longest, sizeof(*ret->times)),
         .bits = NV_ARENA(BITS_MAX),
     };
     if (!ret->groups || !ret->samples || !ret->times)

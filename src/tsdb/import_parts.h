@@ -103,8 +103,8 @@ struct nv_import_clocks {
     struct nv_import_group *groups;
     size_t n_groups;
     struct nv_arena bits;
-    struct nv_import_sample *samples; /* scratch, NV_BLOCK_ROWS_MAX */
-    int64_t *times;                   /* scratch, NV_BLOCK_ROWS_MAX */
+    struct nv_import_sample *samples; /* scratch, for the longest part */
+    int64_t *times;                   /* scratch, for the longest part */
 };
 
 /* Finds the clocks of parts and groups them; parts learn their clock. */
