@@ -216,6 +216,7 @@ static bool settle(struct nv_parser *p, struct nv_expr *expr, bool positive, str
     const char *wrong = nv_duration_ms(expr->number.value, positive, &ret->ms);
     if (wrong)
         return nv_parser_fail(p, expr->start, expr->end, "%s", wrong);
+    ret->ms = llround(expr->number.value * 1000); /* 1001ms is 1001, whatever 1.001 is */
     ret->expr = NULL;
     return true;
 }

@@ -232,7 +232,10 @@ static void print_fill(struct nv_buf *out, const char *word, double value)
 
 static void print_binary(struct nv_buf *out, const struct nv_binary *b)
 {
-    print(out, b->left);
+    if (b->op == NV_OP_POW && b->left->kind == NV_EXPR_NUMBER && isinf(b->left->number.value))
+        nv_buf_text(out, "Inf"); /* a sign would take the whole power for its operand */
+    else
+        print(out, b->left);
     nv_buf_printf(out, " %s", nv_op_text(b->op));
     if (b->return_bool)
         nv_buf_text(out, " bool");

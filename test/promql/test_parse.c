@@ -31,6 +31,7 @@ static const char *const same[] = {
     "1",
     "-0.00005",
     "+Inf",
+    "-Inf ^ 2",
     "NaN",
     "5m",
     "1h30m",

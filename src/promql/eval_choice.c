@@ -1,0 +1,361 @@
+/*
+ * eval_choice.c - aggregations with a parameter: topk, bottomk, quantile, count_values, limitk, limit_ratio.
+ */
+#include "base/number.h"
+#include "base/utf8.h"
+#include "promql/eval_groups.h"
+#include "promql/histograms.h"
+
+struct choosing {
+    struct nv_groups groups;
+    const struct nv_aggregation *a;
+    double *parameter;
+    struct nv_matrix matrix; /* rows that must be seen together; or, of count_values, the answer */
+    uint32_t *group_of;      /* by row of the matrix */
+    size_t room;
+    struct nv_str label;
+};
+
+static int group_of(struct nv_eval *ev, struct choosing *c, const struct nv_row *row,
+                    struct nv_group **ret)
+{
+    size_t n;
+    const struct nv_label *labels = nv_group_labels(ev, c->a, row, &n);
+
+    return labels ? nv_groups_find(ev, &c->groups, labels, n, row->drop_name, ret)
+                  : nv_eval_no_memory(ev);
+}
+
+/* Keeps a row, and which group it is of. */
+static int keep(struct nv_eval *ev, struct nv_row *row, void *user)
+{
+    struct choosing *c = user;
+    struct nv_group *g;
+
+    for (size_t i = 0; i < c->groups.grid->n; i++) {
+        if (!nv_row_histogram(row, i))
+            continue;
+        nv_annotate(ev, false, c->a->expr, "ignored histogram in %s aggregation",
+                    nv_aggregator_text(c->a->aggregator));
+        nv_row_clear(row, i);
+    }
+    int r = group_of(ev, c, row, &g);
+    if (r == 0)
+        r = nv_matrix_add(ev, row, &c->matrix);
+    if (r < 0)
+        return r;
+    if (c->matrix.n > c->room) {
+        size_t room = c->room ? c->room * 2 : 16;
+        uint32_t *larger = realloc(c->group_of, room * sizeof(*larger));
+        if (!larger)
+            return nv_eval_no_memory(ev);
+        c->group_of = larger;
+        c->room = room;
+    }
+    c->group_of[c->matrix.n - 1] = (uint32_t)(g - c->groups.at);
+    return 0;
+}
+
+struct candidate {
+    double value; /* turned around for bottomk, so that the largest is always first */
+    uint32_t row;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    bool x_nan = isnan(x->value), y_nan = isnan(y->value);
+
+    if (x_nan != y_nan)
+        return x_nan - y_nan;
+    if (!x_nan && x->value != y->value)
+        return x->value > y->value ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static size_t candidates(const struct choosing *c, uint32_t group, size_t i, struct candidate *out)
+{
+    bool bottom = c->a->aggregator == NV_AGG_BOTTOMK;
+    size_t n = 0;
+
+    for (uint32_t k = 0; k < c->matrix.n; k++) {
+        const struct nv_row *row = &c->matrix.rows[k];
+        if (c->group_of[k] == group && nv_row_has(row, i))
+            out[n++] = (struct candidate){bottom ? -row->values[i] : row->values[i], k};
+    }
+    qsort(out, n, sizeof(*out), by_rank);
+    return n;
+}
+
+/* What is not among the first k of its step goes; for an instant query the order is told. */
+static int top(struct nv_eval *ev, struct choosing *c)
+{
+    size_t n_order = 0;
+    struct candidate *list = nv_pool_alloc(&c->groups.pool, c->matrix.n, sizeof(*list));
+    uint32_t *order = nv_pool_alloc(&c->groups.pool, c->matrix.n, sizeof(*order));
+    bool instant = c->groups.grid->n == 1;
+
+    if (!list || !order)
+        return nv_eval_no_memory(ev);
+    for (uint32_t g = 0; g < c->groups.n; g++) {
+        for (size_t i = 0; i < c->groups.grid->n; i++) {
+            size_t n = candidates(c, g, i, list);
+            double k = c->parameter[i];
+            for (size_t rank = 0; rank < n; rank++) {
+                if (!((double)rank + 1 <= k))
+                    nv_row_clear(&c->matrix.rows[list[rank].row], i);
+                else if (instant)
+                    order[n_order++] = list[rank].row;
+            }
+        }
+        int r = nv_eval_check(ev);
+        if (r < 0)
+            return r;
+    }
+    for (size_t k = 0; k < (instant ? n_order : c->matrix.n); k++) {
+        int r = c->groups.fn(ev, &c->matrix.rows[instant ? order[k] : k], c->groups.user);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int quantiles(struct nv_eval *ev, struct choosing *c)
+{
+    double *values = nv_pool_alloc(&c->groups.pool, c->matrix.n, sizeof(*values));
+
+    if (!values)
+        return nv_eval_no_memory(ev);
+    for (uint32_t g = 0; g < c->groups.n; g++) {
+        struct nv_row row;
+        int r = nv_row_new(ev, &c->groups.pool, c->groups.grid->n, false, &row);
+        for (size_t i = 0; r == 0 && i < c->groups.grid->n; i++) {
+            size_t n = 0;
+            for (uint32_t k = 0; k < c->matrix.n; k++)
+                if (c->group_of[k] == g && nv_row_has(&c->matrix.rows[k], i))
+                    values[n++] = c->matrix.rows[k].values[i];
+            qsort(values, n, sizeof(*values), nv_compare_values);
+            if (n)
+                row.values[i] = nv_quantile(c->parameter[i], values, n);
+        }
+        if (r < 0)
+            return r;
+        row.labels = c->groups.at[g].labels;
+        row.n_labels = c->groups.at[g].n_labels;
+        row.drop_name = c->groups.at[g].drop_name;
+        r = c->groups.fn(ev, &row, c->groups.user);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* limitk: the first k of a group at each step. */
+static int limit(struct nv_eval *ev, struct nv_row *row, void *user)
+{
+    struct choosing *c = user;
+    struct nv_group *g;
+    int r = group_of(ev, c, row, &g);
+
+    if (r < 0)
+        return r;
+    if (!g->user) {
+        g->user = nv_pool_alloc(&c->groups.pool, c->groups.grid->n, sizeof(uint32_t));
+        if (!g->user)
+            return nv_eval_no_memory(ev);
+        memset(g->user, 0, c->groups.grid->n * sizeof(uint32_t));
+    }
+    uint32_t *seen = g->user;
+    for (size_t i = 0; i < c->groups.grid->n; i++) {
+        if (!nv_row_has(row, i))
+            continue;
+        if ((double)seen[i] + 1 <= c->parameter[i])
+            seen[i]++;
+        else
+            nv_row_clear(row, i);
+    }
+    return c->groups.fn(ev, row, c->groups.user);
+}
+
+/* limit_ratio: where the hash of the labels falls decides, so that r and r - 1 complement one another. */
+static int ratio(struct nv_eval *ev, struct nv_row *row, void *user)
+{
+    struct choosing *c = user;
+    double place = (double)nv_labels_hash(row->labels, row->n_labels) / (double)UINT64_MAX;
+
+    for (size_t i = 0; i < c->groups.grid->n; i++) {
+        double r = c->parameter[i];
+        bool chosen = r >= 0 ? place < r || r >= 1 : place >= 1 + r;
+        if (!chosen)
+            nv_row_clear(row, i);
+    }
+    return c->groups.fn(ev, row, c->groups.user);
+}
+
+/* The row of the answer for labels and a value. */
+static int counted(struct nv_eval *ev, struct choosing *c, const struct nv_row *like,
+                   struct nv_row **ret)
+{
+    struct nv_group *g;
+    struct nv_row row = *like;
+    int r = nv_groups_find(ev, &c->groups, like->labels, like->n_labels, like->drop_name, &g);
+
+    if (r == 0 && !g->user) {
+        r = nv_row_new(ev, &c->groups.pool, c->groups.grid->n, false, &row);
+        row.labels = g->labels;
+        row.n_labels = g->n_labels;
+        struct nv_row *kept = nv_pool_alloc(&c->groups.pool, 1, sizeof(*kept));
+        if (r == 0 && !kept)
+            r = nv_eval_no_memory(ev);
+        if (r < 0)
+            return r;
+        *kept = row;
+        g->user = kept;
+    }
+    if (r == 0)
+        *ret = g->user;
+    return r;
+}
+
+static int count_values(struct nv_eval *ev, struct nv_row *row, void *user)
+{
+    struct choosing *c = user;
+    struct nv_row *to = NULL;
+    double last = 0;
+    bool known = false;
+
+    for (size_t i = 0; i < c->groups.grid->n; i++) {
+        const struct nv_histogram *h = nv_row_histogram(row, i);
+        NV_AUTO_BUF text = NV_BUF(1 << 16);
+        char number[NV_NUMBER_PLAIN_MAX];
+        if (!nv_row_has(row, i))
+            continue;
+        if (!known || h || memcmp(&last, &row->values[i], sizeof(last)) != 0) {
+            struct nv_row like = {.drop_name = row->drop_name};
+            struct nv_label *labels = nv_group_labels(ev, c->a, row, &like.n_labels);
+            if (h)
+                nv_histogram_print(&text, h);
+            else
+                nv_buf_add(&text, number, nv_number_plain(number, row->values[i]));
+            struct nv_str value = nv_arena_str(&ev->kept.arena, nv_buf_view(&text));
+            if (!labels || !value.p)
+                return nv_eval_no_memory(ev);
+            like.n_labels = nv_labels_set(labels, like.n_labels, c->label, value);
+            like.labels = labels;
+            int r = counted(ev, c, &like, &to);
+            if (r < 0)
+                return r;
+            last = row->values[i];
+            known = !h;
+        }
+        to->values[i] = nv_row_has(to, i) ? to->values[i] + 1 : 1;
+    }
+    return nv_eval_check(ev);
+}
+
+static int emit_counts(struct nv_eval *ev, struct choosing *c)
+{
+    for (uint32_t i = 0; i < c->groups.n; i++) {
+        struct nv_row *row = c->groups.at[i].user;
+        row->drop_name = c->groups.at[i].drop_name;
+        int r = c->groups.fn(ev, row, c->groups.user);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Refuses what is no number of elements; whole numbers from now on. */
+static int check_count(struct nv_eval *ev, struct choosing *c, bool *ret_any)
+{
+    for (size_t i = 0; i < c->groups.grid->n; i++) {
+        double k = c->parameter[i];
+        char text[NV_NUMBER_MAX];
+        if (isnan(k))
+            return nv_eval_fail(ev, "Parameter value is NaN");
+        if (k >= 9223372036854775808.0 || k <= -9223372036854775808.0) {
+            size_t n = nv_number_text(text, k);
+            return nv_eval_fail(ev, "Scalar value %.*s %s int64", (int)n, text,
+                                k > 0 ? "overflows" : "underflows");
+        }
+        c->parameter[i] = trunc(k);
+        *ret_any |= c->parameter[i] >= 1;
+    }
+    return 0;
+}
+
+static int check_ratio(struct nv_eval *ev, struct choosing *c)
+{
+    for (size_t i = 0; i < c->groups.grid->n; i++) {
+        double r = c->parameter[i], capped = r > 1 ? 1 : r < -1 ? -1 : r;
+        if (isnan(r))
+            return nv_eval_fail(ev, "Ratio value is NaN");
+        if (capped != r)
+            nv_annotate(ev, true, c->a->parameter,
+                        "ratio value should be between -1 and 1, got %s, capping to %s",
+                        nv_shown(ev, r), nv_shown(ev, capped));
+        c->parameter[i] = capped;
+    }
+    return 0;
+}
+
+static void check_quantile(struct nv_eval *ev, struct choosing *c)
+{
+    for (size_t i = 0; i < c->groups.grid->n; i++)
+        if (!(c->parameter[i] >= 0 && c->parameter[i] <= 1))
+            nv_annotate(ev, true, c->a->parameter,
+                        "quantile value should be between 0 and 1, got %s",
+                        nv_shown(ev, c->parameter[i]));
+}
+
+static int choose(struct nv_eval *ev, struct choosing *c)
+{
+    const struct nv_grid *grid = c->groups.grid;
+    bool any = false;
+    int r;
+
+    switch (c->a->aggregator) {
+    case NV_AGG_COUNT_VALUES:
+        c->label = nv_eval_string(c->a->parameter);
+        if (!c->label.n || !nv_utf8_valid(c->label))
+            return nv_eval_fail(ev, "invalid label name %s", nv_quoted(ev, c->label));
+        r = nv_eval_rows(ev, c->a->expr, grid, count_values, c);
+        return r < 0 ? r : emit_counts(ev, c);
+    case NV_AGG_QUANTILE:
+        check_quantile(ev, c);
+        r = nv_eval_rows(ev, c->a->expr, grid, keep, c);
+        return r < 0 ? r : quantiles(ev, c);
+    case NV_AGG_LIMIT_RATIO:
+        r = check_ratio(ev, c);
+        return r < 0 ? r : nv_eval_rows(ev, c->a->expr, grid, ratio, c);
+    default:
+        r = check_count(ev, c, &any);
+        if (r < 0 || !any)
+            return r;
+        if (c->a->aggregator == NV_AGG_LIMITK)
+            return nv_eval_rows(ev, c->a->expr, grid, limit, c);
+        r = nv_eval_rows(ev, c->a->expr, grid, keep, c);
+        return r < 0 ? r : top(ev, c);
+    }
+}
+
+int nv_eval_choice(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
+                   nv_row_fn fn, void *user)
+{
+    struct choosing c = {.a = &expr->aggregation};
+    int r = 0;
+
+    nv_groups_open(ev, &c.groups, expr, grid, fn, user);
+    nv_matrix_open(ev, &c.matrix, grid->n);
+    if (c.a->aggregator != NV_AGG_COUNT_VALUES) {
+        c.parameter = nv_pool_alloc(&c.groups.pool, grid->n, sizeof(double));
+        r = c.parameter ? nv_eval_scalar(ev, c.a->parameter, grid, c.parameter)
+                        : nv_eval_no_memory(ev);
+    }
+    if (r == 0)
+        r = choose(ev, &c);
+    free(c.group_of);
+    nv_matrix_close(ev, &c.matrix);
+    nv_groups_close(ev, &c.groups);
+    return r;
+}
