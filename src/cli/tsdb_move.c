@@ -237,6 +237,16 @@ static const char *reason(int error)
                : strerror(-error);
 }
 
+/* What is whole was written; that something is not, is for the status to say. */
+static int damage(const struct nv_export_stats *stats)
+{
+    if (!stats->damaged)
+        return 0;
+    return nv_tsdb_fail("left out %llu series of which a part is damaged, `nodevitals tsdb verify` "
+                        "tells which",
+                        (unsigned long long)stats->damaged);
+}
+
 static int export_text(const struct nv_export *export)
 {
     struct nv_export_stats stats;
@@ -250,7 +260,7 @@ static int export_text(const struct nv_export *export)
                 "nodevitals: warning: left out %llu samples that are native histograms, which "
                 "OpenMetrics 1.0 has no text for\n",
                 (unsigned long long)stats.left_out);
-    return 0;
+    return damage(&stats);
 }
 
 static int export_blocks(const struct nv_export *export, const char *output)
@@ -264,7 +274,7 @@ static int export_blocks(const struct nv_export *export, const char *output)
         return nv_tsdb_fail("cannot export into %s: %s", output, reason(r));
     printf("Exported %s samples into %llu block%s in %s.\n", nv_tsdb_count(samples, stats.samples),
            (unsigned long long)stats.blocks, stats.blocks == 1 ? "" : "s", output);
-    return 0;
+    return damage(&stats);
 }
 
 static int export_store(const struct nv_tsdb *tsdb, struct nv_export *export, bool blocks)

@@ -187,6 +187,10 @@ static int write_all(const struct nv_export *export, const struct nv_picks *pick
     for (size_t i = 0; i < picks->n; i++) {
         uint64_t before = stats->samples;
         int r = nv_picked_read(picks, i, samples);
+        if (r == -EBADMSG) {
+            stats->damaged++;
+            continue;
+        }
         if (r < 0)
             return r;
         series_text(&text, nv_picked(picks, i));

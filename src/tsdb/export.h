@@ -3,7 +3,8 @@
  *
  *   selectors  a series is written where it fits any of them; all are where there are none
  *   memory     one series at a time, beside the labels of all; of blocks also their index
- *   loss       none, but that native histograms do not fit OpenMetrics 1.0 and are left out, counted
+ *   loss       none, but that native histograms do not fit OpenMetrics 1.0 and are left out, counted; series that
+ *              are damaged likewise
  */
 #ifndef NV_TSDB_EXPORT_H
 #define NV_TSDB_EXPORT_H
@@ -13,8 +14,10 @@
 #include "metric/queryable.h"
 
 struct nv_export_stats {
-    uint64_t series, samples, left_out, blocks, bytes;
-    int64_t at_ms; /* how far; of text: to_ms at the end only */
+    uint64_t series, samples, blocks, bytes;
+    uint64_t left_out; /* samples that are histograms, of text */
+    uint64_t damaged;  /* series that could not be read; of blocks, once for each */
+    int64_t at_ms;     /* how far; of text: to_ms at the end only */
 };
 
 struct nv_export_selector {

@@ -293,10 +293,14 @@ static void drop_before(struct nv_samples *samples, int64_t from_ms)
 
 /* Writes the series that have samples; begins the block with the first. */
 static int fill_block(struct block *b, const struct nv_picks *picks, int64_t from_ms,
-                      struct nv_samples *samples)
+                      struct nv_samples *samples, struct nv_export_stats *stats)
 {
     for (size_t i = 0; i < picks->n; i++) {
         int r = nv_picked_read(picks, i, samples);
+        if (r == -EBADMSG) {
+            stats->damaged++;
+            continue;
+        }
         drop_before(samples, from_ms);
         if (r == 0 && samples->n && b->dir < 0)
             r = begin_block(b);
@@ -334,7 +338,7 @@ static int write_block(int parent, const struct nv_picks *picks, int64_t from_ms
     if (b.segment)
         b.segment->fd = -1;
     if (r == 0)
-        r = fill_block(&b, picks, from_ms, samples);
+        r = fill_block(&b, picks, from_ms, samples, stats);
     if (r == 0 && b.n_series)
         r = commit(&b);
     if (r < 0)

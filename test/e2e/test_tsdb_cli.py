@@ -192,6 +192,11 @@ class Told(Folder):
         result = self.tsdb("verify", status=1)
         self.assertIn(name, result.stdout)
         self.assertRegex(result.stderr, r"^nodevitals: error: .*: \d+ faults?\n$")
+        result = self.tsdb("export", status=1)
+        self.assertRegex(result.stderr, r"^nodevitals: error: left out \d+ series of which a part is damaged, ")
+        whole, left = read_text(text_of(self.series)), read_text(result.stdout)
+        self.assertGreater(len(left), 0)
+        self.assertEqual(left, {key: whole[key] for key in left})  # and no wrong sample
 
     def test_mistakes_are_told(self):
         self.refused("expected what to do: list, analyze, verify, import or export")

@@ -5,6 +5,7 @@
 #define NV_TEST_MEMORY_QUERYABLE_H
 
 #include <check.h>
+#include <errno.h>
 
 #include "metric/queryable.h"
 
@@ -14,6 +15,7 @@ struct memory_series {
     struct nv_label *labels; /* by name */
     size_t n_labels;
     struct nv_samples samples;
+    bool damaged; /* so that it cannot be read */
 };
 
 struct memory {
@@ -114,6 +116,8 @@ static inline int memory_read(struct nv_selection *selection, size_t i, struct n
     const struct memory_series *series = selection->series[i].handle;
     const struct nv_samples *all = &series->samples;
 
+    if (series->damaged)
+        return -EBADMSG;
     if (nv_samples_room(samples, all->n) < 0)
         return -ENOMEM;
     if (all->histograms && !samples->histograms)

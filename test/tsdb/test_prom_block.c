@@ -263,6 +263,21 @@ START_TEST(a_series_that_fits_two_selectors_is_written_once)
 }
 END_TEST
 
+START_TEST(what_is_damaged_is_left_out_and_counted)
+{
+    struct nv_export_stats stats;
+    char path[512];
+
+    memory_sample(memory_add(&memory, PAIRS("__name__", "a")), 1, 1);
+    memory_sample(memory_add(&memory, PAIRS("__name__", "b")), 1, 1);
+    memory_sample(memory_add(&memory, PAIRS("__name__", "c")), 1, 1);
+    memory.series[1].damaged = true;
+    export_to("damaged", NULL, 0, path, &stats);
+    ck_assert_uint_eq(stats.samples, 2);
+    ck_assert_uint_eq(stats.damaged, 1);
+}
+END_TEST
+
 START_TEST(a_block_that_fails_leaves_nothing)
 {
     struct memory_series *series = memory_add(&memory, PAIRS("__name__", "a"));
@@ -555,6 +570,7 @@ int main(void)
     tcase_add_test(tcase, a_staleness_marker_that_begins_a_block_is_kept);
     tcase_add_test(tcase, blocks_are_aligned_to_two_hours_and_skip_what_is_empty);
     tcase_add_test(tcase, a_series_that_fits_two_selectors_is_written_once);
+    tcase_add_test(tcase, what_is_damaged_is_left_out_and_counted);
     tcase_add_test(tcase, a_block_that_fails_leaves_nothing);
     tcase_add_test(tcase, integer_histograms_read_back_from_their_bits);
     tcase_add_test(tcase, a_reset_a_new_layout_or_another_kind_begins_a_chunk);
