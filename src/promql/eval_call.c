@@ -296,6 +296,8 @@ static int dispatch(struct nv_eval *ev, struct nv_calling *c)
     case NV_FN_LABEL_REPLACE:
     case NV_FN_LABEL_JOIN:
         return nv_call_label(ev, c);
+    case NV_FN_INFO:
+        return nv_call_info(ev, c);
     case NV_FN_HISTOGRAM_AVG:
     case NV_FN_HISTOGRAM_COUNT:
     case NV_FN_HISTOGRAM_SUM:

@@ -24,6 +24,7 @@ struct nv_calling {
 int nv_call_sort(struct nv_eval *ev, struct nv_calling *c);
 int nv_call_label(struct nv_eval *ev, struct nv_calling *c);
 int nv_call_histogram(struct nv_eval *ev, struct nv_calling *c);
+int nv_call_info(struct nv_eval *ev, struct nv_calling *c);
 int nv_call_quantile(struct nv_eval *ev, struct nv_calling *c);
 
 #endif
