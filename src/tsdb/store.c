@@ -344,6 +344,8 @@ static int seal_all(struct nv_store *store)
     int64_t newest = nv_store_newest(store);
     int n = 0;
 
+    if (newest == INT64_MIN) /* nothing has been appended */
+        return 0;
     for (size_t i = 0; i < nv_store_n_heads(store); i++) {
         struct nv_head *head = store->heads[i];
         bool idle = nv_head_newest(head) < newest - store->options.block_ms / 2;
