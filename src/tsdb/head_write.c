@@ -584,19 +584,20 @@ static void put_column(struct nv_head *head, uint32_t c, uint32_t first)
     const struct nv_column *column = &head->columns->at[c];
     const struct nv_head_series *series = column->series;
     struct nv_buf *out = &head->record;
-    size_t shared = 0;
+    uint64_t same = 0;
 
     nv_put_uvarint(out, (uint64_t)column->section << 1 |
                             (c < head->log.room && nv_bit(head->log.present, c)));
     nv_put_uvarint(out, series->n_labels);
     if (c > first) {
         const struct nv_head_series *before = head->columns->at[c - 1].series;
-        while (shared < series->n_labels && shared < before->n_labels &&
-               series->labels[shared] == before->labels[shared])
-            shared++;
+        for (size_t i = 0; i < series->n_labels && i < before->n_labels && i < 64; i++)
+            same |= (uint64_t)(series->labels[i] == before->labels[i]) << i;
     }
-    nv_put_uvarint(out, shared);
-    for (size_t i = shared; i < series->n_labels; i++) {
+    nv_put_uvarint(out, same);
+    for (size_t i = 0; i < series->n_labels; i++) {
+        if (i < 64 && (same >> i & 1))
+            continue;
         nv_record_put_str(out, series->labels[i]->label.name);
         nv_record_put_str(out, series->labels[i]->label.value);
     }

@@ -68,7 +68,7 @@ static size_t words(size_t bits)
 
 int nv_log_state_room(struct nv_log_state *state, size_t n_columns, size_t n_sections)
 {
-    if (n_columns > state->room) {
+    if (n_columns >= state->room) {
         size_t room = n_columns + n_columns / 8 + 256, old = state->room ? words(state->room) : 0;
         if (!grow((void **)&state->values, room * sizeof(double)) ||
             !grow((void **)&state->kinds, room) ||

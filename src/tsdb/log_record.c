@@ -23,8 +23,8 @@
  *   1 source   uvarint number, text name, varint time of its last frame (INT64_MIN: none)
  *   2 columns  uvarint source, uvarint generation, uvarint number of the first column, uvarint count; for each
  *              column: uvarint section * 2 + live (it had a value when its section was last observed before the
- *              next frame); uvarint count of labels; uvarint n, as many labels in front are those of the column
- *              before it in this record; the other labels
+ *              next frame); uvarint count of labels; uvarint, bit i: label i (of the first 64)
+ *              is that of the column before it in this record; the other labels, name and value of each
  *   3 frame    see log_frame.c
  *   4 sparse   uvarint source, labels, uvarint count, of each sample: varint time less the one before (0 at first),
  *              8 bytes of the double

@@ -127,15 +127,20 @@ static int replay_source(struct replay *replay, struct nv_str body)
 static int replay_column(struct nv_head *head, struct nv_str *body, struct nv_label *labels,
                          size_t *n_labels, bool known)
 {
-    uint64_t section, n, shared;
+    uint64_t section, n, same;
 
     if (!nv_get_uvarint(body, &section) || !nv_get_uvarint(body, &n) ||
-        !nv_get_uvarint(body, &shared) || section >> 1 >= NV_LOG_SECTIONS_MAX || n > LABELS_MAX ||
-        shared > n || shared > *n_labels)
+        !nv_get_uvarint(body, &same) || section >> 1 >= NV_LOG_SECTIONS_MAX || n > LABELS_MAX)
         return -EBADMSG;
-    for (size_t i = shared; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (i < 64 && (same >> i & 1)) {
+            if (i >= *n_labels)
+                return -EBADMSG;
+            continue;
+        }
         if (!nv_record_get_str(body, &labels[i].name) || !nv_record_get_str(body, &labels[i].value))
             return -EBADMSG;
+    }
     for (size_t i = 1; i < n; i++)
         if (nv_str_cmp(labels[i - 1].name, labels[i].name) >= 0)
             return -EBADMSG;
@@ -433,7 +438,7 @@ static int open_blocks(struct nv_store *store, const struct nv_str *names, size_
             r = nv_store_replace(store, NULL, 0, block);
         else if (r == -EBADMSG)
             set_aside(store, names[i].p);
-        else if (r == -ENOENT || r == -EIO)
+        else if (r == -EIO)
             nv_count(&store->stats.corruptions, 1);
         if (r == -ENOMEM)
             return r;

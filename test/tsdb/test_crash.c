@@ -10,7 +10,7 @@ enum { STEPS = 260, MORE_STEPS = 40 };
 static int64_t history(struct model *m, struct nv_fs *disk, bool *ret_opened)
 {
     struct nv_store_options options = {
-        .fs = disk, .block_ms = 60000, .now_ms = model_now, .now_user = m, .wal_sync_ms = 10000};
+        .fs = disk, .block_ms = 20000, .now_ms = model_now, .now_user = m, .wal_sync_ms = 10000};
     char error[NV_STORE_ERROR_MAX];
     struct nv_store *store;
     int64_t flushed = INT64_MIN;
