@@ -198,7 +198,19 @@ static void note_generation(struct nv_sampler *sampler, const struct nv_frame *f
     sampler->renewed_ms = align(frame->time_ms, RENEW_MS);
 }
 
-static bool tick(struct nv_sampler *sampler, int64_t time_ms, int64_t monotonic_ns)
+/* When the values of a frame were read, by the monotonic clock: at the tick, or when the scrape began that it joined. */
+static int64_t read_at(const struct nv_frame *frame, int64_t time_ms, int64_t wall_ns,
+                       int64_t monotonic_ns)
+{
+    int64_t earlier_ns = wall_ns - frame->time_ms * 1000000;
+
+    return frame->time_ms == time_ms || earlier_ns < 0 ||
+                   earlier_ns > INT64_C(1000000) * NV_GATHER_JOIN_MS
+               ? monotonic_ns
+               : monotonic_ns - earlier_ns;
+}
+
+static bool tick(struct nv_sampler *sampler, int64_t time_ms, int64_t wall_ns, int64_t monotonic_ns)
 {
     NV_AUTO(nv_frame) *node = NULL;
 
@@ -215,20 +227,21 @@ static bool tick(struct nv_sampler *sampler, int64_t time_ms, int64_t monotonic_
     append(sampler, NV_SAMPLER_NODE, node);
     append(sampler, NV_SAMPLER_AGENT, up);
     if (sampler->options.observe)
-        sampler->options.observe(sampler->options.observer, node, monotonic_ns);
+        sampler->options.observe(sampler->options.observer, node,
+                                 read_at(node, time_ms, wall_ns, monotonic_ns));
     return true;
 }
 
 int64_t nv_sampler_turn(struct nv_sampler *sampler)
 {
     const struct nv_sampler_options *options = &sampler->options;
-    int64_t begin = options->monotonic_ns(options->clock), time_ms;
+    int64_t begin = options->monotonic_ns(options->clock), wall = options->wall_ns(options->clock),
+            time_ms;
 
-    int64_t sleep_ns =
-        nv_ticks_next(&sampler->ticks, options->wall_ns(options->clock), begin, &time_ms);
+    int64_t sleep_ns = nv_ticks_next(&sampler->ticks, wall, begin, &time_ms);
     if (sleep_ns > 0)
         return sleep_ns;
-    bool whole = tick(sampler, time_ms, begin);
+    bool whole = tick(sampler, time_ms, wall, begin);
     int64_t end = options->monotonic_ns(options->clock);
 
     pthread_mutex_lock(&sampler->lock);

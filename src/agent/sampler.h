@@ -44,7 +44,7 @@ struct nv_sampler_options {
     bool (*begins_page)(void *user);
     void *user;
 
-    /* Sees each frame of the node and the monotonic time it was begun at; or NULL. */
+    /* Sees each frame of the node and the monotonic time its values were read at; or NULL. */
     void (*observe)(void *observer, const struct nv_frame *frame, int64_t monotonic_ns);
     void *observer;
 

@@ -251,6 +251,7 @@ def sample():
                 time.sleep(seconds)
                 best = min(best, (ours.cpu_ns() - before) / seconds / 1000)
             written += io_bytes(ours.process.pid)
+            ours.connection.close()  # idle for too long
             body = ours.get()
             resident = ours.resident_kib()
     budget = 1.5 * floor + 500
