@@ -11,6 +11,8 @@
  * second, as its thread would, and the clock is the frames'. Writes one JSON object, the week's after one for each day.
  */
 #include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -153,6 +155,7 @@ static void tell(struct run *run, const char *what, double begin_s, uint64_t bas
 {
     struct nv_store_stats stats;
     double hours = (double)(now_ms - begin_ms) / (double)HOUR_MS;
+    struct mallinfo2 heap = mallinfo2();
 
     note_disk(run, &stats);
     uint64_t written = __atomic_load_n(&run->fs->written, __ATOMIC_RELAXED);
@@ -163,13 +166,14 @@ static void tell(struct run *run, const char *what, double begin_s, uint64_t bas
            what, hours, (unsigned long long)run->samples, (unsigned long long)stats.series,
            nv_frames_made(run->frames), (unsigned long long)base, nv_frames_memory(run->frames),
            (unsigned long long)memory("VmRSS:"), (unsigned long long)memory("VmHWM:"));
-    printf("\"store_bytes\": %llu, \"log_bytes\": %llu, \"log_bytes_max\": %llu, "
+    printf("\"heap_used_bytes\": %zu, \"heap_free_bytes\": %zu, \"store_bytes\": %llu, "
+           "\"log_bytes\": %llu, \"log_bytes_max\": %llu, "
            "\"block_bytes\": %llu, \"disk_bytes_max\": %llu, \"blocks\": %llu, "
            "\"written_per_hour\": %.0f, ",
-           (unsigned long long)stats.memory_bytes, (unsigned long long)stats.log_bytes,
-           (unsigned long long)run->log_max, (unsigned long long)stats.block_bytes,
-           (unsigned long long)run->disk_max, (unsigned long long)stats.blocks,
-           (double)written / hours);
+           heap.uordblks + heap.hblkhd, heap.fordblks, (unsigned long long)stats.memory_bytes,
+           (unsigned long long)stats.log_bytes, (unsigned long long)run->log_max,
+           (unsigned long long)stats.block_bytes, (unsigned long long)run->disk_max,
+           (unsigned long long)stats.blocks, (double)written / hours);
     printf("\"dropped\": %llu, \"longest_append_ms\": %.3f, \"maintain_cpu_s\": %.2f, "
            "\"cpu_s\": %.2f}\n",
            (unsigned long long)(stats.dropped_full + stats.dropped_conflict + stats.dropped_disk +
@@ -253,15 +257,33 @@ static int start(const char *dir, int64_t hours)
 
 /* ---- stall ---------------------------------------------------------------------------------- */
 
-/* A millisecond stands for a second: an hour of pages, its block and a merge come by in seconds. */
+static bool stop;
+
+static void *maintain(void *p)
+{
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        struct timespec t = {0, 1000000};
+        nv_store_maintain(p);
+        nanosleep(&t, NULL);
+    }
+    return NULL;
+}
+
+/*
+ * A millisecond stands for a second: hours of pages, their blocks and a merge come by in seconds. So maintenance comes by as
+ * often; else full chunks would wait until the writer has to seal them.
+ */
 static int stall(const char *dir, size_t n_frames)
 {
     struct run run = {.step_ms = 1000, .frames = nv_frames_new(2000, 1)};
     uint64_t above_1 = 0, above_5 = 0, alone_5 = 0;
     double longest_alone = 0;
     int64_t next = nv_monotonic_ns();
+    pthread_t thread;
 
     open_run(&run, dir, true);
+    if (pthread_create(&thread, NULL, maintain, run.store) != 0)
+        return 1;
     for (size_t i = 0; i < n_frames; i++) {
         struct timespec t = {next / 1000000000, next % 1000000000};
         struct rusage before, after;
@@ -284,6 +306,8 @@ static int stall(const char *dir, size_t n_frames)
         if (!preempted && ms > longest_alone)
             longest_alone = ms;
     }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
     struct nv_store_stats stats;
     nv_store_stats(run.store, &stats);
     printf("{\"what\": \"stall\", \"frames\": %zu, \"longest_append_ms\": %.3f, "

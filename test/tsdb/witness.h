@@ -152,13 +152,13 @@ static inline size_t witness_check(struct nv_store *store, int64_t from_ms, int6
         int r = witness_read(store, "id", k, from_ms, to_ms, samples);
         ck_assert_msg(r == 0, "series %u: %s", k, strerror(-r));
         n = samples->n;
-        for (size_t i = 0; i < n; i++) {
-            ck_assert_msg(i == 0 || samples->times[i] > samples->times[i - 1],
-                          "series %u: %" PRId64 " comes after %" PRId64, k, samples->times[i],
-                          samples->times[i - 1]);
-            ck_assert_msg(
-                witness_bits_equal(samples->values[i], witness_value(k, samples->times[i])),
-                "series %u at %" PRId64 " is %.17g", k, samples->times[i], samples->values[i]);
+        for (size_t i = 0; i < n; i++) { /* no assertions: check notes each in a file */
+            if (i > 0 && samples->times[i] <= samples->times[i - 1])
+                ck_abort_msg("series %u: %" PRId64 " comes after %" PRId64, k, samples->times[i],
+                             samples->times[i - 1]);
+            if (!witness_bits_equal(samples->values[i], witness_value(k, samples->times[i])))
+                ck_abort_msg("series %u at %" PRId64 " is %.17g", k, samples->times[i],
+                             samples->values[i]);
         }
     }
     return n;
