@@ -109,7 +109,7 @@ static int rows(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_
 
     switch (expr->kind) {
     case NV_EXPR_SELECTOR:
-        return nv_eval_selector(ev, expr, grid, false, fn, user);
+        return nv_eval_selector(ev, expr, grid, NV_YIELD_SAMPLES, fn, user);
     case NV_EXPR_PAREN:
         return nv_eval_rows(ev, expr->paren, grid, fn, user);
     case NV_EXPR_UNARY:
@@ -293,44 +293,81 @@ static int scalar_result(struct nv_eval *ev, const struct nv_expr *root)
     return r;
 }
 
-/* The samples of a range vector as they are, floats and histograms in order of time. */
-static int raw_series(struct nv_eval *ev, struct nv_ranged *call, const struct nv_window *all,
-                      void *user)
-{
-    struct nv_matrix *matrix = user;
-    size_t n = all->n + all->n_histograms, f = 0, h = 0;
+/* A column of points with what belongs to them. */
+struct points {
+    int64_t *times;
     struct nv_row row;
-    int64_t *times = nv_pool_alloc(&ev->kept, n, sizeof(int64_t));
-    int64_t from, to;
+    size_t n;
+};
 
-    int r =
-        times ? nv_row_new(ev, &ev->scratch, n, all->n_histograms, &row) : nv_eval_no_memory(ev);
-    if (r < 0)
-        return r;
-    nv_range_of(call->source, &ev->query, 0, &from, &to);
-    n = 0;
+/* Floats and histograms within (from, to], in order of time. */
+static void plain_points(const struct nv_window *all, struct points *p)
+{
+    size_t f = 0, h = 0;
+
     while (f < all->n || h < all->n_histograms) {
         bool is_float =
             h == all->n_histograms || (f < all->n && all->times[f] <= all->histogram_times[h]);
         int64_t at = is_float ? all->times[f] : all->histogram_times[h];
-        if (at > from && at <= to) {
-            times[n] = at;
-            row.values[n] = is_float ? all->values[f] : 0;
+        if (at > all->from_ms && at <= all->to_ms) {
+            p->times[p->n] = at;
+            p->row.values[p->n] = is_float ? all->values[f] : 0;
             if (!is_float)
-                row.histograms[n] = all->histograms[h];
-            n++;
+                p->row.histograms[p->n] = all->histograms[h];
+            p->n++;
         }
         f += is_float;
         h += !is_float;
     }
-    if (!n)
-        return 0;
-    row.labels = call->labels;
-    row.n_labels = call->n_labels;
-    if (call->drop_name && (r = nv_row_drop_name(ev, &row)) < 0)
+}
+
+/* Floats between the ends, and points at both ends. */
+static void edged_points(const struct nv_window *all, bool smooth, struct points *p)
+{
+    struct nv_edges e;
+
+    if (!nv_window_edges(all, smooth, false, &e))
+        return;
+    p->times[p->n] = all->from_ms;
+    p->row.values[p->n++] = e.left;
+    for (size_t i = e.first; i <= e.last; i++) {
+        if (all->times[i] <= all->from_ms || all->times[i] >= all->to_ms)
+            continue;
+        p->times[p->n] = all->times[i];
+        p->row.values[p->n++] = all->values[i];
+    }
+    p->times[p->n] = all->to_ms;
+    p->row.values[p->n++] = e.right;
+}
+
+/* What a range vector has of one series, by itself. */
+static int raw_series(struct nv_eval *ev, struct nv_ranged *call, const struct nv_window *all,
+                      void *user)
+{
+    struct nv_matrix *matrix = user;
+    size_t room = all->n + all->n_histograms + 2;
+    struct points p = {.times = nv_pool_alloc(&ev->kept, room, sizeof(int64_t))};
+    struct nv_window w = *all;
+    uint8_t edge =
+        call->source->kind == NV_EXPR_SELECTOR ? call->source->selector.edge : NV_EDGE_NONE;
+    int r = p.times ? nv_row_new(ev, &ev->scratch, room, all->n_histograms, &p.row)
+                    : nv_eval_no_memory(ev);
+
+    if (r < 0)
         return r;
-    matrix->n_steps = n;
-    r = nv_matrix_add(ev, &row, matrix);
+    nv_range_of(call->source, &ev->query, 0, &w.from_ms, &w.to_ms);
+    if (edge == NV_EDGE_NONE)
+        plain_points(&w, &p);
+    else
+        edged_points(&w, edge == NV_EDGE_SMOOTHED, &p);
+    if (!p.n)
+        return 0;
+    p.row.labels = call->labels;
+    p.row.n_labels = call->n_labels;
+    if (call->drop_name && (r = nv_row_drop_name(ev, &p.row)) < 0)
+        return r;
+    matrix->n_steps = p.n;
+    r = nv_matrix_add(ev, &p.row, matrix);
     if (r < 0)
         return r;
     struct nv_promql_series *larger =
@@ -339,7 +376,7 @@ static int raw_series(struct nv_eval *ev, struct nv_ranged *call, const struct n
         return nv_eval_no_memory(ev);
     ev->result->series = larger;
     const struct nv_row *kept = &matrix->rows[matrix->n - 1];
-    larger[ev->result->n++] = (struct nv_promql_series){kept->labels, kept->n_labels,  n, times,
+    larger[ev->result->n++] = (struct nv_promql_series){kept->labels, kept->n_labels,  p.n, p.times,
                                                         kept->values, kept->histograms};
     return 0;
 }
@@ -348,9 +385,6 @@ static int matrix_result(struct nv_eval *ev, const struct nv_expr *root, struct 
 {
     struct nv_ranged call = {.expr = root, .source = nv_expr_inner(root)};
 
-    if (call.source->kind == NV_EXPR_SELECTOR && call.source->selector.edge != NV_EDGE_NONE)
-        return nv_eval_fail(ev, "anchored and smoothed range vectors by themselves are not "
-                                "supported yet");
     int r = nv_eval_source(ev, &call, &ev->query, raw_series, matrix);
     if (r == 0 && ev->result->n)
         qsort(ev->result->series, ev->result->n, sizeof(*ev->result->series), by_labels);

@@ -152,8 +152,18 @@ static int timestamp(struct nv_eval *ev, struct nv_calling *c)
     const struct nv_expr *arg = nv_expr_inner(c->expr->call.args[0]);
 
     if (arg->kind == NV_EXPR_SELECTOR && (!arg->invariant || c->grid->n == 1))
-        return nv_eval_selector(ev, arg, c->grid, true, drop_name, c);
+        return nv_eval_selector(ev, arg, c->grid, NV_YIELD_TIMES, drop_name, c);
     return nv_eval_rows(ev, arg, c->grid, timestamps, c);
+}
+
+/* Of a selector only, and only where start times are in use. */
+static int start_timestamp(struct nv_eval *ev, struct nv_calling *c)
+{
+    const struct nv_expr *arg = nv_expr_inner(c->expr->call.args[0]);
+
+    if (arg->kind != NV_EXPR_SELECTOR || !(ev->options.features & NV_PROMQL_START_TIMES))
+        return 0;
+    return nv_eval_selector(ev, arg, c->grid, NV_YIELD_STARTS, drop_name, c);
 }
 
 static int note_presence(struct nv_eval *ev, struct nv_row *row, void *user)
@@ -288,6 +298,8 @@ static int dispatch(struct nv_eval *ev, struct nv_calling *c)
         return absent(ev, c);
     case NV_FN_TIMESTAMP:
         return timestamp(ev, c);
+    case NV_FN_START_TIMESTAMP:
+        return start_timestamp(ev, c);
     case NV_FN_SORT:
     case NV_FN_SORT_DESC:
     case NV_FN_SORT_BY_LABEL:

@@ -156,9 +156,10 @@ void nv_annotate_fixes(struct nv_eval *ev);             /* what ev->fixes has ga
 /* eval_prepare.c */
 int nv_eval_prepare(struct nv_eval *ev, struct nv_expr *root);
 
-/* eval_select.c */
+/* eval_select.c: what an instant selector yields of each sample */
+enum nv_yield { NV_YIELD_SAMPLES, NV_YIELD_TIMES, NV_YIELD_STARTS };
 int nv_eval_selector(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
-                     bool timestamps, nv_row_fn fn, void *user);
+                     enum nv_yield yield, nv_row_fn fn, void *user);
 int nv_eval_open(struct nv_eval *ev, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
                  int64_t to_ms, struct nv_selection **ret);
 int64_t nv_when_time(const struct nv_when *when, const struct nv_grid *grid, size_t i);
@@ -203,6 +204,13 @@ int nv_eval_source(struct nv_eval *ev, struct nv_ranged *call, const struct nv_g
 nv_window_fn nv_window_function(enum nv_function_id id); /* NULL where there is none */
 void nv_range_of(const struct nv_expr *source, const struct nv_grid *grid, size_t i,
                  int64_t *ret_from_ms, int64_t *ret_to_ms);
+
+/* The ends of an anchored or smoothed window: the samples that stand there, and the values. */
+struct nv_edges {
+    size_t first, last;
+    double left, right;
+};
+bool nv_window_edges(const struct nv_window *w, bool smooth, bool counter, struct nv_edges *ret);
 
 int nv_window_rate(struct nv_eval *, const struct nv_ranged *, const struct nv_window *, double *,
                    const struct nv_histogram **);

@@ -92,8 +92,17 @@ static bool smoothed(const struct nv_samples *s, size_t before, int64_t at, int6
 struct selecting {
     const struct nv_expr *expr;
     const struct nv_grid *grid;
-    bool timestamps;
+    enum nv_yield yield;
 };
+
+/* In seconds; absent where a start is not known. */
+static double time_of(const struct nv_samples *samples, size_t i, enum nv_yield yield)
+{
+    if (yield == NV_YIELD_TIMES)
+        return (double)samples->times[i] / 1000;
+    int64_t start = samples->starts ? samples->starts[i] : 0;
+    return start ? (double)start / 1000 : nv_stale();
+}
 
 /* Fills a row from the samples decoded last. */
 static int fill(struct nv_eval *ev, const struct selecting *s, struct nv_row *row)
@@ -110,8 +119,8 @@ static int fill(struct nv_eval *ev, const struct selecting *s, struct nv_row *ro
             is_stale_at(samples, next - 1))
             continue;
         const struct nv_histogram *h = histogram_at(samples, next - 1);
-        if (s->timestamps) {
-            row->values[i] = (double)samples->times[next - 1] / 1000;
+        if (s->yield != NV_YIELD_SAMPLES) {
+            row->values[i] = time_of(samples, next - 1, s->yield);
         } else if (h) {
             row->values[i] = 0;
             row->histograms[i] = h;
@@ -139,8 +148,8 @@ static int one(struct nv_eval *ev, const struct selecting *s, struct nv_selectio
     int r = nv_eval_read(ev, selection, i);
 
     if (r == 0)
-        r = nv_row_new(ev, &ev->scratch, s->grid->n, ev->samples.histograms && !s->timestamps,
-                       &row);
+        r = nv_row_new(ev, &ev->scratch, s->grid->n,
+                       ev->samples.histograms && s->yield == NV_YIELD_SAMPLES, &row);
     if (r < 0)
         return r;
     row.labels = selection->series[i].labels;
@@ -150,9 +159,9 @@ static int one(struct nv_eval *ev, const struct selecting *s, struct nv_selectio
 }
 
 int nv_eval_selector(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
-                     bool timestamps, nv_row_fn fn, void *user)
+                     enum nv_yield yield, nv_row_fn fn, void *user)
 {
-    struct selecting s = {expr, grid, timestamps};
+    struct selecting s = {expr, grid, yield};
     const struct nv_selector *selector = &expr->selector;
     struct nv_selection *selection;
     int64_t from = nv_when_time(&selector->when, grid, 0);

@@ -332,7 +332,7 @@ int nv_histogram_scale(struct nv_arena *arena, const struct nv_histogram *h, dou
     return put_together(arena, &w, ret);
 }
 
-int nv_histogram_copy(struct nv_arena *arena, const struct nv_histogram *h,
+int nv_histogram_compact(struct nv_arena *arena, const struct nv_histogram *h,
                       struct nv_histogram **ret)
 {
     struct wide w;

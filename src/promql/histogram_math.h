@@ -24,7 +24,7 @@ struct nv_bucket {
     int8_t side; /* -1 negative, 0 zero, 1 positive */
 };
 
-int nv_histogram_copy(struct nv_arena *arena, const struct nv_histogram *h,
+int nv_histogram_compact(struct nv_arena *arena, const struct nv_histogram *h,
                       struct nv_histogram **ret);
 
 /* a + b, or a - b (whose hint is gauge). Returns outcomes or-ed, or -ENOMEM. */

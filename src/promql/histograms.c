@@ -105,7 +105,7 @@ int nv_histogram_sum_add(struct nv_eval *ev, struct nv_pool *pool, const struct 
             return nv_eval_no_memory(ev);
         *s = (struct nv_histogram_sum){.mean = mean};
         s->n = 1;
-        return nv_histogram_copy(&pool->arena, h, &s->total) < 0 ? nv_eval_no_memory(ev) : 0;
+        return nv_histogram_compact(&pool->arena, h, &s->total) < 0 ? nv_eval_no_memory(ev) : 0;
     }
     s->n++;
     if (s->mixed)
@@ -143,7 +143,7 @@ int nv_histograms_reduce(struct nv_eval *ev, const struct nv_ranged *call,
     struct nv_arena *arena = &ev->scratch.arena;
     struct nv_histogram *total = NULL, *next = NULL;
 
-    if (nv_histogram_copy(arena, w->histograms[0], &total) < 0)
+    if (nv_histogram_compact(arena, w->histograms[0], &total) < 0)
         return nv_eval_no_memory(ev);
     for (size_t i = 1; i < w->n_histograms; i++) {
         int outcome = nv_histogram_combine(arena, total, w->histograms[i], false, &next);
@@ -285,7 +285,7 @@ int nv_histograms_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     if (reset < 0)
         return nv_eval_no_memory(ev);
     if (reset)
-        r = nv_histogram_copy(&ev->scratch.arena, w->histograms[n - 1], &d) < 0
+        r = nv_histogram_compact(&ev->scratch.arena, w->histograms[n - 1], &d) < 0
                 ? nv_eval_no_memory(ev)
                 : 1;
     else

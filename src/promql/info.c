@@ -260,9 +260,10 @@ int nv_call_info(struct nv_eval *ev, struct nv_calling *c)
 
     nv_matrix_open(ev, &info.series, c->grid->n);
     if (r == 0)
-        r = nv_eval_selector(ev, &info.selector, c->grid, false, refuse_histograms, c);
+        r = nv_eval_selector(ev, &info.selector, c->grid, NV_YIELD_SAMPLES, refuse_histograms, c);
     if (r == 0)
-        r = nv_eval_selector(ev, &info.selector, c->grid, true, nv_matrix_add, &info.series);
+        r = nv_eval_selector(ev, &info.selector, c->grid, NV_YIELD_TIMES, nv_matrix_add,
+                             &info.series);
     if (r == 0)
         r = nv_eval_rows(ev, c->vector, c->grid, inform, &info);
     nv_matrix_close(ev, &info.series);

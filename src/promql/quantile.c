@@ -327,7 +327,7 @@ static int keep_native(struct nv_eval *ev, struct quantiling *q, struct classic 
         struct nv_histogram *copy;
         if (!h)
             continue;
-        if (nv_histogram_copy(&q->c->pool->arena, h, &copy) < 0)
+        if (nv_histogram_compact(&q->c->pool->arena, h, &copy) < 0)
             return nv_eval_no_memory(ev);
         to->native.values[i] = 0;
         to->native.histograms[i] = copy;

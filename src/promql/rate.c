@@ -91,23 +91,33 @@ static size_t left_edge(const struct nv_window *w)
     return i;
 }
 
+/* Which samples stand at both ends, and the values there. False where no sample is within. */
+bool nv_window_edges(const struct nv_window *w, bool smooth, bool counter, struct nv_edges *ret)
+{
+    size_t first = w->n ? left_edge(w) : 0, last = w->n ? w->n - 1 : 0;
+
+    while (smooth && last && w->times[last - 1] >= w->to_ms)
+        last--;
+    if (!w->n || w->times[last] <= w->from_ms)
+        return false;
+    *ret = (struct nv_edges){first, last, w->values[first], w->values[last]};
+    if (smooth && w->times[first] < w->from_ms)
+        ret->left = between(w, first, w->from_ms, counter, true);
+    if (smooth && last && w->times[last] > w->to_ms)
+        ret->right = between(w, last - 1, w->to_ms, counter, false);
+    return true;
+}
+
 /* Between the values at both ends, without extrapolation. */
 static int edged_rate(const struct nv_ranged *call, const struct nv_window *w, double *ret)
 {
     bool smooth = call->source->selector.edge == NV_EDGE_SMOOTHED, counter = is_counter(call->id);
-    size_t first = left_edge(w), last = w->n - 1;
+    struct nv_edges e;
 
-    while (smooth && last && w->times[last - 1] >= w->to_ms)
-        last--;
-    if (w->times[last] <= w->from_ms)
+    if (!nv_window_edges(w, smooth, counter, &e))
         return 0;
-    double left = w->values[first], right = w->values[last], correction = 0;
-    if (smooth && w->times[first] < w->from_ms)
-        left = between(w, first, w->from_ms, counter, true);
-    if (smooth && last && w->times[last] > w->to_ms)
-        right = between(w, last - 1, w->to_ms, counter, false);
-    double before = left;
-    for (size_t i = first + 1; i < last; i++) {
+    double left = e.left, right = e.right, correction = 0, before = left;
+    for (size_t i = e.first + 1; i < e.last; i++) {
         if (w->values[i] < before)
             correction += before;
         before = w->values[i];

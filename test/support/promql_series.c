@@ -398,7 +398,7 @@ static const struct nv_histogram *copied(struct nv_memory_series *memory,
 {
     struct nv_histogram *copy = NULL;
 
-    nv_assert(nv_histogram_copy(&memory->arena, h, &copy) == 0);
+    nv_assert(nv_histogram_compact(&memory->arena, h, &copy) == 0);
     return copy;
 }
 
