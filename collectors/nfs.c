@@ -14,10 +14,10 @@ static const struct nv_family connection_columns[] = {
     {"node_nfs_connections_total", NV_COUNTER, NV_AS_IS, "Connections made over TCP."},
 };
 static const struct nv_family rpc_columns[] = {
-    {"node_nfs_rpcs_total", NV_COUNTER, NV_AS_IS, "Remote procedure calls made."},
-    {"node_nfs_rpc_retransmissions_total", NV_COUNTER, NV_AS_IS, "Calls that were sent again."},
+    {"node_nfs_rpcs_total",                         NV_COUNTER, NV_AS_IS, "Remote procedure calls made."},
+    {"node_nfs_rpc_retransmissions_total",          NV_COUNTER, NV_AS_IS, "Calls that were sent again." },
     {"node_nfs_rpc_authentication_refreshes_total", NV_COUNTER, NV_AS_IS,
-     "Renewals of credentials for calls."},
+     "Renewals of credentials for calls."                                                               },
 };
 static const struct nv_family request_columns[] = {
     {"node_nfs_requests_total", NV_COUNTER, NV_AS_IS, "Calls by version of NFS and by method."},

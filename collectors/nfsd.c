@@ -8,18 +8,18 @@
 #include <nodevitals/rpc.h>
 
 static const struct nv_family cache_columns[] = {
-    {"node_nfsd_reply_cache_hits_total", NV_COUNTER, NV_AS_IS,
+    {"node_nfsd_reply_cache_hits_total",    NV_COUNTER, NV_AS_IS,
      "Calls answered from the reply cache, for the client had sent them before."},
-    {"node_nfsd_reply_cache_misses_total", NV_COUNTER, NV_AS_IS,
-     "Calls that were put in the reply cache."},
+    {"node_nfsd_reply_cache_misses_total",  NV_COUNTER, NV_AS_IS,
+     "Calls that were put in the reply cache."                                  },
     {"node_nfsd_reply_cache_nocache_total", NV_COUNTER, NV_AS_IS,
-     "Calls that need no place in the reply cache."},
+     "Calls that need no place in the reply cache."                             },
 };
 static const struct nv_family handle_columns[] = {
     {"node_nfsd_file_handles_stale_total", NV_COUNTER, NV_AS_IS, "Stale file handles met."},
 };
 static const struct nv_family io_columns[] = {
-    {"node_nfsd_disk_bytes_read_total", NV_COUNTER, NV_AS_IS, "Bytes read for clients."},
+    {"node_nfsd_disk_bytes_read_total",    NV_COUNTER, NV_AS_IS, "Bytes read for clients."   },
     {"node_nfsd_disk_bytes_written_total", NV_COUNTER, NV_AS_IS, "Bytes written for clients."},
 };
 static const struct nv_family thread_columns[] = {
@@ -90,8 +90,14 @@ static const struct {
     const char *keyword;
     size_t n;
 } lines[N_LINES] = {
-    [RC] = {"rc", 3},   [FH] = {"fh", 5},   [IO] = {"io", 2},   [TH] = {"th", 1},
-    [RA] = {"ra", 12},  [NET] = {"net", 4}, [RPC] = {"rpc", 5}, [DELEG] = {"wdeleg_getattr", 1},
+    [RC] = {"rc",             3 },
+      [FH] = {"fh",             5 },
+      [IO] = {"io",             2 },
+      [TH] = {"th",             1 },
+    [RA] = {"ra",             12},
+      [NET] = {"net",            4 },
+      [RPC] = {"rpc",            5 },
+      [DELEG] = {"wdeleg_getattr", 1 },
 };
 
 struct numbers {

@@ -7,7 +7,10 @@
  */
 #include <nodevitals/sysfs.h>
 
-#define COUNTER(name, help) {name, NV_COUNTER, NV_AS_IS, help}
+#define COUNTER(name, help)                                                                        \
+    {                                                                                              \
+        name, NV_COUNTER, NV_AS_IS, help                                                           \
+    }
 
 static const struct nv_family extent_columns[] = {
     COUNTER("node_xfs_extent_allocation_extents_allocated_total", "Extents allocated."),
@@ -19,14 +22,16 @@ static const struct nv_family allocation_columns[] = {
     COUNTER("node_xfs_allocation_btree_lookups_total", "Lookups in allocation trees."),
     COUNTER("node_xfs_allocation_btree_compares_total", "Comparisons in allocation trees."),
     COUNTER("node_xfs_allocation_btree_records_inserted_total", "Records put in allocation trees."),
-    COUNTER("node_xfs_allocation_btree_records_deleted_total", "Records taken from allocation trees."),
+    COUNTER("node_xfs_allocation_btree_records_deleted_total",
+            "Records taken from allocation trees."),
 };
 static const struct nv_family mapping_columns[] = {
     COUNTER("node_xfs_block_mapping_reads_total", "Block maps read."),
     COUNTER("node_xfs_block_mapping_writes_total", "Block maps written."),
     COUNTER("node_xfs_block_mapping_unmaps_total", "Block maps deleted."),
     COUNTER("node_xfs_block_mapping_extent_list_insertions_total", "Extents put in extent lists."),
-    COUNTER("node_xfs_block_mapping_extent_list_deletions_total", "Extents taken from extent lists."),
+    COUNTER("node_xfs_block_mapping_extent_list_deletions_total",
+            "Extents taken from extent lists."),
     COUNTER("node_xfs_block_mapping_extent_list_lookups_total", "Lookups in extent lists."),
     COUNTER("node_xfs_block_mapping_extent_list_compares_total", "Comparisons in extent lists."),
 };
@@ -34,10 +39,12 @@ static const struct nv_family map_columns[] = {
     COUNTER("node_xfs_block_map_btree_lookups_total", "Lookups in block map trees."),
     COUNTER("node_xfs_block_map_btree_compares_total", "Comparisons in block map trees."),
     COUNTER("node_xfs_block_map_btree_records_inserted_total", "Records put in block map trees."),
-    COUNTER("node_xfs_block_map_btree_records_deleted_total", "Records taken from block map trees."),
+    COUNTER("node_xfs_block_map_btree_records_deleted_total",
+            "Records taken from block map trees."),
 };
 static const struct nv_family directory_columns[] = {
-    COUNTER("node_xfs_directory_operation_lookup_total", "Names looked up past the kernel's cache."),
+    COUNTER("node_xfs_directory_operation_lookup_total",
+            "Names looked up past the kernel's cache."),
     COUNTER("node_xfs_directory_operation_create_total", "Directory entries created."),
     COUNTER("node_xfs_directory_operation_remove_total", "Directory entries removed."),
     COUNTER("node_xfs_directory_operation_getdents_total", "Listings of directories."),
@@ -47,7 +54,8 @@ static const struct nv_family inode_columns[] = {
     COUNTER("node_xfs_inode_operation_found_total", "Inodes found in the cache."),
     COUNTER("node_xfs_inode_operation_recycled_total", "Inodes found that were being recycled."),
     COUNTER("node_xfs_inode_operation_missed_total", "Inodes not found in the cache."),
-    COUNTER("node_xfs_inode_operation_duplicates_total", "Inodes that another had cached meanwhile."),
+    COUNTER("node_xfs_inode_operation_duplicates_total",
+            "Inodes that another had cached meanwhile."),
     COUNTER("node_xfs_inode_operation_reclaims_total", "Inodes put out of the cache."),
     COUNTER("node_xfs_inode_operation_attribute_changes_total", "Attributes of inodes changed."),
 };

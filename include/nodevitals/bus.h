@@ -21,7 +21,8 @@ static inline int nv_bus_call(struct nv_pass *pass, const struct nv_bus_call *ca
 
 /* Reads basic types, as sd_bus_message_read() has them: "so" into const char **. Returns 1, 0 at the
  * end of an array, or a negative errno. Texts live as long as the reply. */
-static inline int nv_bus_read(struct nv_pass *pass, struct nv_bus_reply *reply, const char *types, ...)
+static inline int nv_bus_read(struct nv_pass *pass, struct nv_bus_reply *reply, const char *types,
+                              ...)
 {
     va_list results;
 

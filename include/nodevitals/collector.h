@@ -46,10 +46,19 @@ struct nv_arith {
     enum nv_operation operation;
     double a, b; /* for NV_OP_OVER a second divisor, or 0 for none */
 };
-#define NV_AS_IS {NV_OP_NONE, 0, 0}
-#define NV_TIMES(f) {NV_OP_TIMES, (f), 0}
+#define NV_AS_IS                                                                                   \
+    {                                                                                              \
+        NV_OP_NONE, 0, 0                                                                           \
+    }
+#define NV_TIMES(f)                                                                                \
+    {                                                                                              \
+        NV_OP_TIMES, (f), 0                                                                        \
+    }
 #define NV_OVER(...) NV_OVER_(__VA_ARGS__, 0, 0)
-#define NV_OVER_(a, b, ...) {NV_OP_OVER, (a), (b)}
+#define NV_OVER_(a, b, ...)                                                                        \
+    {                                                                                              \
+        NV_OP_OVER, (a), (b)                                                                       \
+    }
 
 /* A metric, exactly as /metrics shows it. */
 struct nv_family {
@@ -66,16 +75,16 @@ struct nv_table {
     size_t n_columns;
 };
 #define NV_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NV_NO_LABELS ((const char *const[]){NULL})
+#define NV_NO_LABELS   ((const char *const[]){NULL})
 
 /* A flag of the command line; its value is asked for by its index in the collector's list. */
 enum nv_flag_kind {
-    NV_FLAG_BOOL,     /* --x, --no-x; fallback "true" or "false" */
-    NV_FLAG_TEXT,     /* --x=TEXT */
-    NV_FLAG_LIST,     /* --x=TEXT, repeatable */
-    NV_FLAG_INT,      /* --x=NUMBER */
-    NV_FLAG_DURATION, /* --x=5s; value in nanoseconds */
-    NV_FLAG_REGEX,    /* --x=EXPRESSION, RE2 syntax, checked at start; "" is "not given" */
+    NV_FLAG_BOOL,        /* --x, --no-x; fallback "true" or "false" */
+    NV_FLAG_TEXT,        /* --x=TEXT */
+    NV_FLAG_LIST,        /* --x=TEXT, repeatable */
+    NV_FLAG_INT,         /* --x=NUMBER */
+    NV_FLAG_DURATION,    /* --x=5s; value in nanoseconds */
+    NV_FLAG_REGEX,       /* --x=EXPRESSION, RE2 syntax, checked at start; "" is "not given" */
     NV_FLAG_REGEX_WHOLE, /* the same, matching whole texts only, as if written ^(?:EXPRESSION)$ */
 };
 struct nv_flag {
@@ -87,10 +96,10 @@ struct nv_flag {
 };
 struct nv_regex;
 struct nv_flag_value {
-    bool given;             /* on the command line, rather than the default */
-    bool on;                /* NV_FLAG_BOOL */
-    int64_t number;         /* NV_FLAG_INT, NV_FLAG_DURATION */
-    struct nv_str text;     /* NV_FLAG_TEXT, NV_FLAG_REGEX, NV_FLAG_REGEX_WHOLE */
+    bool given;                /* on the command line, rather than the default */
+    bool on;                   /* NV_FLAG_BOOL */
+    int64_t number;            /* NV_FLAG_INT, NV_FLAG_DURATION */
+    struct nv_str text;        /* NV_FLAG_TEXT, NV_FLAG_REGEX, NV_FLAG_REGEX_WHOLE */
     const struct nv_str *list; /* NV_FLAG_LIST */
     size_t n_list;
     const struct nv_regex *regex; /* NV_FLAG_REGEX, NV_FLAG_REGEX_WHOLE; NULL for "" */
@@ -101,9 +110,9 @@ enum { NV_NO_DATA = 1 }; /* outcome of collect(): nothing here */
 /* Options of a collector. */
 enum {
     NV_OFF_BY_DEFAULT = 1 << 0,
-    NV_MAY_BLOCK = 1 << 1,          /* run on a worker, under its own deadline */
-    NV_ABSENT_IS_NO_DATA = 1 << 2,  /* a missing static source means NV_NO_DATA, not failure */
-    NV_DENIED_IS_NO_DATA = 1 << 3,  /* likewise EACCES and EPERM */
+    NV_MAY_BLOCK = 1 << 1,         /* run on a worker, under its own deadline */
+    NV_ABSENT_IS_NO_DATA = 1 << 2, /* a missing static source means NV_NO_DATA, not failure */
+    NV_DENIED_IS_NO_DATA = 1 << 3, /* likewise EACCES and EPERM */
 };
 
 struct nv_pass;
@@ -111,7 +120,7 @@ struct nv_pass;
 struct nv_collector {
     struct {
         uint32_t magic, version, size;
-    } abi; /* NV_ABI_STAMP */
+    } abi;               /* NV_ABI_STAMP */
     const char *name;    /* as in --collector.NAME */
     const char *summary; /* one sentence, for --help */
     unsigned options;
@@ -125,8 +134,9 @@ struct nv_collector {
     const struct nv_table *const *tables; /* those known beforehand, NULL at the end */
     const struct nv_flag *flags;          /* a NULL name at the end */
 
-    unsigned cadence_ms;  /* how often the store wants fresh rows; 0: with every pass */
-    unsigned deadline_ms; /* how long a pass waits for a NV_MAY_BLOCK collector; 0: as long as it can */
+    unsigned cadence_ms; /* how often the store wants fresh rows; 0: with every pass */
+    unsigned
+        deadline_ms; /* how long a pass waits for a NV_MAY_BLOCK collector; 0: as long as it can */
 
     size_t state_size; /* bytes lent, zeroed, as nv_state(pass) */
 
@@ -137,11 +147,11 @@ struct nv_collector {
     int (*collect)(struct nv_pass *pass);
 };
 
-#define NV_ABI_MAGIC 0x6e766974u /* "nvit" */
-#define NV_ABI_STAMP .abi = {NV_ABI_MAGIC, NV_ABI_VERSION, sizeof(struct nv_collector)}
+#define NV_ABI_MAGIC    0x6e766974u /* "nvit" */
+#define NV_ABI_STAMP    .abi = {NV_ABI_MAGIC, NV_ABI_VERSION, sizeof(struct nv_collector)}
 #define NV_SOURCES(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NV_TABLES(...) ((const struct nv_table *const[]){__VA_ARGS__, NULL})
-#define NV_FLAGS(...) ((const struct nv_flag[]){__VA_ARGS__, {0}})
+#define NV_TABLES(...)  ((const struct nv_table *const[]){__VA_ARGS__, NULL})
+#define NV_FLAGS(...)   ((const struct nv_flag[]){__VA_ARGS__, {0}})
 
 /* Defines the collector of a file. A plugin holds one, which the agent finds as `nv_plugin`. */
 #ifdef NV_PLUGIN
@@ -192,7 +202,8 @@ struct nv_bus_call {
 struct nv_bus_reply;
 
 struct nlmsghdr;
-typedef int (*nv_netlink_fn)(const struct nlmsghdr *message, void *user); /* 0 to go on, or an error */
+typedef int (*nv_netlink_fn)(const struct nlmsghdr *message,
+                             void *user); /* 0 to go on, or an error */
 
 /* What nv_guard() found about an item. */
 enum nv_guard_outcome {
@@ -222,16 +233,18 @@ struct nv_host {
 
     bool (*match)(const struct nv_regex *regex, struct nv_str text);
     int (*error)(struct nv_pass *pass, int error, const char *format, va_list arguments);
-    void (*log)(struct nv_pass *pass, enum nv_log_level level, const char *format, va_list arguments);
+    void (*log)(struct nv_pass *pass, enum nv_log_level level, const char *format,
+                va_list arguments);
     int64_t (*remaining_ms)(struct nv_pass *pass);
 
     int (*netlink)(struct nv_pass *pass, int protocol, const void *request, size_t n,
                    nv_netlink_fn each, void *user);
     int (*genl_family)(struct nv_pass *pass, const char *name, uint16_t *ret_id);
-    void (*link_notices)(struct nv_pass *pass, uint64_t *cursor, void (*each)(int ifindex, void *user),
-                         void *user);
+    void (*link_notices)(struct nv_pass *pass, uint64_t *cursor,
+                         void (*each)(int ifindex, void *user), void *user);
 
-    int (*bus_call)(struct nv_pass *pass, const struct nv_bus_call *call, struct nv_bus_reply **ret);
+    int (*bus_call)(struct nv_pass *pass, const struct nv_bus_call *call,
+                    struct nv_bus_reply **ret);
     int (*bus_read)(struct nv_bus_reply *reply, const char *types, va_list results);
     int (*bus_enter)(struct nv_bus_reply *reply, char type, const char *contents);
     int (*bus_exit)(struct nv_bus_reply *reply);
@@ -239,8 +252,8 @@ struct nv_host {
     void (*bus_unref)(struct nv_bus_reply *reply);
 
     int (*guard)(struct nv_pass *pass, void *items, size_t item_size, size_t n,
-                 const struct nv_str *keys, void (*call)(void *item), int64_t timeout_ms, size_t width,
-                 unsigned char *ret_outcomes);
+                 const struct nv_str *keys, void (*call)(void *item), int64_t timeout_ms,
+                 size_t width, unsigned char *ret_outcomes);
     int (*parse_text)(struct nv_pass *pass, struct nv_str text, const struct nv_text_sink *sink,
                       void *user);
     bool (*collector_is_on)(struct nv_pass *pass, const char *name);
@@ -281,7 +294,8 @@ static inline bool nv_matches(struct nv_pass *pass, size_t flag, struct nv_str t
 }
 
 /* The include/exclude rule of a pair of NV_FLAG_REGEX. */
-static inline bool nv_wants(struct nv_pass *pass, size_t include, size_t exclude, struct nv_str text)
+static inline bool nv_wants(struct nv_pass *pass, size_t include, size_t exclude,
+                            struct nv_str text)
 {
     return !nv_matches(pass, exclude, text) &&
            (!pass->flags[include].regex || nv_matches(pass, include, text));
@@ -304,8 +318,9 @@ static inline int nv_pass_error(struct nv_pass *pass, size_t source)
 /* Writes a path from a format into `path`, a char array. Too long a path becomes "", which no call finds. */
 #define NV_PATH_MAX 512
 #define nv_path(path, ...)                                                                         \
-    ((size_t)snprintf((path), sizeof(path), __VA_ARGS__) >= sizeof(path) ? (void)((path)[0] = '\0') \
-                                                                         : (void)0)
+    ((size_t)snprintf((path), sizeof(path), __VA_ARGS__) >= sizeof(path)                           \
+         ? (void)((path)[0] = '\0')                                                                \
+         : (void)0)
 
 /* A whole file. The view lives until the pass ends. Returns 0 or a negative errno (-EFBIG past NV_TEXT_MAX). */
 static inline int nv_read(struct nv_pass *pass, const char *path, struct nv_str *ret)
@@ -429,7 +444,8 @@ static inline void nv_emit_real(struct nv_pass *pass, const struct nv_table *tab
  * with rows, samples that come in the order of the last pass cost a comparison. `names` ends in NULL.
  */
 static inline void nv_emit_named(struct nv_pass *pass, const struct nv_family *family,
-                                 const char *const *names, const struct nv_str *labels, double value)
+                                 const char *const *names, const struct nv_str *labels,
+                                 double value)
 {
     pass->host->emit_sample(pass, family, "", names, labels, value);
 }
@@ -486,7 +502,8 @@ static inline int nv_guard(struct nv_pass *pass, void *items, size_t item_size, 
                            const struct nv_str *keys, void (*call)(void *item), int64_t timeout_ms,
                            size_t width, unsigned char *ret_outcomes)
 {
-    return pass->host->guard(pass, items, item_size, n, keys, call, timeout_ms, width, ret_outcomes);
+    return pass->host->guard(pass, items, item_size, n, keys, call, timeout_ms, width,
+                             ret_outcomes);
 }
 
 /* ---- others --------------------------------------------------------------------------------- */

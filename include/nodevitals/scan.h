@@ -31,7 +31,7 @@ struct nv_scan {
 
 /* A view of a string literal, and of a C string. For printf: "%.*s", NV_ARGS(s). */
 #define NV_LIT(literal) ((struct nv_str){"" literal, sizeof(literal) - 1})
-#define NV_ARGS(s) (int)(s).n, (s).p
+#define NV_ARGS(s)      (int)(s).n, (s).p
 
 static inline struct nv_str nv_str(const char *c_string)
 {
@@ -199,8 +199,9 @@ static inline bool nv_str_to_u64_prefixed(struct nv_str s, uint64_t *ret)
     bool underscores = base != 10;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i] | 0x20;
-        unsigned digit = nv_is_digit(s.p[i]) ? (unsigned)(s.p[i] - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 99;
+        unsigned digit = nv_is_digit(s.p[i])    ? (unsigned)(s.p[i] - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                                : 99;
         if (s.p[i] == '_' && (digits || underscores) && !gap) {
             gap = true;
             continue;

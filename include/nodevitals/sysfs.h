@@ -69,7 +69,6 @@ static inline bool nv_is_numbered(struct nv_str name, const char *prefix)
     return true;
 }
 
-
 /*
  * Whether `name` is the prefix and then a digit, as the shell's prefix[0-9]* has it; *ret_number is what
  * follows the prefix.

@@ -23,8 +23,7 @@ void nv_agent_log(const struct nv_options *options);
  */
 NV_MUST_USE int nv_agent_gather(const struct nv_options *options, struct nv_self *self,
                                 struct nv_history *history, bool exporter_metrics,
-                                struct nv_gather **ret,
-                                char error[NV_FLAGS_ERROR_MAX]);
+                                struct nv_gather **ret, char error[NV_FLAGS_ERROR_MAX]);
 
 /* Runs until a signal ends it. Returns the exit status; what goes wrong is told on standard error. */
 int nv_agent_run(const struct nv_options *options);

@@ -20,8 +20,8 @@
     {                                                                                              \
         T##_free(*p);                                                                              \
     }
-#define NV_AUTO(T) __attribute__((cleanup(T##_auto))) struct T
-#define NV_AUTO_FD __attribute__((cleanup(nv_close_auto))) int
+#define NV_AUTO(T)   __attribute__((cleanup(T##_auto))) struct T
+#define NV_AUTO_FD   __attribute__((cleanup(nv_close_auto))) int
 #define NV_AUTO_FREE __attribute__((cleanup(nv_free_auto)))
 
 #define nv_take(p)                                                                                 \

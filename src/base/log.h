@@ -29,18 +29,19 @@ bool nv_log_wants(enum nv_log_level level);
 
 /* `key`/`value`: one attribute beside the message, such as "collector", "cpu"; NULL for none. */
 __attribute__((format(printf, 6, 7))) void nv_log_write(enum nv_log_level level, const char *file,
-                                                        int line, const char *key, const char *value,
-                                                        const char *format, ...);
+                                                        int line, const char *key,
+                                                        const char *value, const char *format, ...);
 __attribute__((format(printf, 6, 0))) void nv_log_write_v(enum nv_log_level level, const char *file,
                                                           int line, const char *key,
                                                           const char *value, const char *format,
                                                           va_list arguments);
 
 #define nv_log_(level, ...)                                                                        \
-    (nv_log_wants(level) ? nv_log_write(level, __FILE__, __LINE__, NULL, NULL, __VA_ARGS__) : (void)0)
+    (nv_log_wants(level) ? nv_log_write(level, __FILE__, __LINE__, NULL, NULL, __VA_ARGS__)        \
+                         : (void)0)
 #define nv_log_debug(...) nv_log_(NV_DEBUG, __VA_ARGS__)
-#define nv_log_info(...) nv_log_(NV_INFO, __VA_ARGS__)
-#define nv_log_warn(...) nv_log_(NV_WARN, __VA_ARGS__)
+#define nv_log_info(...)  nv_log_(NV_INFO, __VA_ARGS__)
+#define nv_log_warn(...)  nv_log_(NV_WARN, __VA_ARGS__)
 #define nv_log_error(...) nv_log_(NV_ERROR, __VA_ARGS__)
 
 /* Logs "<message>: <text of -error>" at error level and returns error. */

@@ -69,24 +69,24 @@ static int pull(struct nv_str text, size_t size, int error, struct nv_buf *out)
 static const struct {
     const char *text, *read;
 } good[] = {
-    {"# EOF",                                                               ""                                                           },
-    {"# EOF\n",                                                             ""                                                           },
-    {"a 1\n# EOF\n",                                                        "1: __name__=a 1\n"                                          },
-    {"a 1 2\na{} 2 3.5\n# EOF\n",                                           "1: __name__=a 1 @2000\n2: __name__=a 2 @3500\n"             },
-    {"a:b{x=\"1\",Y=\"2\"} 1e3 -1\n# EOF\n",                                "1: Y=2 __name__=a:b x=1 1000 @-1000\n"                      },
-    {"a{x=\"1\",} 1\na{x=\"\"} 2\n# EOF\n",                                 "1: __name__=a x=1 1\n2: __name__=a 2\n"                     },
+    {"# EOF",                                                                            ""                                                           },
+    {"# EOF\n",                                                                          ""                                                           },
+    {"a 1\n# EOF\n",                                                                     "1: __name__=a 1\n"                                          },
+    {"a 1 2\na{} 2 3.5\n# EOF\n",                                                        "1: __name__=a 1 @2000\n2: __name__=a 2 @3500\n"             },
+    {"a:b{x=\"1\",Y=\"2\"} 1e3 -1\n# EOF\n",                                             "1: Y=2 __name__=a:b x=1 1000 @-1000\n"                      },
+    {"a{x=\"1\",} 1\na{x=\"\"} 2\n# EOF\n",                                              "1: __name__=a x=1 1\n2: __name__=a 2\n"                     },
     {"a{x=\"\\\\ \\\" \\n \\t\"} 1\na{x=\"\\\\ \\\" \\n \\t\"} 2\n# EOF\n",
-     "1: __name__=a x=\\\\ \\\" \\n \\\\t 1\n2: __name__=a x=\\\\ \\\" \\n \\\\t 2\n"                                                    },
+     "1: __name__=a x=\\\\ \\\" \\n \\\\t 1\n2: __name__=a x=\\\\ \\\" \\n \\\\t 2\n"                                                                 },
     {"{\"a.b\",\"c d\"=\"e\"} 1\n{x=\"y\",\"z\"} 2\n# EOF\n",
-     "1: __name__=a.b c d=e 1\n2: __name__=z x=y 2\n"                                                                                    },
-    {"a +Inf\nb -inf\nc -0\nd 0x\n",                                        "1: __name__=a inf\n2: __name__=b -inf\n3: __name__=c -0\n"
-                                     "line 4: expected a value, got \"0x\"\n"                        },
-    {"a NaN\nb nan\nc naN\n# EOF\n",                                        "1: __name__=a nan\n2: __name__=b nan\n3: __name__=c stale\n"},
+     "1: __name__=a.b c d=e 1\n2: __name__=z x=y 2\n"                                                                                                 },
+    {"a +Inf\nb -inf\nc -0\nd 0x\n",                                                     "1: __name__=a inf\n2: __name__=b -inf\n3: __name__=c -0\n"
+                                     "line 4: expected a value, got \"0x\"\n"                                     },
+    {"a NaN\nb nan\nc naN\n# EOF\n",                                                     "1: __name__=a nan\n2: __name__=b nan\n3: __name__=c stale\n"},
     {"# TYPE a counter\n# HELP a Any \\n text.\n# UNIT a_seconds seconds\na_total 1 1 # {x=\"y\"} "
      "5 6\n"
-     "b 1 # {} 2\n# EOF\n",                                                                      "4: __name__=a_total 1 @1000\n5: __name__=b 1\n"                                                                                                               },
+     "b 1 # {} 2\n# EOF\n",                                                         "4: __name__=a_total 1 @1000\n5: __name__=b 1\n"             },
     {"# TYPE a counter\na_created 1\nb_created 1\n# TYPE a gauge\na_created 1\n# EOF\n",
-     "2: __name__=a_created 1 created\n3: __name__=b_created 1\n5: __name__=a_created 1\n"},
+     "2: __name__=a_created 1 created\n3: __name__=b_created 1\n5: __name__=a_created 1\n"                                                            },
 };
 
 START_TEST(good_text_is_read_however_it_is_cut)

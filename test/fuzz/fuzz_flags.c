@@ -14,14 +14,14 @@
 enum { WORDS_MAX = 256, INPUT_MAX = 65536 };
 
 static const struct nv_flag table[] = {
-    {"text",      NV_FLAG_TEXT,        "x",    "A text.",       false},
-    {"list",      NV_FLAG_LIST,        "",     "A list.",       false},
-    {"number",    NV_FLAG_INT,         "1",    "A number.",     false},
-    {"wait",      NV_FLAG_DURATION,    "1s",   "A duration.",   false},
-    {"on",        NV_FLAG_BOOL,        "true", "A boolean.",    false},
-    {"match",     NV_FLAG_REGEX,       "",     "A search.",     false},
-    {"match-all", NV_FLAG_REGEX_WHOLE, "",     "A whole text.", true },
-    {0},
+    {"text",   NV_FLAG_TEXT, "x", "A text.", false},
+    {"list",     NV_FLAG_LIST, "", "A list.", false},
+    {"number",   NV_FLAG_INT, "1", "A number.", false},
+    {"wait",   NV_FLAG_DURATION, "1s", "A duration.", false},
+    {"on",      NV_FLAG_BOOL, "true", "A boolean.", false},
+    {"match",   NV_FLAG_REGEX, "", "A search.", false},
+    {"match-all", NV_FLAG_REGEX_WHOLE, "", "A whole text.", true},
+    {0    },
 };
 
 static void check_values(const struct nv_flag_value *values)

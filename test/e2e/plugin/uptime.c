@@ -13,8 +13,8 @@
 enum { IDLE }; /* flags */
 
 static const struct nv_family columns[] = {
-    {"example_uptime_seconds", NV_GAUGE, NV_AS_IS, "Time since the machine was booted."},
-    {"example_idle_seconds_total", NV_COUNTER, NV_AS_IS, "Idle time of all CPUs together."},
+    {"example_uptime_seconds",     NV_GAUGE,   NV_AS_IS, "Time since the machine was booted."},
+    {"example_idle_seconds_total", NV_COUNTER, NV_AS_IS, "Idle time of all CPUs together."   },
 };
 
 static const struct nv_table uptime = {NV_NO_LABELS, columns, NV_LEN(columns)};
@@ -36,6 +36,7 @@ NV_COLLECTOR(uptime) = {
     .summary = "Time since boot.",
     .sources = NV_SOURCES("proc/uptime"),
     .tables = NV_TABLES(&uptime),
-    .flags = NV_FLAGS({"collector.uptime.idle", NV_FLAG_BOOL, "false", "Idle time as well.", false}),
+    .flags = NV_FLAGS({"collector.uptime.idle", NV_FLAG_BOOL, "false", "Idle time as well.",
+                       false}),
     .collect = collect,
 };
