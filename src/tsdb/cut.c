@@ -431,7 +431,7 @@ static void release(struct cut *cut)
             if (until > store->cut_ms)
                 store->cut_ms = until;
             nv_store_drop_marks(store, group->head, until);
-            nv_head_drop_pages(group->head, group->n_pages);
+            nv_head_drop_until(group->head, until);
         }
         nv_sparse_settle(group->head, cut->segment);
     }

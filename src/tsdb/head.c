@@ -149,23 +149,38 @@ int nv_head_seal(struct nv_head *head, bool all)
     return seal_waiting(head);
 }
 
-void nv_head_drop_pages(struct nv_head *head, size_t n)
+/* The first n, or all up to a time, whichever are fewer. */
+static size_t drop_pages(struct nv_head *head, size_t n, int64_t until_ms)
 {
-    NV_AUTO_FREE struct nv_page **gone = nv_must(malloc((n + 1) * sizeof(*gone)));
+    NV_AUTO_FREE struct nv_page **gone = NULL;
+    size_t dropped = 0;
 
     {
         LOCKED(&head->lock);
-        nv_assert(n <= head->n_pages);
-        if (n) {
-            memcpy(gone, head->pages, n * sizeof(*gone));
-            head->newest_ms = gone[n - 1]->to_ms;
+        gone = nv_must(malloc((head->n_pages + 1) * sizeof(*gone)));
+        while (dropped < n && dropped < head->n_pages && head->pages[dropped]->to_ms <= until_ms) {
+            gone[dropped] = head->pages[dropped];
+            dropped++;
         }
-        head->n_pages -= n;
-        if (n && head->n_pages)
-            memmove(head->pages, head->pages + n, head->n_pages * sizeof(*gone));
+        if (dropped)
+            head->newest_ms = gone[dropped - 1]->to_ms;
+        head->n_pages -= dropped;
+        if (dropped && head->n_pages)
+            memmove(head->pages, head->pages + dropped, head->n_pages * sizeof(*gone));
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < dropped; i++)
         nv_page_unref(gone[i]);
+    return dropped;
+}
+
+void nv_head_drop_pages(struct nv_head *head, size_t n)
+{
+    (void)drop_pages(head, n, INT64_MAX);
+}
+
+void nv_head_drop_until(struct nv_head *head, int64_t until_ms)
+{
+    (void)drop_pages(head, SIZE_MAX, until_ms);
 }
 
 /* ---- views ---------------------------------------------------------------------------------- */

@@ -19,7 +19,12 @@
 #include "tsdb/log_record.h"
 #include "tsdb/page.h"
 
-enum { NV_HEAD_WAITING = 4, NV_HEAD_NAME_MAX = 256, NV_HEAD_NONE = UINT32_MAX };
+enum {
+    NV_HEAD_WAITING = 4,
+    NV_HEAD_NAME_MAX = 256,
+    NV_HEAD_PAGES_BYTES = 64 << 20, /* while nothing can be written: then the oldest page goes */
+    NV_HEAD_NONE = UINT32_MAX,
+};
 
 /* When a section was last observed, and how often it is. */
 struct nv_section_clock {
@@ -66,7 +71,7 @@ struct nv_head {
     struct nv_codec *log_codec;
     struct nv_buf record;
 
-    uint64_t frames, samples, not_newer, full, conflicts; /* atomic */
+    uint64_t frames, samples, not_newer, full, conflicts, lost; /* atomic */
 };
 
 /* Outcomes as in store.h. */
@@ -90,8 +95,9 @@ void nv_head_put_source(struct nv_head *head);
 /* Seals full chunks; with `all` also the open one. Returns how many, or -ENOMEM. */
 NV_MUST_USE int nv_head_seal(struct nv_head *head, bool all);
 
-/* Lets go of the first n pages, which a block holds now. */
+/* Lets go of the first n pages; of those up to a time, which a block holds now. */
 void nv_head_drop_pages(struct nv_head *head, size_t n);
+void nv_head_drop_until(struct nv_head *head, int64_t until_ms);
 
 /* What a reader sees: pages and chunks, held. */
 struct nv_head_view {

@@ -2,6 +2,8 @@
  * Opening and closing, sources, appending, and what the store says of itself. The rest: recover.c (the log, after a
  * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out).
  */
+#include <malloc.h>
+
 #include "base/assert.h"
 #include "base/clock.h"
 #include "tsdb/parts.h"
@@ -365,6 +367,7 @@ void nv_store_seal_pending(struct nv_store *store)
 int nv_store_maintain(struct nv_store *store)
 {
     LOCKED(&store->maintain_lock);
+    bool written = false;
     int done, r;
 
     if (store->options.read_only)
@@ -379,12 +382,17 @@ int nv_store_maintain(struct nv_store *store)
     if (!waits && is_cut_due(store)) {
         r = nv_store_cut(store, store->cut_now);
         done += r > 0;
+        written |= r > 0;
         store->cut_retry_ns =
             r < 0 ? nv_monotonic_ns() + NV_STORE_CUT_RETRY_MS * INT64_C(1000000) : 0;
     }
     done += drop_pages(store);
-    while ((r = nv_store_merge(store)) > 0 && !__atomic_load_n(&store->stop, __ATOMIC_RELAXED))
+    while ((r = nv_store_merge(store)) > 0 && !__atomic_load_n(&store->stop, __ATOMIC_RELAXED)) {
         done += r;
+        written = true;
+    }
+    if (written)
+        malloc_trim(0); /* a block takes memory once in a while that is needed for nothing else */
     r = nv_store_retain(store);
     return done + (r > 0 ? r : 0);
 }
@@ -528,6 +536,7 @@ static void stats_of_heads(struct nv_store *store, struct nv_store_stats *stats)
         stats->samples += __atomic_load_n(&head->samples, __ATOMIC_RELAXED);
         stats->dropped_not_newer += __atomic_load_n(&head->not_newer, __ATOMIC_RELAXED);
         stats->dropped_full += __atomic_load_n(&head->full, __ATOMIC_RELAXED);
+        stats->dropped_disk += __atomic_load_n(&head->lost, __ATOMIC_RELAXED);
         stats->dropped_conflict += __atomic_load_n(&head->conflicts, __ATOMIC_RELAXED);
         stats->memory_bytes += nv_head_memory(head);
         stats->series_sealed_pages += nv_head_page_span(head, &from, &to);
