@@ -6,49 +6,55 @@
 
 #include "base/utf8.h"
 
+#define WORD(word, kind, which)                                                                    \
+    {                                                                                              \
+        word, sizeof(word) - 1, kind, which                                                        \
+    }
+
 static const struct {
     const char *word;
+    uint8_t n;
     uint8_t kind, which;
 } words[] = {
-    {"and",          NV_TOKEN_OPERATOR,   NV_OP_AND             },
-    {"or",           NV_TOKEN_OPERATOR,   NV_OP_OR              },
-    {"unless",       NV_TOKEN_OPERATOR,   NV_OP_UNLESS          },
-    {"atan2",        NV_TOKEN_OPERATOR,   NV_OP_ATAN2           },
-    {"sum",          NV_TOKEN_AGGREGATOR, NV_AGG_SUM            },
-    {"avg",          NV_TOKEN_AGGREGATOR, NV_AGG_AVG            },
-    {"count",        NV_TOKEN_AGGREGATOR, NV_AGG_COUNT          },
-    {"min",          NV_TOKEN_AGGREGATOR, NV_AGG_MIN            },
-    {"max",          NV_TOKEN_AGGREGATOR, NV_AGG_MAX            },
-    {"group",        NV_TOKEN_AGGREGATOR, NV_AGG_GROUP          },
-    {"stddev",       NV_TOKEN_AGGREGATOR, NV_AGG_STDDEV         },
-    {"stdvar",       NV_TOKEN_AGGREGATOR, NV_AGG_STDVAR         },
-    {"topk",         NV_TOKEN_AGGREGATOR, NV_AGG_TOPK           },
-    {"bottomk",      NV_TOKEN_AGGREGATOR, NV_AGG_BOTTOMK        },
-    {"count_values", NV_TOKEN_AGGREGATOR, NV_AGG_COUNT_VALUES   },
-    {"quantile",     NV_TOKEN_AGGREGATOR, NV_AGG_QUANTILE       },
-    {"limitk",       NV_TOKEN_AGGREGATOR, NV_AGG_LIMITK         },
-    {"limit_ratio",  NV_TOKEN_AGGREGATOR, NV_AGG_LIMIT_RATIO    },
-    {"offset",       NV_TOKEN_KEYWORD,    NV_KEYWORD_OFFSET     },
-    {"by",           NV_TOKEN_KEYWORD,    NV_KEYWORD_BY         },
-    {"without",      NV_TOKEN_KEYWORD,    NV_KEYWORD_WITHOUT    },
-    {"on",           NV_TOKEN_KEYWORD,    NV_KEYWORD_ON         },
-    {"ignoring",     NV_TOKEN_KEYWORD,    NV_KEYWORD_IGNORING   },
-    {"group_left",   NV_TOKEN_KEYWORD,    NV_KEYWORD_GROUP_LEFT },
-    {"group_right",  NV_TOKEN_KEYWORD,    NV_KEYWORD_GROUP_RIGHT},
-    {"bool",         NV_TOKEN_KEYWORD,    NV_KEYWORD_BOOL       },
-    {"anchored",     NV_TOKEN_KEYWORD,    NV_KEYWORD_ANCHORED   },
-    {"smoothed",     NV_TOKEN_KEYWORD,    NV_KEYWORD_SMOOTHED   },
-    {"fill",         NV_TOKEN_KEYWORD,    NV_KEYWORD_FILL       },
-    {"fill_left",    NV_TOKEN_KEYWORD,    NV_KEYWORD_FILL_LEFT  },
-    {"fill_right",   NV_TOKEN_KEYWORD,    NV_KEYWORD_FILL_RIGHT },
-    {"start",        NV_TOKEN_KEYWORD,    NV_KEYWORD_START      },
-    {"end",          NV_TOKEN_KEYWORD,    NV_KEYWORD_END        },
-    {"step",         NV_TOKEN_KEYWORD,    NV_KEYWORD_STEP       },
-    {"range",        NV_TOKEN_KEYWORD,    NV_KEYWORD_RANGE      },
-    {"min_of",       NV_TOKEN_KEYWORD,    NV_KEYWORD_MIN_OF     },
-    {"max_of",       NV_TOKEN_KEYWORD,    NV_KEYWORD_MAX_OF     },
-    {"inf",          NV_TOKEN_NUMBER,     0                     },
-    {"nan",          NV_TOKEN_NUMBER,     1                     },
+    WORD("and", NV_TOKEN_OPERATOR, NV_OP_AND),
+    WORD("or", NV_TOKEN_OPERATOR, NV_OP_OR),
+    WORD("unless", NV_TOKEN_OPERATOR, NV_OP_UNLESS),
+    WORD("atan2", NV_TOKEN_OPERATOR, NV_OP_ATAN2),
+    WORD("sum", NV_TOKEN_AGGREGATOR, NV_AGG_SUM),
+    WORD("avg", NV_TOKEN_AGGREGATOR, NV_AGG_AVG),
+    WORD("count", NV_TOKEN_AGGREGATOR, NV_AGG_COUNT),
+    WORD("min", NV_TOKEN_AGGREGATOR, NV_AGG_MIN),
+    WORD("max", NV_TOKEN_AGGREGATOR, NV_AGG_MAX),
+    WORD("group", NV_TOKEN_AGGREGATOR, NV_AGG_GROUP),
+    WORD("stddev", NV_TOKEN_AGGREGATOR, NV_AGG_STDDEV),
+    WORD("stdvar", NV_TOKEN_AGGREGATOR, NV_AGG_STDVAR),
+    WORD("topk", NV_TOKEN_AGGREGATOR, NV_AGG_TOPK),
+    WORD("bottomk", NV_TOKEN_AGGREGATOR, NV_AGG_BOTTOMK),
+    WORD("count_values", NV_TOKEN_AGGREGATOR, NV_AGG_COUNT_VALUES),
+    WORD("quantile", NV_TOKEN_AGGREGATOR, NV_AGG_QUANTILE),
+    WORD("limitk", NV_TOKEN_AGGREGATOR, NV_AGG_LIMITK),
+    WORD("limit_ratio", NV_TOKEN_AGGREGATOR, NV_AGG_LIMIT_RATIO),
+    WORD("offset", NV_TOKEN_KEYWORD, NV_KEYWORD_OFFSET),
+    WORD("by", NV_TOKEN_KEYWORD, NV_KEYWORD_BY),
+    WORD("without", NV_TOKEN_KEYWORD, NV_KEYWORD_WITHOUT),
+    WORD("on", NV_TOKEN_KEYWORD, NV_KEYWORD_ON),
+    WORD("ignoring", NV_TOKEN_KEYWORD, NV_KEYWORD_IGNORING),
+    WORD("group_left", NV_TOKEN_KEYWORD, NV_KEYWORD_GROUP_LEFT),
+    WORD("group_right", NV_TOKEN_KEYWORD, NV_KEYWORD_GROUP_RIGHT),
+    WORD("bool", NV_TOKEN_KEYWORD, NV_KEYWORD_BOOL),
+    WORD("anchored", NV_TOKEN_KEYWORD, NV_KEYWORD_ANCHORED),
+    WORD("smoothed", NV_TOKEN_KEYWORD, NV_KEYWORD_SMOOTHED),
+    WORD("fill", NV_TOKEN_KEYWORD, NV_KEYWORD_FILL),
+    WORD("fill_left", NV_TOKEN_KEYWORD, NV_KEYWORD_FILL_LEFT),
+    WORD("fill_right", NV_TOKEN_KEYWORD, NV_KEYWORD_FILL_RIGHT),
+    WORD("start", NV_TOKEN_KEYWORD, NV_KEYWORD_START),
+    WORD("end", NV_TOKEN_KEYWORD, NV_KEYWORD_END),
+    WORD("step", NV_TOKEN_KEYWORD, NV_KEYWORD_STEP),
+    WORD("range", NV_TOKEN_KEYWORD, NV_KEYWORD_RANGE),
+    WORD("min_of", NV_TOKEN_KEYWORD, NV_KEYWORD_MIN_OF),
+    WORD("max_of", NV_TOKEN_KEYWORD, NV_KEYWORD_MAX_OF),
+    WORD("inf", NV_TOKEN_NUMBER, 0),
+    WORD("nan", NV_TOKEN_NUMBER, 1),
 };
 
 static const struct {
@@ -330,9 +336,8 @@ static void find_word(const struct nv_lexer *l, struct nv_token *token)
     struct nv_str text = nv_token_text(l, token);
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if ((words[i].word[0] ^ text.p[0]) & ~0x20)
-            continue;
-        if (strlen(words[i].word) != text.n || strncasecmp(words[i].word, text.p, text.n) != 0)
+        if (words[i].n != text.n || ((words[i].word[0] ^ text.p[0]) & ~0x20) ||
+            strncasecmp(words[i].word, text.p, text.n) != 0)
             continue;
         bool fill = words[i].kind == NV_TOKEN_KEYWORD && words[i].which >= NV_KEYWORD_FILL &&
                     words[i].which <= NV_KEYWORD_FILL_RIGHT;
@@ -406,7 +411,7 @@ static struct nv_token symbol(struct nv_lexer *l)
     char shown[8];
 
     for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-        if (!nv_str_starts(rest, symbols[i].text))
+        if (symbols[i].text[0] != rest.p[0] || !nv_str_starts(rest, symbols[i].text))
             continue;
         const char *problem = enter(l, symbols[i].kind);
         if (problem)

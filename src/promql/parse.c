@@ -600,7 +600,7 @@ static bool fills(struct nv_parser *p, struct nv_binary *b)
            p->token.which <= NV_KEYWORD_FILL_RIGHT) {
         bool left = p->token.which != NV_KEYWORD_FILL_RIGHT;
         bool right = p->token.which != NV_KEYWORD_FILL_LEFT;
-        double value;
+        double value = 0;
         if (!(p->features & NV_PROMQL_FILL))
             return nv_parser_fail(p, p->token.start, p->token.end,
                                   "binop fill modifiers are experimental and not enabled");

@@ -339,8 +339,8 @@ static int gather(struct nv_eval *ev, struct nv_row *row, void *user)
 {
     struct quantiling *q = user;
     bool floats = false, histograms = false;
-    struct classic *to;
-    double upper;
+    struct classic *to = NULL;
+    double upper = 0;
 
     for (size_t i = 0; i < q->c->grid->n; i++) {
         floats |= nv_row_is_float(row, i);
