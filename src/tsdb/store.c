@@ -348,7 +348,7 @@ static int seal_all(struct nv_store *store)
 
     if (newest == INT64_MIN) /* nothing has been appended */
         return 0;
-    for (size_t i = 0; newest != INT64_MIN && i < nv_store_n_heads(store); i++) {
+    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
         struct nv_head *head = store->heads[i];
         bool idle = nv_head_newest(head) < newest - store->options.block_ms / 2;
         int r = nv_head_seal(head, idle);
