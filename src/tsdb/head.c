@@ -1,6 +1,6 @@
 /*
  * Rows, chunks and pages of a source: how they come, are sealed, are seen, and go. How a frame becomes a row
- * stands in head_write.c.
+ * stands in head_layout.c and head_write.c.
  */
 #include "tsdb/head.h"
 

@@ -1,0 +1,121 @@
+/*
+ * What a head tells the log: its columns once in a segment, and each row as the difference from the one before.
+ */
+#include "base/assert.h"
+#include "tsdb/head_parts.h"
+
+enum { COLUMNS_A_RECORD = 1024 };
+
+struct nv_row nv_head_row(const struct nv_head *head, size_t row)
+{
+    const struct nv_chunk *chunk = head->open;
+
+    return (struct nv_row){
+        .time_ms = chunk->times[row],
+        .n_columns = chunk->widths[row],
+        .n_sections = head->n_sections,
+        .observed = chunk->observed + row * chunk->section_words,
+        .present = chunk->present + row * chunk->stride / 64,
+        .values = chunk->values + row * chunk->stride,
+        .histograms = chunk->histograms ? chunk->histograms + row * chunk->stride : NULL,
+    };
+}
+
+void nv_head_put_source(struct nv_head *head)
+{
+    size_t at = nv_record_begin(&head->record, NV_RECORD_SOURCE);
+
+    nv_put_uvarint(&head->record, head->number);
+    nv_record_put_str(&head->record, nv_str(head->name));
+    nv_put_varint(&head->record, head->last_ms);
+    nv_record_end(&head->record, at);
+}
+
+static void put_column(struct nv_head *head, uint32_t c, uint32_t first)
+{
+    const struct nv_column *column = &head->columns->at[c];
+    const struct nv_head_series *series = column->series;
+    struct nv_buf *out = &head->record;
+    uint64_t same = 0;
+
+    nv_put_uvarint(out, (uint64_t)column->section << 1 |
+                            (c < head->log.room && nv_bit(head->log.present, c)));
+    nv_put_uvarint(out, series->n_labels);
+    if (c > first) {
+        const struct nv_head_series *before = head->columns->at[c - 1].series;
+        for (size_t i = 0; i < series->n_labels && i < before->n_labels && i < 64; i++)
+            same |= (uint64_t)(series->labels[i] == before->labels[i]) << i;
+    }
+    nv_put_uvarint(out, same);
+    for (size_t i = 0; i < series->n_labels; i++) {
+        if (i < 64 && (same >> i & 1))
+            continue;
+        nv_record_put_str(out, series->labels[i]->label.name);
+        nv_record_put_str(out, series->labels[i]->label.value);
+    }
+}
+
+/* Columns the segment does not have yet, in records of bounded size. */
+static void put_columns(struct nv_head *head)
+{
+    while (head->logged < head->columns->n && !head->record.failed) {
+        uint32_t first = head->logged, n = head->columns->n - first;
+        size_t at = nv_record_begin(&head->record, NV_RECORD_COLUMNS);
+        nv_put_uvarint(&head->record, head->number);
+        nv_put_uvarint(&head->record, head->generation);
+        nv_put_uvarint(&head->record, first);
+        nv_put_uvarint(&head->record, n > COLUMNS_A_RECORD ? COLUMNS_A_RECORD : n);
+        for (; head->logged < head->columns->n && head->logged - first < COLUMNS_A_RECORD;
+             head->logged++)
+            put_column(head, head->logged, first);
+        nv_record_end(&head->record, at);
+    }
+}
+
+/* The records of a row. Under the log's lock, so that they are in the segment they are made for. */
+static int put_row(struct nv_head *head, uint64_t segment, size_t row)
+{
+    struct nv_row r = nv_head_row(head, row);
+    bool begins = segment != head->log_segment;
+
+    nv_buf_reset(&head->record);
+    if (begins) {
+        nv_head_put_source(head);
+        head->logged = 0;
+        head->log_segment = segment;
+    }
+    put_columns(head);
+    bool whole = begins || ++head->since_whole >= NV_LOG_WHOLE_EVERY;
+    if (whole)
+        head->since_whole = 0;
+    size_t at = nv_record_begin(&head->record, NV_RECORD_FRAME);
+    int result = nv_log_put_frame(&head->log, head->number, head->generation, &r, head->columns->at,
+                                  whole, head->log_codec, &head->record);
+    nv_record_end(&head->record, at);
+    return result < 0 || head->record.failed ? -ENOMEM : 0;
+}
+
+void nv_head_log_row(struct nv_head *head, struct nv_log *log, size_t row)
+{
+    uint64_t segment = nv_log_begin(log);
+    int r = put_row(head, segment, row);
+
+    if (r < 0)
+        head->log_segment = UINT64_MAX; /* the next one begins anew */
+    nv_log_end(log, r < 0 ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), 1);
+}
+
+/* Without a log presence is followed all the same: generations hand it on. */
+void nv_head_follow_row(struct nv_head *head, size_t row)
+{
+    const struct nv_row r = nv_head_row(head, row);
+
+    if (nv_log_state_room(&head->log, r.n_columns, r.n_sections) < 0)
+        return;
+    for (size_t c = 0; c < r.n_columns; c++) {
+        uint64_t bit = UINT64_C(1) << c % 64;
+        if (nv_bit(r.observed, head->columns->at[c].section))
+            head->log.present[c / 64] =
+                (head->log.present[c / 64] & ~bit) | (nv_bit(r.present, c) ? bit : 0);
+    }
+}
