@@ -444,10 +444,12 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
         ev->options.max_memory = 32 << 20;
     nv_pool_open(ev, &ev->kept);
     nv_pool_open(ev, &ev->scratch);
+    nv_pool_open(ev, &ev->work);
     nv_matrix_open(ev, &m->matrix, grid.n);
     int r = run(m, promql);
     nv_annotate_fixes(ev);
     nv_arena_done(&ev->scratch.arena);
+    nv_arena_done(&ev->work.arena);
     nv_samples_done(&ev->samples);
     if (r < 0)
         ret->n = 0;
@@ -494,6 +496,7 @@ void nv_promql_result_done(struct nv_promql_result *result)
     if (ev) {
         struct memory *m = (struct memory *)ev; /* its first member */
         nv_matrix_close(ev, &m->matrix);
+        nv_pool_close(ev, &ev->work);
         nv_pool_close(ev, &ev->scratch);
         nv_pool_close(ev, &ev->kept);
         for (size_t i = 0; i < ev->n_selections; i++) {

@@ -80,6 +80,7 @@ struct nv_eval {
     bool is_instant;
     struct nv_pool *pools;
     struct nv_pool kept, scratch; /* until the result ends; row by row */
+    struct nv_pool work; /* of one window; nothing in it outlives the function called for it */
     struct nv_samples samples;
     struct nv_selection **selections;
     size_t n_selections, room_selections, room_annotations;

@@ -264,6 +264,7 @@ static int slide_series(struct nv_eval *ev, struct nv_ranged *call, const struct
         if (!w.n && !w.n_histograms)
             continue;
         r = s->function(ev, call, &w, &row.values[i], &h);
+        nv_arena_reset(&ev->work.arena);
         if (r == 1 && h) {
             r = nv_row_histograms(ev, &ev->scratch, s->grid->n, &row);
             row.histograms[i] = h;

@@ -88,10 +88,44 @@ int nv_histograms_op(struct nv_eval *ev, const struct nv_expr *at, enum nv_op op
 /* --- aggregation --- */
 
 struct nv_histogram_sum {
-    struct nv_histogram *total;
+    struct nv_histogram total; /* in arrays of its own, written over as it grows */
+    struct {
+        void *p;
+        size_t room;
+    } arrays[5];
     double n;
     bool mean, mixed;
 };
+
+static const void *keep(struct nv_pool *pool, struct nv_histogram_sum *s, size_t which,
+                        const void *from, size_t bytes)
+{
+    if (bytes > s->arrays[which].room || !s->arrays[which].p) {
+        s->arrays[which].room = bytes * 2;
+        s->arrays[which].p = nv_pool_alloc(pool, 1, bytes * 2);
+    }
+    if (bytes && s->arrays[which].p)
+        memcpy(s->arrays[which].p, from, bytes);
+    return s->arrays[which].p;
+}
+
+/* Writes a total over the one before. */
+static int replace(struct nv_eval *ev, struct nv_pool *pool, struct nv_histogram_sum *s,
+                   const struct nv_histogram *h)
+{
+    s->total = *h;
+    s->total.positive_spans =
+        keep(pool, s, 0, h->positive_spans, h->n_positive_spans * sizeof(struct nv_span));
+    s->total.negative_spans =
+        keep(pool, s, 1, h->negative_spans, h->n_negative_spans * sizeof(struct nv_span));
+    s->total.positive = keep(pool, s, 2, h->positive, h->n_positive * sizeof(double));
+    s->total.negative = keep(pool, s, 3, h->negative, h->n_negative * sizeof(double));
+    s->total.custom_values = keep(pool, s, 4, h->custom_values, h->n_custom * sizeof(double));
+    for (size_t i = 0; i < 5; i++)
+        if (!s->arrays[i].p)
+            return nv_eval_no_memory(ev);
+    return 0;
+}
 
 int nv_histogram_sum_add(struct nv_eval *ev, struct nv_pool *pool, const struct nv_expr *at,
                          const struct nv_histogram *h, bool mean, struct nv_histogram_sum **sum)
@@ -103,22 +137,22 @@ int nv_histogram_sum_add(struct nv_eval *ev, struct nv_pool *pool, const struct 
         s = *sum = nv_pool_alloc(pool, 1, sizeof(*s));
         if (!s)
             return nv_eval_no_memory(ev);
-        *s = (struct nv_histogram_sum){.mean = mean};
-        s->n = 1;
-        return nv_histogram_compact(&pool->arena, h, &s->total) < 0 ? nv_eval_no_memory(ev) : 0;
+        *s = (struct nv_histogram_sum){.mean = mean, .n = 1};
+        return replace(ev, pool, s, h);
     }
     s->n++;
     if (s->mixed)
         return 0;
-    int outcome = nv_histogram_combine(&pool->arena, s->total, h, false, &total);
+    struct nv_arena_mark mark = nv_arena_mark(&ev->scratch.arena);
+    int outcome = nv_histogram_combine(&ev->scratch.arena, &s->total, h, false, &total);
     if (outcome < 0)
         return nv_eval_no_memory(ev);
     s->mixed = !remark(ev, at->aggregation.expr, outcome, "aggregation");
     if (s->mixed)
         warn_mixed(ev, at->aggregation.expr, (struct nv_str){"", 0});
-    else
-        s->total = total;
-    return 0;
+    int r = s->mixed ? 0 : replace(ev, pool, s, total);
+    nv_arena_rewind(&ev->scratch.arena, mark);
+    return r;
 }
 
 int nv_histogram_sum_end(struct nv_eval *ev, const struct nv_histogram_sum *sum,
@@ -129,7 +163,7 @@ int nv_histogram_sum_end(struct nv_eval *ev, const struct nv_histogram_sum *sum,
     *ret = NULL;
     if (sum->mixed)
         return 0;
-    if (nv_histogram_scale(&ev->scratch.arena, sum->total, sum->mean ? sum->n : 1, true, &out) < 0)
+    if (nv_histogram_scale(&ev->scratch.arena, &sum->total, sum->mean ? sum->n : 1, true, &out) < 0)
         return nv_eval_no_memory(ev);
     *ret = out;
     return 0;
@@ -140,7 +174,7 @@ int nv_histogram_sum_end(struct nv_eval *ev, const struct nv_histogram_sum *sum,
 int nv_histograms_reduce(struct nv_eval *ev, const struct nv_ranged *call,
                          const struct nv_window *w, bool mean, const struct nv_histogram **ret)
 {
-    struct nv_arena *arena = &ev->scratch.arena;
+    struct nv_arena *arena = &ev->work.arena;
     struct nv_histogram *total = NULL, *next = NULL;
 
     if (nv_histogram_compact(arena, w->histograms[0], &total) < 0)
@@ -153,7 +187,8 @@ int nv_histograms_reduce(struct nv_eval *ev, const struct nv_ranged *call,
             return warn_mixed(ev, call->source, call->name), 0;
         total = next;
     }
-    if (mean && nv_histogram_scale(arena, total, (double)w->n_histograms, true, &total) < 0)
+    if (nv_histogram_scale(&ev->scratch.arena, total, mean ? (double)w->n_histograms : 1, true,
+                           &total) < 0)
         return nv_eval_no_memory(ev);
     *ret = total;
     return 1;
@@ -189,7 +224,7 @@ static int combined(struct nv_eval *ev, const struct nv_ranged *call, const stru
     struct nv_histogram x = *a, y = *b; /* hints of samples in one counter are no conflict */
 
     x.reset_hint = y.reset_hint = NV_RESET_GAUGE;
-    int outcome = nv_histogram_combine(&ev->scratch.arena, &x, &y, minus, ret);
+    int outcome = nv_histogram_combine(&ev->work.arena, &x, &y, minus, ret);
     if (outcome < 0)
         return nv_eval_no_memory(ev);
     return remark(ev, call->source, outcome, minus ? "subtraction" : "addition");
@@ -204,8 +239,7 @@ static int difference(struct nv_eval *ev, const struct nv_ranged *call, const st
     int r = combined(ev, call, w->histograms[last], w->histograms[0], true, &d);
 
     for (size_t i = 1; r == 1 && counter && i <= last; i++) {
-        int reset =
-            nv_histogram_is_reset(&ev->scratch.arena, w->histograms[i], w->histograms[i - 1]);
+        int reset = nv_histogram_is_reset(&ev->work.arena, w->histograms[i], w->histograms[i - 1]);
         if (reset < 0)
             return nv_eval_no_memory(ev);
         if (reset)
@@ -275,8 +309,7 @@ int nv_histograms_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     tail.histograms += n - 2;
     tail.n_histograms = 2;
     if (counter) /* where the kind of buckets changed, it began anew */
-        reset =
-            nv_histogram_is_reset(&ev->scratch.arena, w->histograms[n - 1], w->histograms[n - 2]);
+        reset = nv_histogram_is_reset(&ev->work.arena, w->histograms[n - 1], w->histograms[n - 2]);
     if (!fit_together(ev, call, &tail, counter, reset > 0))
         return 0;
     int64_t ms = w->histogram_times[n - 1] - w->histogram_times[n - 2];
@@ -285,16 +318,16 @@ int nv_histograms_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     if (reset < 0)
         return nv_eval_no_memory(ev);
     if (reset)
-        r = nv_histogram_compact(&ev->scratch.arena, w->histograms[n - 1], &d) < 0
+        r = nv_histogram_compact(&ev->work.arena, w->histograms[n - 1], &d) < 0
                 ? nv_eval_no_memory(ev)
                 : 1;
     else
         r = combined(ev, call, w->histograms[n - 1], w->histograms[n - 2], true, &d);
-    if (r == 1 && counter &&
-        nv_histogram_scale(&ev->scratch.arena, d, (double)ms / 1000, true, &d) < 0)
-        return nv_eval_no_memory(ev);
     if (r != 1)
         return r;
+    double seconds = counter ? (double)ms / 1000 : 1;
+    if (nv_histogram_scale(&ev->scratch.arena, d, seconds, true, &d) < 0)
+        return nv_eval_no_memory(ev);
     d->reset_hint = NV_RESET_GAUGE;
     *ret_histogram = d;
     return 1;
@@ -306,7 +339,7 @@ int nv_histograms_steps(struct nv_eval *ev, const struct nv_ranged *call, const 
     size_t f = 0, h = 0, n = 0;
     int last = -1; /* 0 a float, 1 a histogram */
     bool resets = call->id == NV_FN_RESETS;
-    struct nv_arena *arena = &ev->scratch.arena;
+    struct nv_arena *arena = &ev->work.arena;
 
     while (f < w->n || h < w->n_histograms) {
         int kind = f == w->n || (h < w->n_histograms && w->histogram_times[h] < w->times[f]);
