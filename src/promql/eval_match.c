@@ -32,10 +32,9 @@ struct matching {
         uint8_t *there; /* by step */
     } * made;
     uint32_t n_made, room_made;
-    bool *many_there, *duplicate; /* by step */
+    bool *duplicate; /* by step: two of the one side in a group */
     uint32_t duplicate_rows[2];
     bool one_is_left;
-    bool one_there;
     nv_row_fn fn;
     void *user;
 };
@@ -155,7 +154,6 @@ static int add_one(struct nv_eval *ev, struct nv_row *row, void *user)
             m->duplicate[i] = true;
             m->duplicate_rows[0] = g->one[i];
             m->duplicate_rows[1] = number;
-            g->matched[i] |= PRESENT;
         }
     }
     return r;

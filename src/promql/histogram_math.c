@@ -333,7 +333,7 @@ int nv_histogram_scale(struct nv_arena *arena, const struct nv_histogram *h, dou
 }
 
 int nv_histogram_compact(struct nv_arena *arena, const struct nv_histogram *h,
-                      struct nv_histogram **ret)
+                         struct nv_histogram **ret)
 {
     struct wide w;
     int r = take_apart(arena, h, &w);
@@ -444,9 +444,8 @@ const struct nv_bucket *nv_histogram_buckets(struct nv_arena *arena, const struc
 }
 
 /* How much of a bucket lies below x. */
-static double part_below(const struct wide *w, double lower, double upper, bool linear, double x)
+static double part_below(double lower, double upper, bool linear, double x)
 {
-    (void)w;
     if (linear)
         return (x - lower) / (upper - lower);
     if (lower >= 0)
@@ -472,7 +471,7 @@ static double trim_bucket(struct trimming *t, double lower, double upper, bool l
     } else if (isinf(lower) || isinf(upper)) {
         kept = 0;
     } else {
-        double below = part_below(&t->w, lower, upper, linear, t->x);
+        double below = part_below(lower, upper, linear, t->x);
         kept = n * (t->upper ? below : 1 - below);
         from = t->upper ? lower : t->x;
         to = t->upper ? t->x : upper;
