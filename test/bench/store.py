@@ -7,6 +7,7 @@
           keeps it, index included: bytes of the whole directory after sealing and merging
   ingest  2,000 series: append and log, and all the way to synced blocks, beside `promtool tsdb bench write`
   read    a day of 600 series at 1 s: start to first answer, and single series from disk
+  endurance  a simulated week, churn, growth, a start with a full log, and stalls of appends: endurance.c, beside its limits
 
 A peer that is not installed is left out, and said so.
 """
@@ -22,7 +23,9 @@ import urllib.request
 
 AGENT = os.environ["NODEVITALS"]
 BENCH = os.environ["NV_STORE_BENCH"]
+ENDURANCE = os.environ["NV_ENDURANCE"]
 HERE = os.path.dirname(os.path.abspath(__file__))
+PARTS = ["size", "ingest", "read", "endurance"]
 RECORD = os.path.join(HERE, "../../../shared/fixtures/record/node-2s.om.zst")
 
 
@@ -140,9 +143,45 @@ def read():
                       f"the day's bytes (budget 5), {row['samples_per_s'] / 1e6:.0f} million samples a second (budget 50)")
 
 
+def simulate(what):
+    with tempfile.TemporaryDirectory() as tmp:
+        answer = subprocess.run([ENDURANCE, what, os.path.join(tmp, "store")], capture_output=True, text=True, check=True)
+        return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def beside(limit, value, unit):
+    return f"{value:.1f} {unit} ({'within' if value <= limit else 'ABOVE'} {limit:.1f})"
+
+
+def endurance():
+    mib = 1 << 20
+    for what in ("week", "churn", "growth"):
+        days = simulate(what)
+        end = days[-1]
+        memory = 12 + max(0, end["series"] - 600) / 1024
+        print(f"{what}: {end['hours']:.0f} h, {end['samples'] / 1e6:.0f} million samples, {end['series']} series of "
+              f"{end['series_made']} ever made")
+        own = end["frames_bytes"] if what != "week" else 0  # what made the frames is not the store's
+        print(f"  resident at the end {beside(memory, (end['resident_bytes'] - own) / mib, 'MiB')}, at most "
+              f"{(end['resident_bytes_max'] - own) / mib:.1f}; heap {end['heap_used_bytes'] / mib:.1f} used, "
+              f"{end['heap_free_bytes'] / mib:.1f} free; by day "
+              + " ".join(f"{(d['resident_bytes'] - own) / mib:.1f}" for d in days))
+        print(f"  disk at most {beside(512, end['disk_bytes_max'] / mib, 'MiB')}, log at most "
+              f"{end['log_bytes_max'] / mib:.1f}, {end['block_bytes'] / end['samples']:.3f} bytes a sample in blocks")
+        written = end["written_per_hour"] / 1e6
+        print(f"  written per hour {beside(6, written, 'MB') if what == 'week' else f'{written:.1f} MB'}; "
+              f"dropped {end['dropped']}; longest append {end['longest_append_ms']:.1f} ms, with what else ran")
+    start = simulate("start")[0]
+    print(f"start with a day and {start['log_bytes'] / mib:.1f} MiB of log: first answer after "
+          f"{beside(100, start['answer_ms'], 'ms')}, {start['cpu_ms']:.0f} ms of CPU")
+    stall = simulate("stall")[0]
+    print(f"appends while sealing, cutting and merging: longest {stall['longest_append_ms']:.1f} ms, of those not "
+          f"preempted {beside(5, stall['longest_not_preempted_ms'], 'ms')}; {stall['above_5ms']} of {stall['frames']} above 5 ms")
+
+
 def main():
     record = next((a for a in sys.argv[1:] if os.path.exists(a)), RECORD)
-    parts = [a for a in sys.argv[1:] if a in ("size", "ingest", "read")] or ["size", "ingest", "read"]
+    parts = [a for a in sys.argv[1:] if a in PARTS] or PARTS
     if "size" in parts:
         if os.path.exists(record):
             size(record)
@@ -152,6 +191,8 @@ def main():
         ingest()
     if "read" in parts:
         read()
+    if "endurance" in parts:
+        endurance()
 
 
 if __name__ == "__main__":
