@@ -297,6 +297,7 @@ static void *run(void *p)
 {
     struct nv_log *log = p;
 
+    pthread_setname_np(pthread_self(), "log");
     pthread_mutex_lock(&log->lock);
     while (!log->stop) {
         wait_for_work(log);

@@ -401,6 +401,7 @@ static void *run(void *p)
 {
     struct nv_store *store = p;
 
+    pthread_setname_np(pthread_self(), "store");
     pthread_mutex_lock(&store->wake_lock);
     while (!store->stop) {
         int64_t until = nv_monotonic_ns() + MAINTAIN_EVERY_MS * INT64_C(1000000);
