@@ -3,7 +3,8 @@
 #
 #   1  packages that the tests need, by apt where they are missing; no service of theirs is started
 #   2  preset dev (gcc, address and undefined-behaviour sanitizers): all tests, through ctest
-#   3  release builds with gcc and clang, where a warning is an error
+#   3  release builds with gcc and clang, where a warning is an error; the unit tests once more in gcc's, for there
+#      allocations are counted and memory is bounded, which a sanitizer hides
 #   4  preset tsan (clang): the unit tests
 #   5  preset fuzz: each target for NV_FUZZ_SECONDS, two at once
 #   6  valgrind: a pass, and the agent from start to stop
@@ -144,7 +145,8 @@ count "build dev" build dev -DCMAKE_BUILD_TYPE=Debug -DNV_TESTS=ON -DNV_WERROR=O
 tests dev
 
 heading "release: gcc and clang without a warning"
-count "build release (gcc)" build release -DCMAKE_BUILD_TYPE=Release -DNV_WERROR=ON
+count "build release (gcc)" build release -DCMAKE_BUILD_TYPE=Release -DNV_TESTS=ON -DNV_WERROR=ON
+tests release -L unit
 count "build release (clang)" build release-clang -DCMAKE_BUILD_TYPE=Release -DNV_WERROR=ON \
     -DCMAKE_C_COMPILER=clang
 
