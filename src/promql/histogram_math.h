@@ -25,7 +25,7 @@ struct nv_bucket {
 };
 
 int nv_histogram_compact(struct nv_arena *arena, const struct nv_histogram *h,
-                      struct nv_histogram **ret);
+                         struct nv_histogram **ret);
 
 /* a + b, or a - b (whose hint is gauge). Returns outcomes or-ed, or -ENOMEM. */
 int nv_histogram_combine(struct nv_arena *arena, const struct nv_histogram *a,
