@@ -176,7 +176,7 @@ int nv_schema_texts(struct nv_schema *schema, const struct nv_yaml *node, void *
             return r;
     }
     texts[node->n] = NULL;
-    *(struct nv_texts *)into = (struct nv_texts){texts, node->n};
+    *(struct nv_text_list *)into = (struct nv_text_list){texts, node->n};
     return 0;
 }
 

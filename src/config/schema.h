@@ -38,13 +38,13 @@ __attribute__((format(printf, 3, 4))) int
 nv_schema_refuse(struct nv_schema *schema, const struct nv_yaml *node, const char *format, ...);
 
 /* Several texts. */
-struct nv_texts {
+struct nv_text_list {
     const char *const *at;
     size_t n;
 };
 
 /* Readers: const char *; bool; int64_t within struct nv_schema_range (NULL: any); nanoseconds as int64_t, from Go's
- * durations ("1m30s", or a bare number of nanoseconds); struct nv_texts. */
+ * durations ("1m30s", or a bare number of nanoseconds); struct nv_text_list. */
 struct nv_schema_range {
     int64_t least, most;
 };

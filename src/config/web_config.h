@@ -41,7 +41,7 @@ struct nv_web_tls {
     const char *cert, *key, *client_ca;                /* PEM in the file; NULL for none */
     const char *cert_file, *key_file, *client_ca_file; /* NULL for none */
     int client_auth_type;                              /* enum nv_client_auth */
-    struct nv_texts client_allowed_sans;
+    struct nv_text_list client_allowed_sans;
     int min_version, max_version; /* enum nv_tls_version */
     struct {
         const struct nv_tls_name *at[NV_WEB_CIPHERS_MAX];

@@ -119,7 +119,7 @@ static int load_authorities(struct nv_tls *tls, struct nv_arena *memory, char *e
 
 /* ---- client certificates -------------------------------------------------------------------- */
 
-static bool is_allowed(const struct nv_texts *allowed, const char *name, size_t n)
+static bool is_allowed(const struct nv_text_list *allowed, const char *name, size_t n)
 {
     for (size_t i = 0; i < allowed->n; i++) {
         if (nv_str_is((struct nv_str){name, n}, allowed->at[i]))
@@ -128,7 +128,7 @@ static bool is_allowed(const struct nv_texts *allowed, const char *name, size_t 
     return false;
 }
 
-static bool has_allowed_name(const struct nv_texts *allowed, gnutls_x509_crt_t certificate)
+static bool has_allowed_name(const struct nv_text_list *allowed, gnutls_x509_crt_t certificate)
 {
     char name[1024], text[INET6_ADDRSTRLEN];
 
@@ -153,7 +153,7 @@ static bool has_allowed_name(const struct nv_texts *allowed, gnutls_x509_crt_t c
     return false;
 }
 
-static int check_names(const struct nv_texts *allowed, const gnutls_datum_t *leaf)
+static int check_names(const struct nv_text_list *allowed, const gnutls_datum_t *leaf)
 {
     gnutls_x509_crt_t certificate;
 
@@ -181,7 +181,7 @@ static int check_client(gnutls_session_t session)
         if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) < 0 || status != 0)
             return GNUTLS_E_CERTIFICATE_ERROR;
     }
-    const struct nv_texts *allowed = &tls->access->config.tls.client_allowed_sans;
+    const struct nv_text_list *allowed = &tls->access->config.tls.client_allowed_sans;
     return allowed->n ? check_names(allowed, &chain[0]) : 0;
 }
 
