@@ -3,7 +3,8 @@
  *
  *   shape      every node knows its value type and which bytes of the query it came from; parentheses are
  *              nodes, so that the printed text parses back to the same tree
- *   bound      NV_PROMQL_LENGTH_MAX bytes, NV_PROMQL_DEPTH_MAX levels, and the arena's own limit
+ *   bound      NV_PROMQL_LENGTH_MAX bytes, NV_PROMQL_DEPTH_MAX levels, NV_PROMQL_LABELS_MAX labels in one place,
+ *              and the arena's own limit
  *   ownership  nodes and texts live in the arena; compiled matchers are freed by nv_promql_done()
  *   errors     the first one, in upstream's words: "1:5: parse error: ..."
  */
@@ -14,7 +15,12 @@
 #include "base/buf.h"
 #include "metric/matcher.h"
 
-enum { NV_PROMQL_LENGTH_MAX = 4 << 20, NV_PROMQL_DEPTH_MAX = 600, NV_PROMQL_ERROR_MAX = 512 };
+enum {
+    NV_PROMQL_LENGTH_MAX = 4 << 20,
+    NV_PROMQL_DEPTH_MAX = 600,
+    NV_PROMQL_LABELS_MAX = 1000, /* matchers of a selector, names in a list */
+    NV_PROMQL_ERROR_MAX = 512,
+};
 
 /* What --enable-feature may switch on. */
 enum nv_promql_feature {
@@ -26,6 +32,9 @@ enum nv_promql_feature {
     NV_PROMQL_TYPE_AND_UNIT = 1 << 5,  /* type-and-unit-labels */
     NV_PROMQL_ALL = (1 << 5) - 1,      /* all but the last, as upstream's scripts assume */
 };
+
+/* The bit of a name that --enable-feature takes; 0 for one that is not of PromQL. */
+unsigned nv_promql_feature(struct nv_str name);
 
 enum nv_value_type {
     NV_VALUE_SCALAR,
@@ -228,6 +237,12 @@ void nv_promql_error_text(struct nv_str text, const struct nv_promql_error *erro
 
 /* In one line. */
 void nv_promql_print(struct nv_buf *out, const struct nv_expr *expr);
+
+/* Over several lines where it is long; parses back to the same tree. */
+void nv_promql_prettify(struct nv_buf *out, const struct nv_expr *expr);
+
+/* As the API's parse_query has it: {"type":"call",...}. */
+void nv_promql_json(struct nv_buf *out, const struct nv_expr *expr);
 void nv_promql_print_duration(struct nv_buf *out, int64_t ms);
 void nv_promql_print_string(struct nv_buf *out, struct nv_str text); /* quoted and escaped */
 

@@ -62,8 +62,10 @@ static bool add_matcher(struct nv_parser *p, struct nv_selector *s, struct list 
                         enum nv_match_op op, struct nv_str name, struct nv_str value)
 {
     char error[NV_REGEX_ERROR_MAX];
-    struct nv_matcher *matcher = list_add(p, list, sizeof(*matcher));
 
+    if (list->n >= NV_PROMQL_LABELS_MAX)
+        return nv_parser_fail(p, p->token.start, p->token.end, "too many label matchers");
+    struct nv_matcher *matcher = list_add(p, list, sizeof(*matcher));
     if (!matcher)
         return false;
     *matcher = (struct nv_matcher){0};
@@ -185,6 +187,8 @@ static bool names(struct nv_parser *p, struct nv_label_names *ret)
             return nv_parser_fail(p, p->token.start, p->token.end,
                                   "invalid label name for grouping: \"%.*s\"",
                                   (int)(name.n > 128 ? 128 : name.n), name.p);
+        if (list.n == NV_PROMQL_LABELS_MAX)
+            return nv_parser_fail(p, p->token.start, p->token.end, "too many label names");
         struct nv_str *at = list_add(p, &list, sizeof(*at));
         if (!at)
             return false;

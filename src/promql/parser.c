@@ -15,6 +15,26 @@ static const char *const aggregator_texts[] = {
     "sum",    "avg",  "count",   "min",          "max",      "group",  "stddev",
     "stdvar", "topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"};
 
+static const struct {
+    const char *name;
+    unsigned bit;
+} features[] = {
+    {"promql-experimental-functions",   NV_PROMQL_EXPERIMENTAL  },
+    {"promql-extended-range-selectors", NV_PROMQL_EXTENDED_RANGE},
+    {"promql-binop-fill-modifiers",     NV_PROMQL_FILL          },
+    {"promql-delayed-name-removal",     NV_PROMQL_DELAYED_NAMES },
+    {"use-start-timestamps",            NV_PROMQL_START_TIMES   },
+    {"type-and-unit-labels",            NV_PROMQL_TYPE_AND_UNIT },
+};
+
+unsigned nv_promql_feature(struct nv_str name)
+{
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+        if (nv_str_is(name, features[i].name))
+            return features[i].bit;
+    return 0;
+}
+
 const char *nv_value_type_name(enum nv_value_type type)
 {
     return value_type_names[type];

@@ -1,6 +1,10 @@
 /*
  * print.c - a tree as text, in the canonical form that parses back to the same tree.
  */
+#include "promql/print.h"
+
+#include <errno.h>
+
 #include "base/number.h"
 #include "base/utf8.h"
 #include "metric/name.h"
@@ -126,21 +130,25 @@ static int by_text(const struct nv_matcher *a, const struct nv_matcher *b)
     return order ? order : nv_str_cmp(a->value, b->value);
 }
 
-/* The next matcher in order of text behind `after`, which is NULL for the first; equal ones by their place. */
-static const struct nv_matcher *next_matcher(const struct nv_selector *s, size_t first,
-                                             const struct nv_matcher *after)
+static int by_place(const void *x, const void *y)
 {
-    const struct nv_matcher *best = NULL;
+    const struct nv_matcher *a = *(const struct nv_matcher *const *)x;
+    const struct nv_matcher *b = *(const struct nv_matcher *const *)y;
+    int order = by_text(a, b);
 
-    for (size_t i = first; i < s->n_matchers; i++) {
-        const struct nv_matcher *m = &s->matchers[i];
-        int order = after ? by_text(m, after) : 1;
-        if (order < 0 || (order == 0 && m <= after))
-            continue;
-        if (!best || by_text(m, best) < 0)
-            best = m;
-    }
-    return best;
+    return order ? order : (a > b) - (a < b);
+}
+
+/* Matchers in order of text; equal ones by their place. NULL when memory is out. */
+static const struct nv_matcher **sorted(const struct nv_selector *s, size_t first)
+{
+    const struct nv_matcher **out = malloc((s->n_matchers + 1) * sizeof(*out));
+
+    for (size_t i = first; out && i < s->n_matchers; i++)
+        out[i - first] = &s->matchers[i];
+    if (out && s->n_matchers > first + 1)
+        qsort(out, s->n_matchers - first, sizeof(*out), by_place);
+    return out;
 }
 
 static void print_matcher(struct nv_buf *out, const struct nv_matcher *m)
@@ -156,19 +164,21 @@ static void print_selector(struct nv_buf *out, const struct nv_selector *s)
 {
     bool plain = s->name.n && nv_name_is_legacy_metric(s->name), any = s->name.n && !plain;
     size_t first = s->name.n > 0;
-    const struct nv_matcher *m = NULL;
 
     if (plain)
         nv_buf_str(out, s->name);
     if (!plain || s->n_matchers > first) {
+        NV_AUTO_FREE const struct nv_matcher **matchers = sorted(s, first);
+        if (!matchers)
+            out->failed = -ENOMEM;
         nv_buf_char(out, '{');
         if (any)
             nv_promql_print_string(out, s->name);
-        while ((m = next_matcher(s, first, m))) {
+        for (size_t i = 0; matchers && !out->failed && i < s->n_matchers - first; i++) {
             if (any)
                 nv_buf_char(out, ',');
             any = true;
-            print_matcher(out, m);
+            print_matcher(out, matchers[i]);
         }
         nv_buf_char(out, '}');
     }
@@ -182,9 +192,8 @@ static void print_selector(struct nv_buf *out, const struct nv_selector *s)
     print_when(out, &s->when);
 }
 
-static void print_subquery(struct nv_buf *out, const struct nv_subquery *s)
+void nv_print_subquery_range(struct nv_buf *out, const struct nv_subquery *s)
 {
-    print(out, s->expr);
     nv_buf_char(out, '[');
     print_span(out, &s->range);
     nv_buf_char(out, ':');
@@ -206,7 +215,7 @@ static void print_call(struct nv_buf *out, const struct nv_call *call)
     nv_buf_char(out, ')');
 }
 
-static void print_aggregation(struct nv_buf *out, const struct nv_aggregation *a)
+void nv_print_grouping(struct nv_buf *out, const struct nv_aggregation *a)
 {
     nv_buf_text(out, nv_aggregator_text(a->aggregator));
     if (a->without || a->labels.n) {
@@ -214,6 +223,11 @@ static void print_aggregation(struct nv_buf *out, const struct nv_aggregation *a
         print_names(out, &a->labels);
         nv_buf_char(out, ' ');
     }
+}
+
+static void print_aggregation(struct nv_buf *out, const struct nv_aggregation *a)
+{
+    nv_print_grouping(out, a);
     nv_buf_char(out, '(');
     if (a->parameter) {
         print(out, a->parameter);
@@ -230,13 +244,9 @@ static void print_fill(struct nv_buf *out, const char *word, double value)
     nv_buf_char(out, ')');
 }
 
-static void print_binary(struct nv_buf *out, const struct nv_binary *b)
+void nv_print_operator(struct nv_buf *out, const struct nv_binary *b)
 {
-    if (b->op == NV_OP_POW && b->left->kind == NV_EXPR_NUMBER && isinf(b->left->number.value))
-        nv_buf_text(out, "Inf"); /* a sign would take the whole power for its operand */
-    else
-        print(out, b->left);
-    nv_buf_printf(out, " %s", nv_op_text(b->op));
+    nv_buf_text(out, nv_op_text(b->op));
     if (b->return_bool)
         nv_buf_text(out, " bool");
     bool grouped = b->card == NV_CARD_MANY_TO_ONE || b->card == NV_CARD_ONE_TO_MANY;
@@ -257,12 +267,29 @@ static void print_binary(struct nv_buf *out, const struct nv_binary *b)
         if (b->has_fill_right)
             print_fill(out, "fill_right", b->fill_right);
     }
+}
+
+void nv_print_left(struct nv_buf *out, const struct nv_binary *b)
+{
+    if (b->op == NV_OP_POW && b->left->kind == NV_EXPR_NUMBER && isinf(b->left->number.value))
+        nv_buf_text(out, "Inf"); /* a sign would take the whole power for its operand */
+    else
+        print(out, b->left);
+}
+
+static void print_binary(struct nv_buf *out, const struct nv_binary *b)
+{
+    nv_print_left(out, b);
+    nv_buf_char(out, ' ');
+    nv_print_operator(out, b);
     nv_buf_char(out, ' ');
     print(out, b->right);
 }
 
 static void print(struct nv_buf *out, const struct nv_expr *expr)
 {
+    if (out->failed) /* no use to go on */
+        return;
     switch (expr->kind) {
     case NV_EXPR_NUMBER:
         print_literal(out, expr);
@@ -274,7 +301,8 @@ static void print(struct nv_buf *out, const struct nv_expr *expr)
         print_selector(out, &expr->selector);
         return;
     case NV_EXPR_SUBQUERY:
-        print_subquery(out, &expr->subquery);
+        print(out, expr->subquery.expr);
+        nv_print_subquery_range(out, &expr->subquery);
         return;
     case NV_EXPR_CALL:
         print_call(out, &expr->call);
