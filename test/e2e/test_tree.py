@@ -10,7 +10,8 @@ TOP = os.environ["NV_SOURCE"]
 # What each folder of src/ may include, beside itself, the ABI, and what the named ones use in turn.
 USES = {
     "base": (), "metric": ("base",), "config": ("metric",), "expo": ("metric",), "gather": ("metric",),
-    "tsdb": ("metric",), "promql": ("metric",), "web": ("expo", "gather", "config"), "agent": ("web", "tsdb"),
+    "tsdb": ("metric",), "promql": ("metric",),
+    "rules": ("promql", "config"), "web": ("expo", "gather", "config"), "agent": ("web", "tsdb", "rules"),
     "cli": ("agent",),
 }
 ALLOWED_AT_TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "collectors", "deploy", "include",
