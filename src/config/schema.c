@@ -4,6 +4,8 @@
 #include <stdarg.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
+#include "config/units.h"
 
 int nv_schema_refuse(struct nv_schema *schema, const struct nv_yaml *node, const char *format, ...)
 {
@@ -35,7 +37,9 @@ static int refuse_key(struct nv_schema *schema, const struct nv_yaml *key,
     NV_AUTO_BUF names = NV_BUF(NV_YAML_ERROR_MAX);
 
     for (size_t i = 0; i < n_keys; i++) {
-        nv_buf_text(&names, i ? ", " : "");
+        if (keys[i].read == nv_schema_not_provided)
+            continue;
+        nv_buf_text(&names, names.n ? ", " : "");
         nv_buf_text(&names, keys[i].name);
     }
     return nv_schema_refuse(schema, key, "unknown key '%.64s'; allowed: %s", key->text.p,
@@ -58,6 +62,8 @@ int nv_schema_read(struct nv_schema *schema, const struct nv_yaml *map,
             k++;
         if (k == n_keys)
             return refuse_key(schema, pair->key, keys, n_keys);
+        if (keys[k].read == nv_schema_not_provided)
+            return nv_schema_not_provided(schema, pair->key, NULL, keys[k].with);
         if (nv_yaml_is_null(pair->value))
             continue;
         int r = keys[k].read(schema, pair->value, (char *)into + keys[k].offset, keys[k].with);
@@ -200,6 +206,161 @@ int nv_schema_choice(struct nv_schema *schema, const struct nv_yaml *node, void 
     }
     return nv_schema_refuse(schema, node, "unknown value '%.64s'; allowed: %s", text.p,
                             nv_buf_c_string(&list));
+}
+
+int nv_schema_alloc(struct nv_schema *schema, size_t size, void *ret)
+{
+    void *p = nv_arena_alloc(schema->memory, size ? size : 1);
+
+    if (!p)
+        return out_of_memory(schema);
+    memset(p, 0, size);
+    memcpy(ret, &p, sizeof(p));
+    return 0;
+}
+
+int nv_schema_milliseconds(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                           const void *with)
+{
+    struct nv_str text = {NULL, 0};
+    int r = nv_schema_scalar(schema, node, &text);
+
+    (void)with;
+    if (r < 0)
+        return r;
+    r = nv_parse_duration(text, into);
+    if (r == NV_UNITS_OUT_OF_RANGE)
+        return nv_schema_refuse(schema, node, "'%.64s': duration out of range", text.p);
+    return r == 0 ? 0
+                  : nv_schema_refuse(schema, node,
+                                     "not a valid duration string: '%.64s'; allowed: whole numbers "
+                                     "with y, w, d, h, m, s, ms in that order: 1h30m",
+                                     text.p);
+}
+
+int nv_schema_size(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                   const void *with)
+{
+    struct nv_str text = {NULL, 0};
+    int r = nv_schema_scalar(schema, node, &text);
+
+    (void)with;
+    if (r < 0)
+        return r;
+    r = nv_parse_size(text, into);
+    if (r == NV_UNITS_OUT_OF_RANGE)
+        return nv_schema_refuse(schema, node, "'%.64s': size out of range", text.p);
+    return r == 0
+               ? 0
+               : nv_schema_refuse(schema, node,
+                                  "'%.64s' is no size; allowed: a number with B, KB, MB, GB, TB, "
+                                  "PB, EB: 512MB",
+                                  text.p);
+}
+
+int nv_schema_path(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                   const void *with)
+{
+    struct nv_str text = {NULL, 0};
+    int r = nv_schema_scalar(schema, node, &text);
+    char *path;
+
+    (void)with;
+    if (r < 0 || text.n == 0)
+        return r;
+    if (text.p[0] == '/' || schema->folder.n == 0) {
+        *(const char **)into = text.p;
+        return 0;
+    }
+    r = nv_schema_alloc(schema, schema->folder.n + text.n + 2, &path);
+    if (r < 0)
+        return r;
+    memcpy(path, schema->folder.p, schema->folder.n);
+    path[schema->folder.n] = '/';
+    memcpy(path + schema->folder.n + 1, text.p, text.n);
+    *(const char **)into = path;
+    return 0;
+}
+
+int nv_schema_secret(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                     const void *with)
+{
+    struct nv_schema_hidden *hidden;
+    int r = nv_schema_alloc(schema, sizeof(*hidden), &hidden);
+
+    (void)with;
+    if (r < 0)
+        return r;
+    *hidden = (struct nv_schema_hidden){node, schema->hidden};
+    schema->hidden = hidden;
+    return nv_schema_text(schema, node, into, NULL);
+}
+
+int nv_schema_not_provided(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                           const void *with)
+{
+    const char *why = with;
+
+    (void)into;
+    return nv_schema_refuse(schema, node, "'%.64s' is not provided here%s%s", node->text.p,
+                            why ? "; " : "", why ? why : "");
+}
+
+int nv_schema_list(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                   const void *with)
+{
+    const struct nv_schema_items *items = with;
+    char *at;
+
+    if (node->kind != NV_YAML_LIST)
+        return nv_schema_refuse(schema, node, "a list is wanted, not %s", kind_name(node));
+    if (node->n > items->max)
+        return nv_schema_refuse(schema, node, "more than %zu entries", items->max);
+    int r = nv_schema_alloc(schema, node->n * items->size, &at);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < node->n; i++) {
+        if (nv_yaml_is_null(node->items[i]))
+            return nv_schema_refuse(schema, node->items[i], "empty or null %s", items->singular);
+        r = items->read(schema, node->items[i], at + i * items->size);
+        if (r < 0)
+            return r;
+    }
+    *(void **)into = at;
+    *(size_t *)((char *)into + items->n_delta) = node->n;
+    return 0;
+}
+
+static int order_labels(const void *a, const void *b)
+{
+    return nv_str_cmp(((const struct nv_label *)a)->name, ((const struct nv_label *)b)->name);
+}
+
+int nv_schema_labels(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                     const void *with)
+{
+    struct nv_label *labels;
+
+    (void)with;
+    if (node->kind != NV_YAML_MAP)
+        return nv_schema_refuse(schema, node, "a map of labels is wanted, not %s", kind_name(node));
+    int r = nv_schema_alloc(schema, node->n * sizeof(*labels), &labels);
+    for (size_t i = 0; r == 0 && i < node->n; i++) {
+        const struct nv_yaml_pair *pair = &node->pairs[i];
+        r = nv_schema_scalar(schema, pair->key, &labels[i].name);
+        if (r == 0)
+            r = nv_schema_scalar(schema, pair->value, &labels[i].value);
+        if (r == 0 && (labels[i].name.n == 0 || !nv_utf8_valid(labels[i].name)))
+            r = nv_schema_refuse(schema, pair->key, "'%.64s' is not a valid label name",
+                                 labels[i].name.p);
+        if (r == 0 && nv_yaml_is_null(pair->value))
+            labels[i].value = NV_LIT("");
+    }
+    if (r < 0)
+        return r;
+    qsort(labels, node->n, sizeof(*labels), order_labels);
+    *(struct nv_schema_labels *)into = (struct nv_schema_labels){labels, node->n};
+    return 0;
 }
 
 /* ---- durations ------------------------------------------------------------------------------ */

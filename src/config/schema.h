@@ -11,11 +11,22 @@
 #define NV_CONFIG_SCHEMA_H
 
 #include "config/yaml.h"
+#include "metric/layout.h"
 
+/* A node that must not be shown. */
+struct nv_schema_hidden {
+    const struct nv_yaml *node;
+    const struct nv_schema_hidden *next;
+};
+
+struct nv_config;
 struct nv_schema {
     const char *file;
     struct nv_arena *memory;
-    char *error; /* NV_YAML_ERROR_MAX bytes */
+    char *error;                           /* NV_YAML_ERROR_MAX bytes */
+    struct nv_str folder;                  /* what relative paths are relative to */
+    const struct nv_schema_hidden *hidden; /* what nv_schema_secret() has met */
+    struct nv_config *config;              /* what is being read, where that is a configuration */
 };
 
 struct nv_schema_key {
@@ -61,6 +72,47 @@ int nv_schema_texts(struct nv_schema *schema, const struct nv_yaml *node, void *
 
 /* One of a list of names (NULL at the end, `with`): its index as int. */
 int nv_schema_choice(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                     const void *with);
+
+/* Readers: int64_t in milliseconds, from Prometheus' durations; int64_t in bytes, from its sizes; const char * of a path,
+ * made absolute ("" is none); const char * that is never shown. */
+int nv_schema_milliseconds(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                           const void *with);
+int nv_schema_size(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                   const void *with);
+int nv_schema_path(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                   const void *with);
+int nv_schema_secret(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                     const void *with);
+
+/* For keys that are known and not to be had here: refuses, and is not listed among what is allowed. `with` is why (a
+ * C string), or NULL. */
+int nv_schema_not_provided(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                           const void *with);
+
+/* A list of structs, made in the arena. A key with NV_ITEMS stands for a pointer and its count. */
+struct nv_schema_items {
+    int (*read)(struct nv_schema *schema, const struct nv_yaml *node, void *item);
+    size_t size, max;
+    ptrdiff_t n_delta;    /* from the pointer to its count */
+    const char *singular; /* "receiver" */
+};
+int nv_schema_list(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                   const void *with);
+#define NV_ITEMS(type, member, n_member, reader, maximum, name)                                    \
+    (&(const struct nv_schema_items){                                                              \
+        (reader), sizeof(*((type *)0)->member), (maximum),                                         \
+        (ptrdiff_t)offsetof(type, n_member) - (ptrdiff_t)offsetof(type, member), (name)})
+
+/* Memory of the schema, zeroed. -ENOMEM and a line in its error. */
+NV_MUST_USE int nv_schema_alloc(struct nv_schema *schema, size_t size, void *ret);
+
+/* A map of label names and values, sorted by name: struct nv_schema_labels. */
+struct nv_schema_labels {
+    const struct nv_label *at;
+    size_t n;
+};
+int nv_schema_labels(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                      const void *with);
 
 /* The scalar's text, or -EBADMSG. NUL bytes are refused: what follows one would not count. */
