@@ -2,47 +2,21 @@
  * libsystemd.c - libsystemd, loaded when something first calls it.
  *
  * The library brings six others and 1 MB of resident memory for what an ordinary agent never asks: a bus for
- * collectors that are off by default, and inherited sockets. So the functions in use stand here under their own names,
- * before the library in the order of the link, and hand their calls on to the one that dlopen(3) finds; the link then
- * drops it (--as-needed). A call that is not in this file still works, and brings the library back in from the start.
+ * collectors that are off by default, and inherited sockets. So the functions in use are lazy (lazy.h), and the link
+ * drops the library (--as-needed). A call that is not in this file still works, and brings the library back in from the start.
  *
  * Where there is no library, calls fail with -ENOPKG.
  */
-#include <dlfcn.h>
 #include <errno.h>
-#include <pthread.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 
-static void *library;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+#include "base/lazy.h"
 
-static void load(void)
-{
-    library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
-}
+static const char *const names[] = {"libsystemd.so.0", NULL};
+static struct nv_lazy library = NV_LAZY(names, NULL);
 
-/* The library's function of that name, remembered in *known; NULL where there is none. */
-static void *find(void **known, const char *name)
-{
-    void *found = __atomic_load_n(known, __ATOMIC_ACQUIRE);
-
-    if (found)
-        return found;
-    pthread_once(&once, load);
-    found = library ? dlsym(library, name) : NULL;
-    __atomic_store_n(known, found, __ATOMIC_RELEASE);
-    return found;
-}
-
-#define HAND_ON(type, name, parameters, arguments, otherwise)                                      \
-    type name parameters                                                                           \
-    {                                                                                              \
-        static void *known;                                                                        \
-        type(*function) parameters = (type(*) parameters)find(&known, #name);                      \
-                                                                                                   \
-        return function ? function arguments : (otherwise);                                        \
-    }
+#define HAND_ON(...) NV_LAZY_FUNCTION(library, __VA_ARGS__)
 
 // clang-format off
 HAND_ON(int, sd_listen_fds, (int unset), (unset), -ENOPKG)
@@ -76,7 +50,8 @@ HAND_ON(sd_bus_message *, sd_bus_message_unref, (sd_bus_message *m), (m), NULL)
 void sd_bus_error_free(sd_bus_error *error)
 {
     static void *known;
-    void (*function)(sd_bus_error *) = (void (*)(sd_bus_error *))find(&known, "sd_bus_error_free");
+    void (*function)(sd_bus_error *) =
+        (void (*)(sd_bus_error *))nv_lazy_find(&library, &known, "sd_bus_error_free");
 
     if (function)
         function(error);
