@@ -64,6 +64,8 @@ static struct nv_arena_block *next_block(struct nv_arena *arena, size_t size)
         want = size;
     if (want > arena->max || arena->total > arena->max - want)
         return NULL;
+    if (arena->may_grow && !arena->may_grow(arena->user, want))
+        return NULL;
     struct nv_arena_block *block = malloc(sizeof(*block) + want);
     if (!block)
         return NULL;

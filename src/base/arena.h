@@ -5,6 +5,7 @@
  *   memory     blocks of growing size; nv_arena_reset() and nv_arena_rewind() keep them for reuse,
  *              so that a steady user stops calling malloc
  *   alignment  that of max_align_t
+ *   growing    `may_grow`, where there is one, is asked before a block of so many bytes is added
  */
 #ifndef NV_BASE_ARENA_H
 #define NV_BASE_ARENA_H
@@ -15,6 +16,8 @@ struct nv_arena_block;
 struct nv_arena {
     struct nv_arena_block *first, *current;
     size_t total, max; /* bytes of all blocks, and their limit */
+    bool (*may_grow)(void *user, size_t bytes);
+    void *user;
 };
 struct nv_arena_mark {
     struct nv_arena_block *block;

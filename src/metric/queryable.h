@@ -59,6 +59,7 @@ struct nv_selection {
     struct nv_selected *series;
     size_t n;
     bool truncated; /* a limit cut it */
+    size_t bytes;   /* of memory that it holds, for whoever counts them */
     void *handle;
 };
 

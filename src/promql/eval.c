@@ -417,6 +417,31 @@ static int run(struct memory *m, struct nv_promql *promql)
     }
 }
 
+/* What is granted beyond `bytes` goes back to all. */
+static void give_back(struct nv_eval *ev, size_t bytes)
+{
+    if (!ev->options.pool || ev->granted <= bytes)
+        return;
+    nv_promql_pool_give(ev->options.pool, ev->granted, ev->granted - bytes);
+    ev->granted = bytes;
+}
+
+static int stats_by_step(struct nv_eval *ev)
+{
+    struct nv_promql_stats *stats = &ev->result->stats;
+    size_t n = ev->query.n;
+
+    if (!ev->options.stats_by_step)
+        return 0;
+    stats->queryable_by_step = nv_pool_alloc(&ev->kept, n, 2 * sizeof(uint64_t));
+    if (!stats->queryable_by_step)
+        return nv_eval_no_memory(ev);
+    memset(stats->queryable_by_step, 0, n * 2 * sizeof(uint64_t));
+    stats->read_by_step = stats->queryable_by_step + n;
+    stats->n_steps = n;
+    return 0;
+}
+
 static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, struct nv_grid grid,
                 bool is_instant, const struct nv_promql_options *options,
                 struct nv_promql_result *ret)
@@ -446,11 +471,14 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
     nv_pool_open(ev, &ev->scratch);
     nv_pool_open(ev, &ev->work);
     nv_matrix_open(ev, &m->matrix, grid.n);
-    int r = run(m, promql);
+    int r = stats_by_step(ev);
+    if (r == 0)
+        r = run(m, promql);
     nv_annotate_fixes(ev);
-    nv_arena_done(&ev->scratch.arena);
-    nv_arena_done(&ev->work.arena);
+    nv_pool_empty(ev, &ev->scratch);
+    nv_pool_empty(ev, &ev->work);
     nv_samples_done(&ev->samples);
+    give_back(ev, ev->memory);
     if (r < 0)
         ret->n = 0;
     return r;
@@ -504,6 +532,7 @@ void nv_promql_result_done(struct nv_promql_result *result)
             free(ev->selections[i]);
         }
         free(ev->selections);
+        give_back(ev, 0);
         free(m);
     }
     *result = (struct nv_promql_result){0};

@@ -4,6 +4,7 @@
  *   grid       start, start + step ... up to end; an instant query is a grid of one
  *   order      series of a range query by nv_labels_compare(); of an instant query as evaluated, or as sort() says
  *   bounds     samples held, memory, and time: each ends the query with its error
+ *   memory     counted as arenas grow, and drawn from the pool of all queries where there is one
  *   ownership  the caller ends a result with nv_promql_result_done(); labels and histograms live in it
  *   threads    a query belongs to one thread
  */
@@ -12,6 +13,7 @@
 
 #include "metric/queryable.h"
 #include "promql/ast.h"
+#include "promql/pool.h"
 
 struct nv_promql_options {
     int64_t lookback_ms;         /* 0: five minutes */
@@ -21,6 +23,17 @@ struct nv_promql_options {
     int64_t deadline_ms;         /* of CLOCK_MONOTONIC; 0: none */
     const volatile bool *cancel; /* set by another thread to end the query; may be NULL */
     unsigned features;           /* enum nv_promql_feature */
+    struct nv_promql_pool *pool; /* of all queries; NULL: only max_memory bounds this one */
+    bool stats_by_step;          /* to be counted by step, too */
+};
+
+/* What a query had to look at, as `stats` tells it. */
+struct nv_promql_stats {
+    uint64_t queryable;                         /* a sample counts at every step that sees it */
+    uint64_t read;                              /* and here once */
+    uint64_t peak;                              /* held at once */
+    uint64_t *queryable_by_step, *read_by_step; /* NULL unless asked for */
+    size_t n_steps;
 };
 
 struct nv_promql_series {
@@ -44,13 +57,14 @@ struct nv_promql_result {
     struct nv_str string;
     struct nv_annotation *annotations;
     size_t n_annotations;
+    struct nv_promql_stats stats;
     char error[NV_PROMQL_ERROR_MAX];
     struct nv_eval *memory;
 };
 
 /*
- * Returns 0; -EINVAL for an error of execution, -EDQUOT past a limit, -ETIMEDOUT, -ECANCELED, -ENOMEM, or what
- * the queryable failed with; the text of an error is in ret->error. To be ended with
+ * Returns 0; -EINVAL for an error of execution, -EDQUOT past a limit, -ETIMEDOUT, -EBUSY where other queries held
+ * the pool for too long, -ECANCELED, -ENOMEM, or what the queryable failed with (-EIO, -EBADMSG); the text of an error is in ret->error. To be ended with
  * nv_promql_result_done() in any case. The tree is changed: it serves once.
  */
 NV_MUST_USE int nv_promql_eval(struct nv_promql *promql, const struct nv_queryable *queryable,

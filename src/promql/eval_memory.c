@@ -17,10 +17,60 @@ int nv_eval_fail(struct nv_eval *ev, const char *format, ...)
     return -EINVAL;
 }
 
+/* What one more step takes from the pool of all queries; less, where that is more than there ever is. */
+static int draw(struct nv_eval *ev, size_t least)
+{
+    const struct nv_promql_options *o = &ev->options;
+    size_t step = least > NV_PROMQL_POOL_STEP ? least : NV_PROMQL_POOL_STEP;
+    int r = nv_promql_pool_take(o->pool, ev->granted, step, o->deadline_ms, o->cancel);
+
+    if (r == -EDQUOT && step > least) {
+        step = least;
+        r = nv_promql_pool_take(o->pool, ev->granted, step, o->deadline_ms, o->cancel);
+    }
+    if (r == 0)
+        ev->granted += step;
+    return r;
+}
+
+static bool may_grow(void *user, size_t bytes)
+{
+    struct nv_eval *ev = user;
+    size_t after;
+
+    if (__builtin_add_overflow(ev->memory, bytes, &after) || after > ev->options.max_memory)
+        ev->refused = -EDQUOT;
+    else if (ev->options.pool && after > ev->granted)
+        ev->refused = draw(ev, after - ev->granted);
+    else
+        ev->refused = 0;
+    if (ev->refused < 0)
+        return false;
+    ev->memory = after;
+    return true;
+}
+
 void nv_pool_open(struct nv_eval *ev, struct nv_pool *pool)
 {
-    *pool = (struct nv_pool){NV_ARENA(ev->options.max_memory), ev->pools};
+    *pool = (struct nv_pool){NV_ARENA(ev->options.max_memory), 0, ev->pools};
+    pool->arena.may_grow = may_grow;
+    pool->arena.user = ev;
     ev->pools = pool;
+}
+
+bool nv_pool_count(struct nv_eval *ev, struct nv_pool *pool, size_t bytes)
+{
+    if (!may_grow(ev, bytes))
+        return false;
+    pool->extra += bytes;
+    return true;
+}
+
+void nv_pool_empty(struct nv_eval *ev, struct nv_pool *pool)
+{
+    ev->memory -= pool->arena.total + pool->extra;
+    nv_arena_done(&pool->arena);
+    pool->extra = 0;
 }
 
 void nv_pool_close(struct nv_eval *ev, struct nv_pool *pool)
@@ -30,7 +80,7 @@ void nv_pool_close(struct nv_eval *ev, struct nv_pool *pool)
     while (*at != pool)
         at = &(*at)->next;
     *at = pool->next;
-    nv_arena_done(&pool->arena);
+    nv_pool_empty(ev, pool);
 }
 
 void *nv_pool_alloc(struct nv_pool *pool, size_t n, size_t size)
@@ -42,18 +92,21 @@ void *nv_pool_alloc(struct nv_pool *pool, size_t n, size_t size)
 
 int nv_eval_no_memory(struct nv_eval *ev)
 {
-    nv_eval_fail(ev, "query processing would need too much memory in query execution");
-    return -EDQUOT;
+    switch (ev->refused) {
+    case -EBUSY:
+        nv_eval_fail(ev, "query timed out waiting for memory that other queries hold");
+        return -EBUSY;
+    case -ECANCELED:
+        nv_eval_fail(ev, "query was canceled in expression evaluation");
+        return -ECANCELED;
+    default:
+        nv_eval_fail(ev, "query processing would need too much memory in query execution");
+        return -EDQUOT;
+    }
 }
 
 int nv_eval_check(struct nv_eval *ev)
 {
-    size_t total = ev->samples.room * 16 + ev->samples.histogram_memory.total;
-
-    for (const struct nv_pool *p = ev->pools; p; p = p->next)
-        total += p->arena.total;
-    if (total > ev->options.max_memory)
-        return nv_eval_no_memory(ev);
     if (ev->options.cancel && *ev->options.cancel) {
         nv_eval_fail(ev, "query was canceled in expression evaluation");
         return -ECANCELED;
@@ -71,6 +124,8 @@ int nv_eval_check(struct nv_eval *ev)
 int nv_eval_hold(struct nv_eval *ev, uint64_t n)
 {
     ev->n_samples += n;
+    if (ev->n_samples > ev->result->stats.peak)
+        ev->result->stats.peak = ev->n_samples;
     if (ev->n_samples <= ev->options.max_samples)
         return 0;
     nv_eval_fail(ev, "query processing would load too many samples into memory in query execution");
@@ -177,6 +232,8 @@ static struct nv_row *new_row(struct nv_eval *ev, struct nv_matrix *matrix,
 {
     if (matrix->n == matrix->room) {
         size_t room = matrix->room ? matrix->room * 2 : 16;
+        if (!nv_pool_count(ev, &matrix->pool, (room - matrix->room) * (sizeof(struct nv_row) + 16)))
+            return NULL; /* the index is counted with the rows */
         struct nv_row *larger = realloc(matrix->rows, room * sizeof(*larger));
         if (!larger)
             return NULL;

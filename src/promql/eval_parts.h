@@ -59,6 +59,7 @@ static inline void nv_row_clear(struct nv_row *row, size_t i)
 /* Memory of a node of the tree, counted against the query's. */
 struct nv_pool {
     struct nv_arena arena;
+    size_t extra; /* bytes that lie elsewhere, told with nv_pool_count() */
     struct nv_pool *next;
 };
 
@@ -84,9 +85,13 @@ struct nv_eval {
     struct nv_samples samples;
     struct nv_selection **selections;
     size_t n_selections, room_selections, room_annotations;
+    size_t memory, granted; /* bytes in use; bytes taken from the pool of all queries */
+    size_t samples_memory;
+    int refused; /* why no more was granted */
     uint64_t n_samples;
     unsigned checks;
-    struct nv_fix { /* of monotonicity, merged as they come */
+    bool in_subquery; /* its steps are not the query's */
+    struct nv_fix {   /* of monotonicity, merged as they come */
         uint32_t at;
         struct nv_str name;
         double low, high, difference;
@@ -111,11 +116,15 @@ bool nv_eval_delays_names(const struct nv_eval *ev);
 __attribute__((format(printf, 2, 3))) int nv_eval_fail(struct nv_eval *ev, const char *format, ...);
 void nv_pool_open(struct nv_eval *ev, struct nv_pool *pool);
 void nv_pool_close(struct nv_eval *ev, struct nv_pool *pool);
+void nv_pool_empty(struct nv_eval *ev, struct nv_pool *pool); /* frees, and may be used again */
+
+/* Counts so many bytes more that belong to it; false past the limit. */
+bool nv_pool_count(struct nv_eval *ev, struct nv_pool *pool, size_t bytes);
 
 /* Not zeroed; NULL past the limit, for which nv_eval_no_memory() has the error. */
 void *nv_pool_alloc(struct nv_pool *pool, size_t n, size_t size);
 int nv_eval_no_memory(struct nv_eval *ev);
-int nv_eval_check(struct nv_eval *ev);            /* time, cancellation, memory */
+int nv_eval_check(struct nv_eval *ev);            /* time, cancellation */
 int nv_eval_hold(struct nv_eval *ev, uint64_t n); /* counts samples; -EDQUOT */
 int nv_row_new(struct nv_eval *ev, struct nv_pool *pool, size_t n_steps, bool histograms,
                struct nv_row *ret); /* all absent */

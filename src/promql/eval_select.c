@@ -43,15 +43,23 @@ int nv_eval_open(struct nv_eval *ev, const struct nv_matcher *matchers, size_t n
     }
     ev->selections[ev->n_selections++] = selection;
     *ret = selection;
-    return 0;
+    return nv_pool_count(ev, &ev->kept, selection->bytes) ? 0 : nv_eval_no_memory(ev);
 }
 
 int nv_eval_read(struct nv_eval *ev, struct nv_selection *selection, size_t i)
 {
     nv_samples_reset(&ev->samples);
     int r = selection->from->read(selection, i, &ev->samples);
-    if (r == 0)
+    if (r == 0) {
+        const struct nv_samples *s = &ev->samples;
+        size_t columns = 2 + (s->starts != NULL) + (s->histograms != NULL);
+        size_t bytes = s->room * columns * 8 + s->histogram_memory.total;
+        size_t more = bytes > ev->samples_memory ? bytes - ev->samples_memory : 0;
+        if (more && !nv_pool_count(ev, &ev->scratch, more))
+            return nv_eval_no_memory(ev);
+        ev->samples_memory += more;
         return nv_eval_check(ev);
+    }
     nv_eval_fail(ev, "expanding series: %s", strerror(-r));
     return r == -EINVAL ? -EIO : r;
 }

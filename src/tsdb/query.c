@@ -276,6 +276,7 @@ static int query_select(void *store, const struct nv_matcher *matchers, size_t n
                                  .series = series,
                                  .n = n_series,
                                  .truncated = truncated,
+                                 .bytes = s->arena.total + s->scratch.total,
                                  .handle = s};
     return 0;
 }

@@ -170,13 +170,13 @@ static bool series_alike(struct eval_case *c, const struct nv_points *want,
         if (want->at[i].is_missing)
             continue;
         if (at == got->n || got->times[at] != time)
-            return differs(c, "no point at %lld", (long long)time);
+            return differs(c, "expected a point at %lld, got none", (long long)time);
         if (!point_alike(c, &want->at[i], got->values[at],
                          got->histograms ? got->histograms[at] : NULL))
             return false;
         at++;
     }
-    return at == got->n || differs(c, "%zu points too many", got->n - at);
+    return at == got->n || differs(c, "expected %zu points, got %zu", at, got->n);
 }
 
 static void labels_text(struct nv_buf *out, const struct nv_label *labels, size_t n)
@@ -197,9 +197,10 @@ static bool matrix_alike(struct eval_case *c, const struct nv_promql_result *res
             continue;
         labels_text(&text, c->series[i].labels, c->series[i].n_labels);
         if (!got)
-            return differs(c, "series %s is missing", nv_buf_c_string(&text));
+            return differs(c, "expected series %s, got none", nv_buf_c_string(&text));
         if (c->is_ordered && got != &result->series[i])
-            return differs(c, "series %s is not at its place", nv_buf_c_string(&text));
+            return differs(c, "expected series %s at place %zu, got another",
+                           nv_buf_c_string(&text), i + 1);
         if (!series_alike(c, &c->series[i], got, first, step)) {
             size_t n = strlen(c->problem);
             snprintf(c->problem + n, sizeof(c->problem) - n, " in %s", nv_buf_c_string(&text));
@@ -213,7 +214,7 @@ static bool matrix_alike(struct eval_case *c, const struct nv_promql_result *res
             known |= find(result, &c->series[k]) == &result->series[i];
         labels_text(&text, result->series[i].labels, result->series[i].n_labels);
         if (!known)
-            return differs(c, "series %s is not expected", nv_buf_c_string(&text));
+            return differs(c, "expected no series %s, got one", nv_buf_c_string(&text));
     }
     return true;
 }
@@ -248,21 +249,21 @@ static bool annotations_alike(struct eval_case *c, const struct nv_promql_result
                 continue;
             any = true;
             if (warn ? c->no_warn : c->no_info)
-                return differs(c, "unexpected: %.*s", NV_ARGS(a->text));
+                return differs(c, "expected no remark, got %.*s", NV_ARGS(a->text));
             for (size_t k = 0; k < c->n_expect; k++)
                 met |= c->expect[k].severity == severity && text_fits(&c->expect[k], a->text);
             if (wanted && !met)
-                return differs(c, "unexpected: %.*s", NV_ARGS(a->text));
+                return differs(c, "expected another remark, got %.*s", NV_ARGS(a->text));
         }
         if ((warn ? c->old_warn : c->old_info) && !any)
-            return differs(c, "no annotation");
+            return differs(c, "expected a remark, got none");
         for (size_t k = 0; k < c->n_expect; k++) {
             bool met = false;
             for (size_t i = 0; i < result->n_annotations; i++)
                 met |= result->annotations[i].is_warning == warn &&
                        text_fits(&c->expect[k], result->annotations[i].text);
             if (c->expect[k].severity == severity && !met)
-                return differs(c, "missing: %.*s", NV_ARGS(c->expect[k].text));
+                return differs(c, "expected the remark %.*s, got none", NV_ARGS(c->expect[k].text));
         }
     }
     return true;
@@ -271,10 +272,11 @@ static bool annotations_alike(struct eval_case *c, const struct nv_promql_result
 static bool failure_alike(struct eval_case *c, const struct nv_promql_result *result)
 {
     if (!c->fails)
-        return differs(c, "error: %s", result->error);
+        return differs(c, "expected no error, got %s", result->error);
     for (size_t k = 0; k < c->n_expect; k++)
         if (c->expect[k].severity == 'f' && !text_fits(&c->expect[k], nv_str(result->error)))
-            return differs(c, "another error: %s", result->error);
+            return differs(c, "expected the error %.*s, got %s", NV_ARGS(c->expect[k].text),
+                           result->error);
     return true;
 }
 
@@ -305,10 +307,11 @@ static bool result_alike(struct eval_case *c, const struct nv_promql_result *res
 {
     if (c->has_string)
         return (result->type == NV_VALUE_STRING && nv_str_eq(result->string, c->string)) ||
-               differs(c, "another string: %.*s", NV_ARGS(result->string));
+               differs(c, "expected \"%.*s\", got \"%.*s\"", NV_ARGS(c->string),
+                       NV_ARGS(result->string));
     if (c->has_scalar) {
         if (result->type != NV_VALUE_SCALAR)
-            return differs(c, "no scalar");
+            return differs(c, "expected a scalar, got another type");
         return point_alike(c, &(struct nv_point){.value = c->scalar}, result->series[0].values[0],
                            NULL);
     }
@@ -326,7 +329,7 @@ static bool check(struct eval_case *c, struct nv_str text, int64_t time)
     int r =
         run(c, text, c->is_range, c->is_range ? c->start : time, c->end, c->step, &arena, &result);
     bool good = r < 0      ? failure_alike(c, &result)
-                : c->fails ? differs(c, "no error")
+                : c->fails ? differs(c, "expected an error, got none")
                            : annotations_alike(c, &result) && result_alike(c, &result, time);
 
     nv_promql_result_done(&result);
