@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include "agent/version.h"
-#include "base/clock.h"
 
 static const struct nv_flag storage_flags[] = {
     {"storage.tsdb.path", NV_FLAG_TEXT, "",
@@ -52,31 +51,27 @@ int nv_tsdb_fail(const char *format, ...)
 
 /* ---- the store ------------------------------------------------------------------------------ */
 
-static int64_t now_ms(void *user)
+int nv_tsdb_open(const struct nv_tsdb *tsdb, struct nv_store **ret)
 {
-    (void)user;
-    return nv_wall_ms();
+    char error[NV_STORE_ERROR_MAX];
+
+    if (nv_store_open_to_read(tsdb->path, ret, error) < 0)
+        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, error);
+    return 0;
 }
 
-int nv_tsdb_open(const struct nv_tsdb *tsdb, bool read_only, struct nv_fs **ret_fs,
-                 struct nv_store **ret)
+int nv_tsdb_open_to_write(const struct nv_tsdb *tsdb, struct nv_fs **ret_fs, struct nv_store **ret)
 {
-    char error[NV_STORE_ERROR_MAX] = "";
+    char error[NV_STORE_ERROR_MAX];
     struct nv_fs *fs;
-    struct stat st;
 
-    if (read_only && stat(tsdb->path, &st) < 0)
-        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, strerror(errno));
-    if (read_only && !S_ISDIR(st.st_mode))
-        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, strerror(ENOTDIR));
     int r = nv_fs_open(tsdb->path, &fs);
     if (r < 0)
         return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, strerror(-r));
-    const struct nv_store_options options = {.fs = fs, .read_only = read_only, .now_ms = now_ms};
+    const struct nv_store_options options = {.fs = fs};
     r = nv_store_open(&options, ret, error); /* which has the file layer from here on */
     if (r < 0)
-        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path,
-                            error[0] ? error : strerror(-r));
+        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, error);
     *ret_fs = fs;
     return 0;
 }

@@ -29,9 +29,10 @@ extern const struct nv_flag nv_tsdb_analyze_flags[], nv_tsdb_export_flags[];
 /* Prints "nodevitals: error: ...", without the hint at --help: nothing is wrong with the command line. Returns 1. */
 __attribute__((format(printf, 1, 2))) int nv_tsdb_fail(const char *format, ...);
 
-/* Opens the store, or tells why not. A path where there is no directory is an error, unless it is to be written. */
-NV_MUST_USE int nv_tsdb_open(const struct nv_tsdb *tsdb, bool read_only, struct nv_fs **ret_fs,
-                             struct nv_store **ret);
+/* Opens the store, or tells why not. To be written, its directory is made where there is none. */
+NV_MUST_USE int nv_tsdb_open(const struct nv_tsdb *tsdb, struct nv_store **ret);
+NV_MUST_USE int nv_tsdb_open_to_write(const struct nv_tsdb *tsdb, struct nv_fs **ret_fs,
+                                      struct nv_store **ret);
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 

@@ -307,11 +307,10 @@ int nv_tsdb_analyze(const struct nv_tsdb *tsdb)
 {
     NV_AUTO_FREE struct nv_block **blocks = calloc(BLOCKS_MAX, sizeof(*blocks));
     struct nv_store *store;
-    struct nv_fs *fs;
 
     if (!blocks)
         return nv_cli_fail("out of memory");
-    if (nv_tsdb_open(tsdb, true, &fs, &store))
+    if (nv_tsdb_open(tsdb, &store))
         return 1;
     int status =
         analyze(blocks, nv_store_blocks(store, blocks, BLOCKS_MAX), tsdb->values[LIMIT].number);

@@ -142,7 +142,7 @@ int nv_tsdb_import(const struct nv_tsdb *tsdb)
     int r = open_input(tsdb->operand, &input);
     if (r < 0) {
         nv_tsdb_fail("cannot read %s: %s", name, strerror(-r));
-    } else if (nv_tsdb_open(tsdb, false, &fs, &store) == 0) {
+    } else if (nv_tsdb_open_to_write(tsdb, &fs, &store) == 0) {
         status = import_into(fs, &input, name); /* the open store keeps others out */
         nv_tsdb_progress_done(&input.progress);
         nv_store_close(store);
@@ -280,9 +280,8 @@ static int export_blocks(const struct nv_export *export, const char *output)
 static int export_store(const struct nv_tsdb *tsdb, struct nv_export *export, bool blocks)
 {
     struct nv_store *store;
-    struct nv_fs *fs;
 
-    if (nv_tsdb_open(tsdb, true, &fs, &store))
+    if (nv_tsdb_open(tsdb, &store))
         return 1;
     export->from = nv_store_queryable(store);
     int status = blocks ? export_blocks(export, tsdb->values[OUTPUT].text.p) : export_text(export);

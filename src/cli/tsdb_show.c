@@ -4,7 +4,6 @@
 #include "cli/tsdb.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 enum { BLOCKS_MAX = 1 << 16, FAULTS_MAX = 64 << 20 };
 
@@ -78,11 +77,10 @@ int nv_tsdb_list(const struct nv_tsdb *tsdb)
     NV_AUTO_FREE struct nv_block **blocks = calloc(BLOCKS_MAX, sizeof(*blocks));
     struct nv_store_stats stats;
     struct nv_store *store;
-    struct nv_fs *fs;
 
     if (!blocks)
         return nv_cli_fail("out of memory");
-    if (nv_tsdb_open(tsdb, true, &fs, &store))
+    if (nv_tsdb_open(tsdb, &store))
         return 1;
     nv_store_stats(store, &stats);
     print_list(blocks, nv_store_blocks(store, blocks, BLOCKS_MAX), &stats);
@@ -96,15 +94,11 @@ int nv_tsdb_verify(const struct nv_tsdb *tsdb)
 {
     NV_AUTO_BUF faults = NV_BUF(FAULTS_MAX);
     NV_AUTO(nv_fs) *fs = NULL;
-    struct stat st;
 
-    if (stat(tsdb->path, &st) < 0)
-        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, strerror(errno));
-    if (!S_ISDIR(st.st_mode))
-        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, strerror(ENOTDIR));
-    int r = nv_fs_open(tsdb->path, &fs);
-    if (r == 0)
-        r = nv_store_verify(fs, &faults);
+    int r = nv_fs_open_to_read(tsdb->path, &fs);
+    if (r < 0)
+        return nv_tsdb_fail("cannot open the store in %s: %s", tsdb->path, strerror(-r));
+    r = nv_store_verify(fs, &faults);
     if (r < 0)
         return nv_tsdb_fail("cannot verify %s: %s", tsdb->path, strerror(-r));
     if (faults.n)

@@ -73,9 +73,11 @@ static int open_dir(const char *path)
     return error_or(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
+/* Opened for reading, which is enough for flock(): a descriptor for writing, held all the time, would keep the
+ * administrator from remounting the file system read-only. */
 static int take_lock(struct real_fs *fs, int *ret)
 {
-    NV_AUTO_FD fd = openat(fs->dir, fs->lock_name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    NV_AUTO_FD fd = openat(fs->dir, fs->lock_name, O_RDONLY | O_CREAT | O_CLOEXEC, 0666);
 
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
         return -errno;
@@ -379,20 +381,92 @@ static const struct nv_fs_ops real_ops = {
     .free = real_free,
 };
 
-int nv_fs_open(const char *path, struct nv_fs **ret)
+static int real_new(const char *path, int dir, const struct nv_fs_ops *ops, struct nv_fs **ret)
 {
+    NV_AUTO_FD owned = dir;
     struct real_fs *fs = calloc(1, sizeof(*fs));
 
     if (!fs)
         return -ENOMEM;
-    *fs = (struct real_fs){.fs.ops = &real_ops, .path = strdup(path), .dir = -1, .lock = -1};
+    *fs = (struct real_fs){.fs.ops = ops, .path = strdup(path), .dir = -1, .lock = -1};
     pthread_mutex_init(&fs->reopening, NULL);
-    int r = fs->path ? open_dir(path) : -ENOMEM;
-    if (r < 0) {
+    if (!fs->path) {
         real_free(&fs->fs);
-        return r;
+        return -ENOMEM;
     }
-    fs->dir = r;
+    fs->dir = nv_take_fd(&owned);
     *ret = &fs->fs;
     return 0;
+}
+
+int nv_fs_open(const char *path, struct nv_fs **ret)
+{
+    int dir = open_dir(path);
+
+    return dir < 0 ? dir : real_new(path, dir, &real_ops, ret);
+}
+
+/* ---- for reading only ----------------------------------------------------------------------- */
+
+static int refuse(struct nv_fs *fs, const char *name)
+{
+    (void)fs, (void)name;
+    return -EROFS;
+}
+
+static int refuse_append(struct nv_fs *fs, int handle, const void *p, size_t n)
+{
+    (void)fs, (void)handle, (void)p, (void)n;
+    return -EROFS;
+}
+
+static int refuse_sync(struct nv_fs *fs, int handle)
+{
+    (void)fs, (void)handle;
+    return -EROFS;
+}
+
+static int refuse_truncate(struct nv_fs *fs, const char *name, uint64_t size)
+{
+    (void)fs, (void)name, (void)size;
+    return -EROFS;
+}
+
+static int refuse_two(struct nv_fs *fs, const char *from, const char *to)
+{
+    (void)fs, (void)from, (void)to;
+    return -EROFS;
+}
+
+static int refuse_sync_dir(struct nv_fs *fs)
+{
+    (void)fs;
+    return -EROFS;
+}
+
+static const struct nv_fs_ops reading_ops = {
+    .open_read = real_open_read,
+    .create = refuse,
+    .open_append = refuse,
+    .pread = real_pread,
+    .append = refuse_append,
+    .sync = refuse_sync,
+    .truncate = refuse_truncate,
+    .close = real_close,
+    .rename = refuse_two,
+    .link = refuse_two,
+    .unlink = refuse,
+    .mkdir = refuse,
+    .sync_dir = refuse_sync_dir,
+    .stat = real_stat,
+    .list = real_list,
+    .lock = refuse,
+    .free = real_free,
+};
+
+int nv_fs_open_to_read(const char *path, struct nv_fs **ret)
+{
+    int dir = error_or(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+
+    return dir < 0 ? dir : real_new(path, dir, &reading_ops, ret);
 }

@@ -54,6 +54,9 @@ struct nv_fs {
 /* The real one. The directory is made where it is missing. */
 NV_MUST_USE int nv_fs_open(const char *path, struct nv_fs **ret);
 
+/* A directory that is there, for reading only: whatever would change it is refused (-EROFS). */
+NV_MUST_USE int nv_fs_open_to_read(const char *path, struct nv_fs **ret);
+
 static inline void nv_fs_free(struct nv_fs *fs)
 {
     if (fs)

@@ -144,6 +144,7 @@ NV_MUST_USE int nv_store_retain(struct nv_store *store); /* how many were droppe
 void nv_store_drop_segments(struct nv_store *store);
 uint64_t nv_store_directory_bytes(struct nv_store *store, struct nv_store_stats *stats);
 
+/* -ESTALE: opened for reading, and who writes the directory changed it meanwhile. */
 NV_MUST_USE int nv_store_recover(struct nv_store *store, char error[NV_STORE_ERROR_MAX]);
 
 #endif

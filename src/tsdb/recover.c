@@ -375,6 +375,8 @@ static int replay_segment(struct replay *replay, struct nv_str name, struct nv_b
     size_t end;
 
     int r = read_file(store->fs, name.p, buf);
+    if (r == -ENOENT && store->options.read_only)
+        return -ESTALE;
     if (r < 0)
         return r == -ENOMEM ? r : note_damaged(store, name);
     if (buf->n < NV_SEGMENT_HEAD) { /* it was made, and nothing was written */
@@ -436,6 +438,8 @@ static int open_blocks(struct nv_store *store, const struct nv_str *names, size_
         int r = nv_block_open(store->fs, store->cache, names[i].p, &block);
         if (r == 0)
             r = nv_store_replace(store, NULL, 0, block);
+        else if (r == -ENOENT && store->options.read_only)
+            return -ESTALE;
         else if (r == -EBADMSG)
             set_aside(store, names[i].p);
         else if (r == -EIO)
@@ -447,6 +451,43 @@ static int open_blocks(struct nv_store *store, const struct nv_str *names, size_
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
+
+/* The next name of a block or a segment; NULL where there is none left. */
+static const struct nv_str *next_part(const struct nv_str *names, size_t n, size_t *at)
+{
+    uint64_t segment;
+
+    while (*at < n) {
+        const struct nv_str *name = &names[(*at)++];
+        if (nv_log_is_name(*name, &segment) ||
+            (nv_str_starts(*name, "block-") && nv_str_ends(*name, NV_BLOCK_SUFFIX)))
+            return name;
+    }
+    return NULL;
+}
+
+/*
+ * Who writes the directory beside us may have moved samples from a segment to a block, or from blocks to another one,
+ * while we read: each file was whole, and all together were not. They were where the names are the same before and after.
+ */
+static int check_same(struct nv_store *store, const struct nv_str *names, size_t n)
+{
+    __attribute__((cleanup(nv_arena_done))) struct nv_arena arena = NV_ARENA(64 << 20);
+    const struct nv_str *a, *b;
+    struct nv_str *again;
+    size_t n_again, at = 0, at_again = 0;
+
+    int r = store->fs->ops->list(store->fs, &arena, &again, &n_again);
+    if (r < 0)
+        return r;
+    do {
+        a = next_part(names, n, &at);
+        b = next_part(again, n_again, &at_again);
+        if (!a != !b || (a && !nv_str_eq(*a, *b)))
+            return -ESTALE;
+    } while (a);
+    return 0;
+}
 
 int nv_store_recover(struct nv_store *store, char error[NV_STORE_ERROR_MAX])
 {
@@ -469,6 +510,8 @@ int nv_store_recover(struct nv_store *store, char error[NV_STORE_ERROR_MAX])
         r = replay_log(replay, names, n);
     nv_codec_free(replay->codec);
     nv_arena_done(&replay->row);
+    if (r == 0 && store->options.read_only)
+        r = check_same(store, names, n);
     if (r < 0)
         snprintf(error, NV_STORE_ERROR_MAX, "cannot read what is there: %s", strerror(-r));
     if (r < 0 || store->options.read_only)

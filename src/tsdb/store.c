@@ -1,6 +1,6 @@
 /*
- * Opening and closing, sources, appending, and what the store says of itself. The rest: recover.c (the log, after a
- * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out).
+ * Opening and closing, sources, appending. The rest: recover.c (the log, after a
+ * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out), stats.c.
  */
 #include <malloc.h>
 
@@ -12,6 +12,9 @@
 #define LOCK_NAME "lock"
 
 enum { MAINTAIN_EVERY_MS = 1000 };
+
+/* A directory that was changed while it was read is read again, some seconds long: merging is seldom that busy. */
+enum { CHANGED_RETRIES = 50, CHANGED_PAUSE_MS = 50 };
 
 static void unlock(pthread_mutex_t **lock)
 {
@@ -499,16 +502,15 @@ static int take_lock(struct nv_store *store, char error[NV_STORE_ERROR_MAX])
     return r;
 }
 
-int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
-                  char error[NV_STORE_ERROR_MAX])
+/* On failure the file layer stays the caller's. */
+static int open_once(const struct nv_store_options *options, struct nv_store **ret,
+                     char error[NV_STORE_ERROR_MAX])
 {
     struct nv_store *store = store_new(options);
 
     error[0] = '\0';
-    if (!store) {
-        nv_fs_free(options->fs);
+    if (!store)
         return -ENOMEM;
-    }
     int r = store->table && store->blocks && store->cache ? take_lock(store, error) : -ENOMEM;
     if (r == 0 && store->fs)
         r = nv_store_recover(store, error);
@@ -517,8 +519,8 @@ int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
         store->running = r == 0;
     }
     if (r < 0) {
-        if (!error[0])
-            snprintf(error, NV_STORE_ERROR_MAX, "%s", strerror(-r));
+        nv_log_free(nv_take(store->log)); /* which writes to it */
+        store->fs = NULL;
         nv_store_close(store);
         return r;
     }
@@ -526,52 +528,36 @@ int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
     return 0;
 }
 
-/* ---- statistics ----------------------------------------------------------------------------- */
-
-static void stats_of_heads(struct nv_store *store, struct nv_store_stats *stats)
+int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
+                  char error[NV_STORE_ERROR_MAX])
 {
-    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
-        struct nv_head *head = store->heads[i];
-        int64_t from, to;
-        stats->frames += __atomic_load_n(&head->frames, __ATOMIC_RELAXED);
-        stats->samples += __atomic_load_n(&head->samples, __ATOMIC_RELAXED);
-        stats->dropped_not_newer += __atomic_load_n(&head->not_newer, __ATOMIC_RELAXED);
-        stats->dropped_full += __atomic_load_n(&head->full, __ATOMIC_RELAXED);
-        stats->dropped_disk += __atomic_load_n(&head->lost, __ATOMIC_RELAXED);
-        stats->dropped_conflict += __atomic_load_n(&head->conflicts, __ATOMIC_RELAXED);
-        stats->memory_bytes += nv_head_memory(head);
-        stats->series_sealed_pages += nv_head_page_span(head, &from, &to);
+    const struct timespec pause = {0, CHANGED_PAUSE_MS * 1000000};
+    int r = open_once(options, ret, error);
+
+    for (int i = 0; r == -ESTALE && i < CHANGED_RETRIES; i++) {
+        nanosleep(&pause, NULL);
+        r = open_once(options, ret, error);
     }
+    if (r == -ESTALE) {
+        r = -EAGAIN;
+        snprintf(error, NV_STORE_ERROR_MAX,
+                 "it changes faster than it can be read; try again in a while");
+    }
+    if (r < 0 && !error[0])
+        snprintf(error, NV_STORE_ERROR_MAX, "%s", strerror(-r));
+    if (r < 0)
+        nv_fs_free(options->fs);
+    return r;
 }
 
-void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
+int nv_store_open_to_read(const char *path, struct nv_store **ret, char error[NV_STORE_ERROR_MAX])
 {
-    struct nv_log_stats log = {0};
+    struct nv_store_options options = {.read_only = true};
 
-    ret[0] = (struct nv_store_stats){
-        .dropped_disk = __atomic_load_n(&store->stats.dropped_disk, __ATOMIC_RELAXED),
-        .corruptions = __atomic_load_n(&store->stats.corruptions, __ATOMIC_RELAXED),
-        .merges = __atomic_load_n(&store->stats.merges, __ATOMIC_RELAXED),
-        .thinned_samples = __atomic_load_n(&store->stats.thinned_samples, __ATOMIC_RELAXED),
-        .retained_blocks_dropped =
-            __atomic_load_n(&store->stats.retained_blocks_dropped, __ATOMIC_RELAXED),
-        .disk_error = __atomic_load_n(&store->stats.disk_error, __ATOMIC_RELAXED),
-    };
-    stats_of_heads(store, ret);
-    ret->series = nv_series_count(store->table);
-    ret->memory_bytes += nv_series_memory(store->table);
-    struct nv_blocks *blocks = nv_store_view(store);
-    ret->blocks = blocks->n;
-    nv_blocks_unref(blocks);
-    if (store->log) {
-        nv_log_stats(store->log, &log);
-        ret->log_syncs = log.syncs;
-        ret->log_sync_ns = log.sync_ns;
-        ret->dropped_disk += log.dropped_frames;
-        if (log.error)
-            ret->disk_error = log.error;
+    int r = nv_fs_open_to_read(path, &options.fs);
+    if (r < 0) {
+        snprintf(error, NV_STORE_ERROR_MAX, "%s", strerror(-r));
+        return r;
     }
-    if (store->fs)
-        nv_store_directory_bytes(store, ret);
-    store->queryable.range(store, &ret->from_ms, &ret->to_ms);
+    return nv_store_open(&options, ret, error);
 }

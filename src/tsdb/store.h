@@ -32,7 +32,7 @@ struct nv_store_options {
     int64_t block_ms;          /* shortest block; 0: an hour */
     int64_t (*now_ms)(void *user);
     void *now_user;
-    bool read_only; /* for offline commands */
+    bool read_only; /* see nv_store_open_to_read() */
     bool threads;   /* false: nothing happens but in nv_store_maintain(), for tests */
 };
 
@@ -43,6 +43,16 @@ enum { NV_STORE_ERROR_MAX = 512 };
 NV_MUST_USE int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
                               char error[NV_STORE_ERROR_MAX]);
 void nv_store_close(struct nv_store *store); /* seals nothing, syncs the log */
+
+/*
+ * Opens a directory to be asked through nv_store_queryable(): all that is there at this moment, log included. It may
+ * have a writer, in this process or another: no lock is taken, nothing is made or changed, and blocks that were opened
+ * are read to the end even when they have been merged or dropped since. What comes later is not seen; open it anew.
+ * -ENOENT, -ENOTDIR, -EACCES ...; -EAGAIN: it changed each time it was looked at, for some seconds. With a line for the
+ * user in `error`, without the path.
+ */
+NV_MUST_USE int nv_store_open_to_read(const char *path, struct nv_store **ret,
+                                      char error[NV_STORE_ERROR_MAX]);
 
 /* The number of a source, by its name; the same name gives the same source after a restart. */
 NV_MUST_USE int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret);
