@@ -2,6 +2,8 @@
  * What an operator asks for: deleting series, dropping for good what was deleted, a snapshot, a check of all files.
  */
 #include <inttypes.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "tsdb/parts.h"
@@ -154,6 +156,20 @@ static int snapshot_memory(struct nv_store *store, const char *directory)
     return r == -ENODATA ? 0 : r;
 }
 
+/* As Prometheus names its own. */
+static int name_snapshot(struct nv_store *store, char name[NV_BLOCK_NAME_MAX])
+{
+    time_t now = (time_t)(nv_store_now(store) / 1000);
+    uint64_t random;
+    struct tm tm;
+
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random) || !gmtime_r(&now, &tm))
+        return -EIO;
+    size_t n = strftime(name, NV_BLOCK_NAME_MAX, "%Y%m%dT%H%M%SZ-", &tm);
+    snprintf(name + n, NV_BLOCK_NAME_MAX - n, "%016" PRIx64, random);
+    return 0;
+}
+
 int nv_store_snapshot(struct nv_store *store, bool skip_head, char name[NV_BLOCK_NAME_MAX])
 {
     LOCKED(&store->maintain_lock);
@@ -161,16 +177,14 @@ int nv_store_snapshot(struct nv_store *store, bool skip_head, char name[NV_BLOCK
 
     if (!store->fs)
         return -EOPNOTSUPP;
+    if (store->options.read_only)
+        return -EROFS;
     int r = make_directory(store->fs, "snapshots", true);
-    for (unsigned attempt = 0; r == 0 && attempt < 100; attempt++) {
-        snprintf(name, NV_BLOCK_NAME_MAX, "%016" PRIx64 "-%02u", (uint64_t)nv_store_now(store),
-                 attempt);
-        snprintf(directory, sizeof(directory), "snapshots/%s", name);
+    if (r == 0)
+        r = name_snapshot(store, name);
+    snprintf(directory, sizeof(directory), "snapshots/%s", r == 0 ? name : "");
+    if (r == 0)
         r = make_directory(store->fs, directory, false);
-        if (r != -EEXIST)
-            break;
-        r = 0;
-    }
     for (size_t i = 0; r == 0 && i < store->blocks->n; i++)
         r = link_block(store->fs, directory, nv_block_info(store->blocks->at[i])->name);
     if (r == 0 && !skip_head)

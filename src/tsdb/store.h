@@ -79,7 +79,17 @@ int nv_store_maintain(struct nv_store *store);
 /* Waits until all that was appended is written, and synced. */
 NV_MUST_USE int nv_store_flush(struct nv_store *store);
 
-/* Marks what fits as deleted; drops marks' samples for good; a snapshot in snapshots/<name>. */
+/*
+ * What an operator may ask for. Each waits for maintenance under way, some seconds at most.
+ *
+ *   delete     the samples in [from, to] of the series that fit (at least one matcher; -EINVAL without) are not read
+ *              from when it returns, and not after a restart; later samples of these series are not meant
+ *   clean      writes the blocks anew of which something was deleted: that is when space becomes free
+ *   snapshot   a store of its own in snapshots/<name>, as "20261120T101722Z-<16 hex digits>": hard links to the blocks
+ *              and, unless skip_head, what is in memory as one block more. -EOPNOTSUPP in memory only
+ *
+ * -EROFS: opened for reading; otherwise the disk's error.
+ */
 NV_MUST_USE int nv_store_delete(struct nv_store *store, const struct nv_matcher *matchers, size_t n,
                                 int64_t from_ms, int64_t to_ms);
 NV_MUST_USE int nv_store_clean(struct nv_store *store);
@@ -94,6 +104,32 @@ struct nv_store_stats {
     int disk_error; /* 0, or the errno for which nothing is written now */
 };
 void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret);
+
+/* A list of names with a number each, the greatest first, equal ones by name. */
+struct nv_store_counts {
+    struct nv_store_count {
+        struct nv_str name;
+        uint64_t n;
+    } * at;
+    size_t n;
+};
+
+/* What is in memory: series that have samples no block has yet. */
+struct nv_store_head {
+    struct nv_arena arena;        /* of the names */
+    uint64_t series, label_pairs; /* pairs: different ones */
+    uint64_t pages, chunks; /* pages are sealed, chunks are not yet: 64 rows of a source at most */
+    uint64_t columns;       /* one per series in each of these: what Prometheus calls a chunk */
+    int64_t from_ms, to_ms; /* of samples in memory; from > to: none */
+    struct nv_store_counts by_metric; /* series of each metric */
+    struct nv_store_counts values;    /* values of each label name */
+    struct nv_store_counts bytes;     /* bytes of these values, in all series, of each label name */
+    struct nv_store_counts by_pair;   /* series of each "name=value" */
+};
+
+/* The first `limit` of each list. Costs a walk over all series; no lock is held for it. -ENOMEM. */
+NV_MUST_USE int nv_store_head(struct nv_store *store, size_t limit, struct nv_store_head *ret);
+void nv_store_head_done(struct nv_store_head *head);
 
 /* Offline: verifies the whole directory; appends what is wrong; returns how many faults. */
 NV_MUST_USE int nv_store_verify(struct nv_fs *fs, struct nv_buf *out);
