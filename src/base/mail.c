@@ -143,16 +143,18 @@ static int set_user(struct nv_mailer *mailer)
     return r;
 }
 
-/* The library's words for a refusal are of uploads; the server's number tells what kind it is. */
+/* To the library a refusal is a failure to send like any other; only the server's number tells. */
 static int explain(struct nv_mailer *mailer, int r)
 {
+    char reason[NV_HTTP_ERROR_MAX];
     long answer = 0;
 
     curl_easy_getinfo(mailer->transfer.easy, CURLINFO_RESPONSE_CODE, &answer);
-    if (r != -EIO || answer < 400)
+    if ((r != -EIO && r != -ECONNRESET) || answer < 400)
         return r;
-    return nv_transfer_fail(&mailer->transfer, -EREMOTEIO,
-                            "the server refuses the mail with status %ld", answer);
+    snprintf(reason, sizeof(reason), "%s", mailer->transfer.error);
+    return nv_transfer_fail(&mailer->transfer, -EREMOTEIO, "the server refuses the mail: %.256s",
+                            reason);
 }
 
 static int send_to(struct nv_mailer *mailer, const struct nv_mail *mail,

@@ -81,18 +81,21 @@ void nv_transfer_done(struct nv_transfer *transfer)
         curl_multi_cleanup(transfer->multi);
     if (transfer->easy)
         curl_easy_cleanup(transfer->easy);
+    for (size_t i = 0; i < NV_LEN(transfer->files); i++)
+        free(transfer->files[i]);
 }
 
 void nv_transfer_set_tls(struct nv_transfer *transfer, const struct nv_http_tls *tls)
 {
+    const char *const files[] = {tls->ca_file, tls->cert_file, tls->key_file};
+    static const CURLoption options[] = {CURLOPT_CAINFO, CURLOPT_SSLCERT, CURLOPT_SSLKEY};
     long least = tls_versions[tls->min_version ? tls->min_version : NV_TLS_1_2];
 
-    if (tls->ca_file)
-        NV_TRANSFER_SET(transfer, CURLOPT_CAINFO, tls->ca_file);
-    if (tls->cert_file)
-        NV_TRANSFER_SET(transfer, CURLOPT_SSLCERT, tls->cert_file);
-    if (tls->key_file)
-        NV_TRANSFER_SET(transfer, CURLOPT_SSLKEY, tls->key_file);
+    for (size_t i = 0; i < NV_LEN(files); i++) {
+        transfer->files[i] = files[i] ? strdup(files[i]) : NULL;
+        if (files[i])
+            NV_TRANSFER_SET(transfer, options[i], files[i]);
+    }
     if (tls->insecure_skip_verify) {
         NV_TRANSFER_SET(transfer, CURLOPT_SSL_VERIFYPEER, 0L);
         NV_TRANSFER_SET(transfer, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -140,6 +143,17 @@ static int fail_unconnected(struct nv_transfer *transfer)
     return nv_transfer_fail(transfer, -(int)error, "cannot connect: %s", strerror((int)error));
 }
 
+/* The library tells that it could not read a file, but not which. */
+static int fail_unread(struct nv_transfer *transfer)
+{
+    for (size_t i = 0; i < NV_LEN(transfer->files); i++) {
+        if (transfer->files[i] && access(transfer->files[i], R_OK) < 0)
+            return nv_transfer_fail(transfer, -errno, "cannot read %s: %s", transfer->files[i],
+                                    strerror(errno));
+    }
+    return 0;
+}
+
 static int fail_with(struct nv_transfer *transfer, CURLcode code, int64_t timeout_ms)
 {
     const char *text = transfer->library_error;
@@ -159,6 +173,9 @@ static int fail_with(struct nv_transfer *transfer, CURLcode code, int64_t timeou
         error = outcomes[i].error;
         text = outcomes[i].text ? outcomes[i].text : text;
     }
+    int r = error == -EPROTO ? fail_unread(transfer) : 0;
+    if (r < 0)
+        return r;
     return nv_transfer_fail(transfer, error, "%.*s", (int)nv_str_trim(nv_str(text)).n, text);
 }
 

@@ -30,6 +30,7 @@ struct nv_http_server {
     char url[64], socket[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8];
     pthread_t thread;
     pthread_mutex_t lock;
+    struct nv_http_server_tls tls;
     gnutls_certificate_credentials_t credentials;
     struct connection connections[CONNECTIONS_MAX];
 };
@@ -128,9 +129,13 @@ static bool shake_hands(struct connection *c)
     if (!c->server->credentials)
         return true;
     gnutls_init(&c->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
-    gnutls_set_default_priority(c->tls);
+    if (c->server->tls.priority)
+        gnutls_priority_set_direct(c->tls, c->server->tls.priority, NULL);
+    else
+        gnutls_set_default_priority(c->tls);
     gnutls_credentials_set(c->tls, GNUTLS_CRD_CERTIFICATE, c->server->credentials);
-    gnutls_certificate_server_set_request(c->tls, GNUTLS_CERT_REQUEST);
+    gnutls_certificate_server_set_request(
+        c->tls, c->server->tls.wants_certificate ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
     gnutls_transport_set_int(c->tls, c->fd);
     gnutls_handshake_set_timeout(c->tls, 10000);
     while ((r = gnutls_handshake(c->tls)) < 0 && !gnutls_error_is_fatal(r))
@@ -253,12 +258,12 @@ void nv_http_server_stop(struct nv_http_server *server)
     free(server);
 }
 
-void nv_http_server_use_tls(struct nv_http_server *server, const char *cert_file,
-                            const char *key_file)
+void nv_http_server_use_tls(struct nv_http_server *server, const struct nv_http_server_tls *tls)
 {
+    server->tls = *tls;
     ck_assert_int_eq(gnutls_certificate_allocate_credentials(&server->credentials), 0);
-    ck_assert_int_eq(gnutls_certificate_set_x509_key_file(server->credentials, cert_file, key_file,
-                                                          GNUTLS_X509_FMT_PEM),
+    ck_assert_int_eq(gnutls_certificate_set_x509_key_file(server->credentials, tls->cert_file,
+                                                          tls->key_file, GNUTLS_X509_FMT_PEM),
                      0);
     snprintf(server->url, sizeof(server->url), "https://127.0.0.1:%u", server->port);
 }

@@ -26,9 +26,13 @@ struct nv_http_server;
 struct nv_http_server *nv_http_server_start(nv_http_server_fn answer, void *user);
 void nv_http_server_stop(struct nv_http_server *server);
 
-/* From then on connections speak TLS with this certificate and key (PEM files). */
-void nv_http_server_use_tls(struct nv_http_server *server, const char *cert_file,
-                            const char *key_file);
+/* From then on connections speak TLS. */
+struct nv_http_server_tls {
+    const char *cert_file, *key_file; /* PEM */
+    const char *priority;             /* as GnuTLS has them; NULL: its default */
+    bool wants_certificate;           /* of the client, whatever it says */
+};
+void nv_http_server_use_tls(struct nv_http_server *server, const struct nv_http_server_tls *tls);
 
 unsigned nv_http_server_port(const struct nv_http_server *server);
 const char *nv_http_server_url(const struct nv_http_server *server);    /* http://127.0.0.1:PORT */
