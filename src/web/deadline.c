@@ -19,7 +19,8 @@ static int64_t sweep(struct nv_deadlines *all)
         int64_t at_ns = __atomic_load_n(&one->at_ns, __ATOMIC_RELAXED);
         if (at_ns <= now_ns) {
             shutdown(one->socket, SHUT_RDWR);
-            __atomic_add_fetch(&all->overdue, 1, __ATOMIC_RELAXED);
+            if (!all->ending)
+                __atomic_add_fetch(&all->overdue, 1, __ATOMIC_RELAXED);
             __atomic_store_n(&one->at_ns, NEVER, __ATOMIC_RELAXED);
         } else if (at_ns < earliest_ns) {
             earliest_ns = at_ns;
@@ -72,19 +73,21 @@ void nv_deadlines_init(struct nv_deadlines *all)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&all->earlier, &attr);
+    pthread_cond_init(&all->gone, &attr);
     pthread_condattr_destroy(&attr);
 }
 
 void nv_deadlines_done(struct nv_deadlines *all)
 {
     nv_deadlines_stop(all);
+    pthread_cond_destroy(&all->gone);
     pthread_cond_destroy(&all->earlier);
     pthread_mutex_destroy(&all->lock);
 }
 
 int nv_deadlines_start(struct nv_deadlines *all)
 {
-    all->stopping = false;
+    all->stopping = all->ending = false;
     int r = pthread_create(&all->thread, NULL, watch, all);
     if (r != 0)
         return -r;
@@ -105,6 +108,45 @@ void nv_deadlines_stop(struct nv_deadlines *all)
     all->running = false;
 }
 
+void nv_deadlines_end(struct nv_deadlines *all, int64_t grace_ms, int64_t wait_ms)
+{
+    int64_t now_ns = nv_monotonic_ns(), until_ns = now_ns + wait_ms * 1000000;
+    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    int r = 0;
+
+    if (!all->running)
+        return;
+    pthread_mutex_lock(&all->lock);
+    all->ending = true;
+    for (struct nv_deadline *one = all->head.next; one != &all->head; one = one->next) {
+        bool idle = __atomic_load_n(&one->idle, __ATOMIC_RELAXED);
+        __atomic_store_n(&one->at_ns, idle ? now_ns : now_ns + grace_ms * 1000000,
+                         __ATOMIC_RELAXED);
+    }
+    pthread_cond_signal(&all->earlier);
+    while (all->n + all->n_coming > 0 && r == 0)
+        r = pthread_cond_timedwait(&all->gone, &all->lock, &until);
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool nv_deadlines_announce(struct nv_deadlines *all, size_t max)
+{
+    pthread_mutex_lock(&all->lock);
+    bool fits = all->n + all->n_coming < max;
+    all->n_coming += fits;
+    pthread_mutex_unlock(&all->lock);
+    return fits;
+}
+
+void nv_deadlines_renounce(struct nv_deadlines *all)
+{
+    pthread_mutex_lock(&all->lock);
+    all->n_coming--;
+    if (all->ending)
+        pthread_cond_signal(&all->gone);
+    pthread_mutex_unlock(&all->lock);
+}
+
 void nv_deadline_add(struct nv_deadlines *all, struct nv_deadline *one, int socket, int64_t in_ms)
 {
     one->socket = socket;
@@ -113,7 +155,10 @@ void nv_deadline_add(struct nv_deadlines *all, struct nv_deadline *one, int sock
     one->next = &all->head;
     one->prev = all->head.prev;
     one->prev->next = one->next->prev = one;
+    all->n_coming--;
     all->n++;
+    if (all->ending)
+        nv_deadline_set(one, 0);
     if (all->n > all->n_peak)
         all->n_peak = all->n;
     if (one->at_ns < all->wake_ns)
@@ -127,6 +172,8 @@ void nv_deadline_remove(struct nv_deadlines *all, struct nv_deadline *one)
     one->prev->next = one->next;
     one->next->prev = one->prev;
     all->n--;
+    if (all->ending)
+        pthread_cond_signal(&all->gone);
     pthread_mutex_unlock(&all->lock);
 }
 

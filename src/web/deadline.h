@@ -24,17 +24,19 @@
 struct nv_deadline {
     struct nv_deadline *prev, *next;
     int64_t at_ns; /* atomic; monotonic */
+    bool idle;     /* atomic; between two requests: nobody waits for an answer */
     int socket;
 };
 
 struct nv_deadlines {
     pthread_mutex_t lock;
-    pthread_cond_t earlier;
-    struct nv_deadline head; /* of a ring */
+    pthread_cond_t earlier, gone; /* look again; a socket was removed while they end */
+    struct nv_deadline head;      /* of a ring */
     int64_t wake_ns;
     size_t n, n_peak; /* sockets watched, and most of them since memory was last given back */
+    size_t n_coming;  /* sockets announced and not yet added */
     uint64_t overdue; /* atomic: how many were ended */
-    bool running, stopping;
+    bool running, stopping, ending;
     pthread_t thread;
 };
 
@@ -43,6 +45,17 @@ void nv_deadlines_done(struct nv_deadlines *all); /* stops first */
 NV_MUST_USE int nv_deadlines_start(struct nv_deadlines *all);
 void nv_deadlines_stop(struct nv_deadlines *all);
 
+/*
+ * Ends every socket: the idle ones at once, the others after grace_ms, those still to come when they come. Returns when
+ * none is left, wait_ms later at most.
+ */
+void nv_deadlines_end(struct nv_deadlines *all, int64_t grace_ms, int64_t wait_ms);
+
+/* Announces a socket that another thread will add, or takes that back. False, and not, where there are max already. */
+bool nv_deadlines_announce(struct nv_deadlines *all, size_t max);
+void nv_deadlines_renounce(struct nv_deadlines *all);
+
+/* Adds one that was announced. */
 void nv_deadline_add(struct nv_deadlines *all, struct nv_deadline *one, int socket, int64_t in_ms);
 void nv_deadline_remove(struct nv_deadlines *all, struct nv_deadline *one);
 

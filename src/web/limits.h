@@ -7,7 +7,8 @@
 enum {
     NV_WEB_LANES = 2, /* event loops of the first listener; each further listener has one */
     NV_WEB_LISTENERS_MAX = 16,
-    NV_WEB_CONNECTIONS_MAX = 512, /* per listener; beyond, clients wait in the kernel's queue */
+    NV_WEB_CONNECTIONS_MAX = 512, /* in all; beyond, clients wait in the kernel's queue, */
+    NV_WEB_CROWDED_MS = 20,       /* looked after this often */
     NV_WEB_CONNECTIONS_PER_IP_MAX = 256,
 
     NV_WEB_HEAD_MAX = 32 << 10,  /* request line and headers, plus the headers of the answer */
@@ -20,6 +21,8 @@ enum {
     NV_WEB_HEAD_MS =
         10000, /* from the connection to the first request read whole, TLS handshake included */
     NV_WEB_ANSWER_MS = 60000, /* from a request read whole to its answer written whole */
+    NV_WEB_GRACE_MS = 1000,   /* at the stop, for who waits for an answer; */
+    NV_WEB_LEAVE_MS = 8000,   /* and for all to be gone: a pass on an event loop, and some */
 
     NV_WEB_PASS_THREADS_MAX = 8,
     NV_WEB_PASSES_WAITING_MAX = 256,

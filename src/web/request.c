@@ -5,8 +5,6 @@
 
 #include "base/assert.h"
 
-_Thread_local struct nv_lane nv_lane;
-
 /* ---- answers -------------------------------------------------------------------------------- */
 
 void nv_add_header(struct MHD_Response *response, const char *name, const char *value)
@@ -52,24 +50,24 @@ enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned statu
 
 /* ---- the life of a connection --------------------------------------------------------------- */
 
-static void connection_begin(struct nv_door *door, struct MHD_Connection *mhd, void **context)
+static void connection_begin(struct nv_lane *lane, struct MHD_Connection *mhd, void **context)
 {
-    struct nv_web *web = door->web;
+    struct nv_web *web = lane->door->web;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct nv_connection *connection = calloc(1, sizeof(*connection));
 
-    nv_lane.connections++;
     nv_count(&web->counters.connections);
     nv_count(&web->counters.connections_open);
     *context = connection;
     if (!connection) { /* cannot be refused here: what follows sees that there is none */
+        nv_deadlines_renounce(&web->deadlines);
         shutdown(info->connect_fd, SHUT_RDWR);
         return;
     }
     connection->magic = NV_CONNECTION_MAGIC;
     connection->web = web;
-    connection->door = door;
+    connection->lane = lane;
     connection->mhd = mhd;
     connection->request.query = NV_BUF(NV_WEB_QUERY_MAX);
     connection->request.memory = NV_ARENA(128 << 10);
@@ -81,15 +79,16 @@ static void connection_begin(struct nv_door *door, struct MHD_Connection *mhd, v
     }
 }
 
-static void connection_end(struct nv_door *door, struct nv_connection *connection)
+static void connection_end(struct nv_lane *lane, struct nv_connection *connection)
 {
-    if (nv_lane.connections) /* at the stop another thread may clean up */
-        nv_lane.connections--;
-    __atomic_sub_fetch(&door->web->counters.connections_open, 1, __ATOMIC_RELAXED);
+    struct nv_web *web = lane->door->web;
+
+    __atomic_sub_fetch(&lane->connections, 1, __ATOMIC_SEQ_CST);
+    __atomic_sub_fetch(&web->counters.connections_open, 1, __ATOMIC_RELAXED);
     if (!connection)
         return;
     nv_assert(connection->magic == NV_CONNECTION_MAGIC);
-    nv_deadline_remove(&door->web->deadlines, &connection->deadline);
+    nv_deadline_remove(&web->deadlines, &connection->deadline);
     nv_tls_unref(connection->tls);
     nv_buf_done(&connection->request.query);
     nv_arena_done(&connection->request.memory);
@@ -97,13 +96,13 @@ static void connection_end(struct nv_door *door, struct nv_connection *connectio
     free(connection);
 }
 
-void nv_on_connection(void *door, struct MHD_Connection *mhd, void **context,
+void nv_on_connection(void *lane, struct MHD_Connection *mhd, void **context,
                       enum MHD_ConnectionNotificationCode code)
 {
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        connection_begin(door, mhd, context);
+        connection_begin(lane, mhd, context);
     else
-        connection_end(door, *context);
+        connection_end(lane, *context);
 }
 
 static struct nv_connection *connection_of(struct MHD_Connection *mhd)
@@ -128,6 +127,7 @@ void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     if (!connection)
         return NULL;
     struct nv_request *request = &connection->request;
+    __atomic_store_n(&connection->deadline.idle, false, __ATOMIC_RELAXED);
     request->stage = NV_STAGE_HEAD;
     request->body_seen = 0;
     request->counted = request->limited = false;
@@ -161,12 +161,16 @@ void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     (void)mhd;
     if (!request)
         return;
+    struct nv_deadline *deadline = &nv_connection_of(request)->deadline;
     *context = NULL;
     nv_scrape_completed(request);
     nv_access_unref(nv_take(request->access));
-    nv_deadline_set(&nv_connection_of(request)->deadline, NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
-    if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        repeat_fin(nv_connection_of(request)->deadline.socket);
+    nv_deadline_set(deadline, NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
+    __atomic_store_n(&deadline->idle, true, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&nv_connection_of(request)->web->stopping, __ATOMIC_RELAXED))
+        shutdown(deadline->socket, SHUT_RDWR);
+    else if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        repeat_fin(deadline->socket);
 }
 
 /* ---- who may ask ---------------------------------------------------------------------------- */

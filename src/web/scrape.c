@@ -218,14 +218,24 @@ static void pass_shared(struct nv_job *job)
  * stays free for whoever connects meanwhile; that is the usual case, one Prometheus and a kept connection, and
  * it saves two context switches.
  */
-static bool enter_lane(struct nv_door *door)
+static bool enter_lane(struct nv_lane *lane)
 {
-    if (nv_lane.connections != 1)
-        return false;
-    if (__atomic_add_fetch(&door->lanes_busy, 1, __ATOMIC_ACQ_REL) < door->lanes)
-        return true;
-    __atomic_sub_fetch(&door->lanes_busy, 1, __ATOMIC_ACQ_REL);
+    struct nv_door *door = lane->door;
+
+    if (__atomic_add_fetch(&door->lanes_busy, 1, __ATOMIC_SEQ_CST) < door->n_lanes) {
+        __atomic_store_n(&lane->busy, true, __ATOMIC_SEQ_CST); /* before the look: see accept.c */
+        if (__atomic_load_n(&lane->connections, __ATOMIC_SEQ_CST) == 1)
+            return true;
+        __atomic_store_n(&lane->busy, false, __ATOMIC_SEQ_CST);
+    }
+    __atomic_sub_fetch(&door->lanes_busy, 1, __ATOMIC_SEQ_CST);
     return false;
+}
+
+static void leave_lane(struct nv_lane *lane)
+{
+    __atomic_store_n(&lane->busy, false, __ATOMIC_SEQ_CST);
+    __atomic_sub_fetch(&lane->door->lanes_busy, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Adds to the scrapes that wait for a common pass. */
@@ -316,10 +326,10 @@ enum MHD_Result nv_scrape(struct nv_connection *connection)
     request->coding = nv_expo_negotiate_coding(nv_str(header(connection, "Accept-Encoding")));
     request->timeout_ms = timeout_ms(header(connection, TIMEOUT_HEADER));
 
-    if (!enter_lane(connection->door))
+    if (!enter_lane(connection->lane))
         return hand_over(connection);
     pass(web, request);
-    __atomic_sub_fetch(&connection->door->lanes_busy, 1, __ATOMIC_ACQ_REL);
+    leave_lane(connection->lane);
     return nv_scrape_answer(connection);
 }
 

@@ -39,38 +39,53 @@ static int no_certificate(gnutls_session_t session, const gnutls_datum_t *author
     return -1;
 }
 
-static int door_open(struct nv_door *door, unsigned lanes)
+static int lane_open(struct nv_lane *lane, unsigned n_lanes)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned per_ip = NV_WEB_CONNECTIONS_PER_IP_MAX / n_lanes; /* each loop counts its own */
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_EXTERNAL_LOGGER,         (intptr_t)on_log,              NULL},
-        {MHD_OPTION_LISTEN_SOCKET,           door->listener.fd,             NULL},
-        {MHD_OPTION_CONNECTION_LIMIT,        NV_WEB_CONNECTIONS_MAX,        NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, NV_WEB_CONNECTIONS_PER_IP_MAX, NULL},
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, NV_WEB_HEAD_MAX,               NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT,      NV_WEB_IDLE_S,                 NULL},
-        {MHD_OPTION_NOTIFY_CONNECTION,       (intptr_t)nv_on_connection,    door},
-        {MHD_OPTION_NOTIFY_COMPLETED,        (intptr_t)nv_on_completed,     NULL},
-        {MHD_OPTION_URI_LOG_CALLBACK,        (intptr_t)nv_on_request_line,  NULL},
-        {MHD_OPTION_END,                     0,                             NULL},
-        {MHD_OPTION_END,                     0,                             NULL},
-        {MHD_OPTION_END,                     0,                             NULL},
+        {MHD_OPTION_EXTERNAL_LOGGER,         (intptr_t)on_log,             NULL},
+        {MHD_OPTION_CONNECTION_LIMIT,        NV_WEB_CONNECTIONS_MAX,       NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (int)per_ip,                  NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, NV_WEB_HEAD_MAX,              NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT,      NV_WEB_IDLE_S,                NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION,       (intptr_t)nv_on_connection,   lane},
+        {MHD_OPTION_NOTIFY_COMPLETED,        (intptr_t)nv_on_completed,    NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK,        (intptr_t)nv_on_request_line, NULL},
+        {MHD_OPTION_END,                     0,                            NULL},
+        {MHD_OPTION_END,                     0,                            NULL},
     };
-    size_t n = NV_LEN(options) - 3;
+    size_t n = NV_LEN(options) - 2;
 
-    if (lanes > 1)
-        options[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (int)lanes, NULL};
-    if (nv_web_has_tls(door->web)) {
+    if (nv_web_has_tls(lane->door->web)) {
         flags |= MHD_USE_TLS;
         options[n++] =
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)no_certificate};
     }
 
-    door->lanes = lanes;
     errno = 0;
-    door->daemon = MHD_start_daemon(flags, 0, NULL, NULL, nv_on_request, NULL, MHD_OPTION_ARRAY,
+    lane->daemon = MHD_start_daemon(flags, 0, NULL, NULL, nv_on_request, NULL, MHD_OPTION_ARRAY,
                                     options, MHD_OPTION_END);
-    return door->daemon ? 0 : errno > 0 ? -errno : -EIO;
+    return lane->daemon ? 0 : errno > 0 ? -errno : -EIO;
+}
+
+static int door_open(struct nv_door *door, unsigned n_lanes)
+{
+    int r = 0;
+
+    for (door->n_lanes = 0; door->n_lanes < n_lanes && r == 0; door->n_lanes += r == 0) {
+        door->lanes[door->n_lanes].door = door;
+        r = lane_open(&door->lanes[door->n_lanes], n_lanes);
+    }
+    return r;
+}
+
+static void door_close(struct nv_door *door)
+{
+    while (door->n_lanes > 0)
+        MHD_stop_daemon(door->lanes[--door->n_lanes].daemon);
+    nv_listener_done(&door->listener);
 }
 
 int nv_web_start(struct nv_web *web, char error[NV_WEB_ERROR_MAX])
@@ -86,6 +101,11 @@ int nv_web_start(struct nv_web *web, char error[NV_WEB_ERROR_MAX])
             snprintf(error, NV_WEB_ERROR_MAX, "cannot serve %s: %s", web->doors[i].listener.text,
                      strerror(-r));
     }
+    if (r == 0) {
+        r = nv_accept_start(web);
+        if (r < 0)
+            snprintf(error, NV_WEB_ERROR_MAX, "cannot take connections: %s", strerror(-r));
+    }
     if (r < 0)
         nv_web_stop(web);
     return r;
@@ -97,20 +117,17 @@ void nv_web_stop(struct nv_web *web)
         return;
     web->started = false;
     __atomic_store_n(&web->stopping, true, __ATOMIC_RELAXED); /* what waits is not begun any more */
-    for (size_t i = 0; i < web->n_doors; i++) {
-        if (web->doors[i].daemon) /* takes the socket from the event loops, and leaves it to us */
-            (void)MHD_quiesce_daemon(web->doors[i].daemon);
+    nv_accept_stop(web);
+    for (size_t i = 0; i < web->n_doors; i++)
         nv_listener_shut(&web->doors[i].listener);
-    }
     /* A connection must not be suspended when its daemon stops; from here on none can be. */
     nv_jobs_stop(&web->passwords);
     nv_jobs_stop(&web->passes);
-    for (size_t i = 0; i < web->n_doors; i++) {
-        if (web->doors[i].daemon)
-            MHD_stop_daemon(web->doors[i].daemon);
-        web->doors[i].daemon = NULL;
-        nv_listener_done(&web->doors[i].listener); /* not earlier: a loop may be about to accept */
-    }
+    /* Nor may a connection have something to say by then: libmicrohttpd 0.9.75 dies of answering a bad request
+     * while it stops (MHD_queue_response() then claims to have queued what it did not). */
+    nv_deadlines_end(&web->deadlines, NV_WEB_GRACE_MS, NV_WEB_LEAVE_MS);
+    for (size_t i = 0; i < web->n_doors; i++)
+        door_close(&web->doors[i]);
     nv_deadlines_stop(&web->deadlines);
 }
 

@@ -1,7 +1,8 @@
 /*
  * server.h - the inside of the HTTP server: what its files share.
  *
- *   server.c   listeners and event loops, start and stop
+ *   server.c   event loops, start and stop
+ *   accept.c   listeners into connections
  *   request.c  the life of connections and requests, who may ask
  *   route.c    which path means what; the small pages
  *   scrape.c   the telemetry path: selection, limit, pass, exposition
@@ -89,29 +90,32 @@ struct nv_request {
     struct nv_job job;
 };
 
-/* One event loop. */
-struct nv_lane {
-    unsigned connections;
-};
-
 enum { NV_CONNECTION_MAGIC = 0x6e766377 };
 
 struct nv_connection {
     uint32_t magic;
     struct nv_web *web;
-    struct nv_door *door;
+    struct nv_lane *lane;
     struct MHD_Connection *mhd;
     struct nv_deadline deadline;
     struct nv_tls *tls; /* counted: the certificates of its session */
     struct nv_request request;
 };
 
+/* One event loop: a daemon of libmicrohttpd that does not listen. */
+struct nv_lane {
+    struct nv_door *door;
+    struct MHD_Daemon *daemon;
+    unsigned connections; /* atomic; those on the way to it included */
+    bool busy;            /* atomic: inside a pass, nothing may be given to it */
+};
+
 /* A listener and the event loops that serve it. */
 struct nv_door {
     struct nv_web *web;
     struct nv_listener listener;
-    struct MHD_Daemon *daemon;
-    unsigned lanes;
+    struct nv_lane lanes[NV_WEB_LANES];
+    unsigned n_lanes;
     unsigned lanes_busy; /* atomic: how many are inside a pass */
 };
 
@@ -120,6 +124,13 @@ struct nv_counters { /* atomic */
     uint64_t auth_failures, rate_limited;
     uint64_t scrapes_200, scrapes_500, scrapes_503, in_flight;
     uint64_t errors_gathering, errors_encoding;
+};
+
+/* Takes connections for the event loops. */
+struct nv_accept {
+    pthread_t thread;
+    int stop_fd; /* an eventfd */
+    bool running;
 };
 
 struct nv_web {
@@ -133,6 +144,7 @@ struct nv_web {
 
     struct nv_door doors[NV_WEB_LISTENERS_MAX];
     size_t n_doors;
+    struct nv_accept accept;
     bool started;
     bool ready, stopping; /* atomic */
 
@@ -164,9 +176,6 @@ static inline struct nv_connection *nv_connection_of(struct nv_request *request)
                                             offsetof(struct nv_connection, request));
 }
 
-/* The event loop this thread is. */
-extern _Thread_local struct nv_lane nv_lane;
-
 /* ---- answers: each returns what the access handler returns ---------------------------------- */
 
 /* Queues `response` (consumed; NULL means memory is out) with the configured headers. */
@@ -180,7 +189,7 @@ enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned statu
 void nv_add_header(struct MHD_Response *response, const char *name, const char *value);
 
 /* request.c: what libmicrohttpd calls */
-void nv_on_connection(void *door, struct MHD_Connection *mhd, void **context,
+void nv_on_connection(void *lane, struct MHD_Connection *mhd, void **context,
                       enum MHD_ConnectionNotificationCode code);
 void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char *path,
@@ -188,6 +197,10 @@ enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char 
                               size_t *upload_n, void **context);
 void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode how);
+
+/* accept.c */
+NV_MUST_USE int nv_accept_start(struct nv_web *web);
+void nv_accept_stop(struct nv_web *web);
 
 /* route.c */
 bool nv_route_is_health(const char *path);

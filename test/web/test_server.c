@@ -3,6 +3,8 @@
  */
 #include "web/client.h"
 
+#include <pthread.h>
+
 #include "base/clock.h"
 #include "web/limits.h"
 #include "web/web.h"
@@ -570,6 +572,51 @@ START_TEST(garbage_harms_nobody)
 }
 END_TEST
 
+/* libmicrohttpd dies of answering a bad request while it stops. */
+static int noisy[64];
+
+static void *make_noise(void *arg)
+{
+    for (size_t i = 0; i < NV_LEN(noisy); i++)
+        (void)!send(noisy[i], arg, strlen(arg), MSG_NOSIGNAL);
+    return NULL;
+}
+
+START_TEST(a_stop_amid_garbage_harms_nobody)
+{
+    static char noise[] = "nothing\r\n: of the kind\r\n\r\n";
+
+    for (int round = 0; round < 40; round++) {
+        pthread_t thread;
+        begin();
+        for (size_t i = 0; i < NV_LEN(noisy); i++)
+            noisy[i] = client_open(port);
+        ck_assert_int_eq(pthread_create(&thread, NULL, make_noise, noise), 0);
+        end();
+        pthread_join(thread, NULL);
+        for (size_t i = 0; i < NV_LEN(noisy); i++)
+            close(noisy[i]);
+    }
+}
+END_TEST
+
+/* Of a stop they learn by the end of the connection, not by waiting. */
+START_TEST(a_stop_ends_idle_connections_at_once)
+{
+    begin();
+    int fd = client_open(port);
+    client_send(fd, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n");
+    client_receive(fd, false, &got);
+    ck_assert_int_eq(got.status, 200);
+    int64_t before_ns = nv_monotonic_ns();
+    end();
+    ck_assert_int_lt((nv_monotonic_ns() - before_ns) / 1000000, NV_WEB_LEAVE_MS);
+    char byte;
+    ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+}
+END_TEST
+
 /* ---- listeners ------------------------------------------------------------------------------ */
 
 START_TEST(every_listener_is_served)
@@ -623,6 +670,8 @@ int main(void)
     tcase_add_test(clients, an_endless_body_is_cut_off);
     tcase_add_test(clients, a_head_that_is_too_long_is_refused);
     tcase_add_test(clients, garbage_harms_nobody);
+    tcase_add_test(clients, a_stop_amid_garbage_harms_nobody);
+    tcase_add_test(clients, a_stop_ends_idle_connections_at_once);
     tcase_add_test(listeners, every_listener_is_served);
     tcase_add_test(listeners, a_telemetry_path_without_slash_is_refused);
     TCase *all[] = {routes, scrapes, clients, listeners};

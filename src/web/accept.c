@@ -1,0 +1,118 @@
+#include "web/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+/*
+ * libmicrohttpd 0.9.75 could accept by itself, but not stop accepting: MHD_quiesce_daemon() and an event loop both
+ * take the listener from the loop's epoll set, and the one that comes second aborts the process. So a thread of ours
+ * accepts, and hands each connection to the loop it belongs to.
+ */
+
+enum { BATCH = 32 /* connections taken from one listener before the others have their turn */ };
+
+/*
+ * The loop with the fewest connections. One inside a pass gets none, which it would let wait; it looks at the number of its
+ * connections after it said that it is busy, and we look at that after we counted, so one of us sees the other. With
+ * several loops one is never busy (nv_scrape()), and a loop that is alone never is.
+ */
+static struct nv_lane *choose_lane(struct nv_door *door)
+{
+    for (;;) {
+        struct nv_lane *best = NULL;
+        for (unsigned i = 0; i < door->n_lanes; i++) {
+            struct nv_lane *lane = &door->lanes[i];
+            if (!__atomic_load_n(&lane->busy, __ATOMIC_SEQ_CST) &&
+                (!best || __atomic_load_n(&lane->connections, __ATOMIC_SEQ_CST) <
+                              __atomic_load_n(&best->connections, __ATOMIC_SEQ_CST)))
+                best = lane;
+        }
+        if (!best)
+            continue;
+        __atomic_add_fetch(&best->connections, 1, __ATOMIC_SEQ_CST);
+        if (!__atomic_load_n(&best->busy, __ATOMIC_SEQ_CST))
+            return best;
+        __atomic_sub_fetch(&best->connections, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* Returns 0, or -EAGAIN when there is none, or no room for one. */
+static int take_one(struct nv_door *door, bool *crowded)
+{
+    struct nv_deadlines *deadlines = &door->web->deadlines;
+    struct sockaddr_storage address;
+    socklen_t n = sizeof(address);
+
+    *crowded = !nv_deadlines_announce(deadlines, NV_WEB_CONNECTIONS_MAX);
+    if (*crowded)
+        return -EAGAIN;
+    int fd =
+        accept4(door->listener.fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        /* What is no matter of this one client (descriptors, memory) passes. */
+        *crowded = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        nv_deadlines_renounce(deadlines);
+        return errno == ECONNABORTED || errno == EINTR ? 0 : -EAGAIN;
+    }
+    struct nv_lane *lane = choose_lane(door);
+    if (MHD_add_connection(lane->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) {
+        __atomic_sub_fetch(&lane->connections, 1, __ATOMIC_SEQ_CST);
+        nv_deadlines_renounce(deadlines); /* over the limit of one address; the socket is closed */
+    }
+    return 0;
+}
+
+static void *take(void *arg)
+{
+    struct nv_web *web = arg;
+    struct pollfd fds[NV_WEB_LISTENERS_MAX + 1] = {
+        {.fd = web->accept.stop_fd, .events = POLLIN}
+    };
+    bool crowded = false;
+
+    for (size_t i = 0; i < web->n_doors; i++)
+        fds[i + 1] = (struct pollfd){.fd = web->doors[i].listener.fd, .events = POLLIN};
+    while (!fds[0].revents) {
+        /* In a crowd only the stop is waited for: who knocks would wake us again and again. */
+        if (poll(fds, crowded ? 1 : web->n_doors + 1, crowded ? NV_WEB_CROWDED_MS : -1) < 0)
+            continue;
+        for (size_t i = 0; i < web->n_doors && !fds[0].revents; i++) {
+            for (int n = 0; n < BATCH && (crowded || fds[i + 1].revents); n++) {
+                if (take_one(&web->doors[i], &crowded) < 0)
+                    break;
+            }
+        }
+    }
+    return NULL;
+}
+
+int nv_accept_start(struct nv_web *web)
+{
+    struct nv_accept *accept = &web->accept;
+
+    accept->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (accept->stop_fd < 0)
+        return -errno;
+    int r = pthread_create(&accept->thread, NULL, take, web);
+    if (r != 0) {
+        close(accept->stop_fd);
+        return -r;
+    }
+    pthread_setname_np(accept->thread, "nv-accept");
+    accept->running = true;
+    return 0;
+}
+
+void nv_accept_stop(struct nv_web *web)
+{
+    struct nv_accept *accept = &web->accept;
+
+    if (!accept->running)
+        return;
+    (void)!eventfd_write(accept->stop_fd, 1);
+    pthread_join(accept->thread, NULL);
+    close(accept->stop_fd);
+    accept->running = false;
+}
