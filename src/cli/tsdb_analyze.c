@@ -189,35 +189,35 @@ static void more(size_t shown, const struct entries *entries)
     putchar('\n');
 }
 
-static void number(struct nv_tsdb_table *table, uint64_t n)
+static void number(struct nv_cli_table *table, uint64_t n)
 {
-    char text[NV_TSDB_TEXT_MAX];
+    char text[NV_CLI_TEXT_MAX];
 
-    nv_tsdb_cell(table, nv_tsdb_count(text, n));
+    nv_cli_cell(table, nv_cli_count(text, n));
 }
 
 static void print_bytes(struct entries *entries, const char *const *headers, bool series,
                         int64_t limit, uint64_t bytes)
 {
     size_t shown = limited(entries, limit);
-    char text[NV_TSDB_TEXT_MAX];
-    struct nv_tsdb_table table;
+    char text[NV_CLI_TEXT_MAX];
+    struct nv_cli_table table;
 
     if (entries->n)
         qsort(entries->at, entries->n, sizeof(*entries->at), by_bytes);
-    nv_tsdb_table_init(&table, headers);
+    nv_cli_table_init(&table, headers);
     for (size_t i = 0; i < shown; i++) {
         const struct entry *entry = &entries->at[i];
-        nv_tsdb_cell_str(&table, entry->name);
+        nv_cli_cell_str(&table, entry->name);
         number(&table, series ? entry->series : entry->columns);
         number(&table, entry->samples);
-        nv_tsdb_cell(&table, nv_tsdb_size(text, entry->bytes));
+        nv_cli_cell(&table, nv_cli_size(text, entry->bytes));
         snprintf(text, sizeof(text), "%.1f%%",
                  bytes ? 100 * (double)entry->bytes / (double)bytes : 0);
-        nv_tsdb_cell(&table, text);
-        nv_tsdb_cell(&table, nv_tsdb_ratio(text, entry->bytes, entry->samples));
+        nv_cli_cell(&table, text);
+        nv_cli_cell(&table, nv_cli_ratio(text, entry->bytes, entry->samples));
     }
-    nv_tsdb_table_print(&table, stdout);
+    nv_cli_table_print(&table, stdout);
     more(shown, entries);
 }
 
@@ -225,35 +225,35 @@ static void print_labels(struct entries *labels, int64_t limit)
 {
     static const char *const headers[] = {"LABEL", ">VALUES", NULL};
     size_t shown = limited(labels, limit);
-    struct nv_tsdb_table table;
+    struct nv_cli_table table;
 
     if (labels->n)
         qsort(labels->at, labels->n, sizeof(*labels->at), by_values);
-    nv_tsdb_table_init(&table, headers);
+    nv_cli_table_init(&table, headers);
     for (size_t i = 0; i < shown; i++) {
-        nv_tsdb_cell_str(&table, labels->at[i].name);
+        nv_cli_cell_str(&table, labels->at[i].name);
         number(&table, labels->at[i].values);
     }
-    nv_tsdb_table_print(&table, stdout);
+    nv_cli_table_print(&table, stdout);
     if (shown < labels->n)
         printf("... and %zu more\n", labels->n - shown);
 }
 
 static void print_summary(const struct analysis *a, size_t n_blocks)
 {
-    char series[NV_TSDB_TEXT_MAX], most[NV_TSDB_TEXT_MAX], samples[NV_TSDB_TEXT_MAX],
-        size[NV_TSDB_TEXT_MAX], columns[NV_TSDB_TEXT_MAX], ratio[NV_TSDB_TEXT_MAX],
-        came[NV_TSDB_TEXT_MAX], went[NV_TSDB_TEXT_MAX];
+    char series[NV_CLI_TEXT_MAX], most[NV_CLI_TEXT_MAX], samples[NV_CLI_TEXT_MAX],
+        size[NV_CLI_TEXT_MAX], columns[NV_CLI_TEXT_MAX], ratio[NV_CLI_TEXT_MAX],
+        came[NV_CLI_TEXT_MAX], went[NV_CLI_TEXT_MAX];
 
     printf("Blocks   %zu: %s; columns %s, before short ones are packed\n", n_blocks,
-           nv_tsdb_size(size, a->file_bytes), nv_tsdb_size(columns, a->bytes));
-    printf("Samples  %s: %s bytes each\n", nv_tsdb_count(samples, a->samples),
-           nv_tsdb_ratio(ratio, a->file_bytes, a->samples));
-    printf("Series   %s, at most %s in a block\n", nv_tsdb_count(series, a->seen_series.n),
-           nv_tsdb_count(most, a->most));
+           nv_cli_size(size, a->file_bytes), nv_cli_size(columns, a->bytes));
+    printf("Samples  %s: %s bytes each\n", nv_cli_count(samples, a->samples),
+           nv_cli_ratio(ratio, a->file_bytes, a->samples));
+    printf("Series   %s, at most %s in a block\n", nv_cli_count(series, a->seen_series.n),
+           nv_cli_count(most, a->most));
     printf("Churn    %s came after the first block, %s were gone before the last\n\n",
-           nv_tsdb_count(came, a->seen_series.n - a->first),
-           nv_tsdb_count(went, a->seen_series.n - a->last));
+           nv_cli_count(came, a->seen_series.n - a->first),
+           nv_cli_count(went, a->seen_series.n - a->last));
 }
 
 static void print_all(struct analysis *a, size_t n_blocks, int64_t limit)

@@ -19,7 +19,7 @@ struct input {
     int fd;
     uint64_t size; /* 0: not known */
     struct nv_openmetrics_in *in;
-    struct nv_tsdb_progress progress;
+    struct nv_cli_progress progress;
 };
 
 static ssize_t fill(void *user, char *p, size_t n)
@@ -36,22 +36,22 @@ static ssize_t fill(void *user, char *p, size_t n)
 static void import_progress(void *user, const struct nv_import_stats *stats)
 {
     struct input *input = user;
-    char samples[NV_TSDB_TEXT_MAX], series[NV_TSDB_TEXT_MAX];
+    char samples[NV_CLI_TEXT_MAX], series[NV_CLI_TEXT_MAX];
     uint64_t bytes = nv_openmetrics_in_bytes(input->in);
 
     if (stats->written)
-        nv_tsdb_progress_say(&input->progress, "%s samples: %3.0f%% written",
-                             nv_tsdb_count(samples, stats->samples),
-                             100 * (double)stats->written / (double)stats->samples);
+        nv_cli_progress_say(&input->progress, "%s samples: %3.0f%% written",
+                            nv_cli_count(samples, stats->samples),
+                            100 * (double)stats->written / (double)stats->samples);
     else if (input->size)
-        nv_tsdb_progress_say(&input->progress, "%s samples of %s series: %3.0f%% read",
-                             nv_tsdb_count(samples, stats->samples),
-                             nv_tsdb_count(series, stats->series),
-                             100 * (double)bytes / (double)input->size);
+        nv_cli_progress_say(&input->progress, "%s samples of %s series: %3.0f%% read",
+                            nv_cli_count(samples, stats->samples),
+                            nv_cli_count(series, stats->series),
+                            100 * (double)bytes / (double)input->size);
     else
-        nv_tsdb_progress_say(&input->progress, "%s samples of %s series read",
-                             nv_tsdb_count(samples, stats->samples),
-                             nv_tsdb_count(series, stats->series));
+        nv_cli_progress_say(&input->progress, "%s samples of %s series read",
+                            nv_cli_count(samples, stats->samples),
+                            nv_cli_count(series, stats->series));
 }
 
 /* All samples of the text. */
@@ -81,20 +81,20 @@ static int read_samples(struct input *input, struct nv_import *import, const cha
 
 static void print_import(const struct nv_import_stats *stats)
 {
-    char samples[NV_TSDB_TEXT_MAX], series[NV_TSDB_TEXT_MAX], size[NV_TSDB_TEXT_MAX],
-        ratio[NV_TSDB_TEXT_MAX];
+    char samples[NV_CLI_TEXT_MAX], series[NV_CLI_TEXT_MAX], size[NV_CLI_TEXT_MAX],
+        ratio[NV_CLI_TEXT_MAX];
 
     printf("Imported %s samples of %s series into %llu block%s: %s, %s bytes a sample.\n",
-           nv_tsdb_count(samples, stats->written), nv_tsdb_count(series, stats->series),
+           nv_cli_count(samples, stats->written), nv_cli_count(series, stats->series),
            (unsigned long long)stats->blocks, stats->blocks == 1 ? "" : "s",
-           nv_tsdb_size(size, stats->bytes), nv_tsdb_ratio(ratio, stats->bytes, stats->written));
+           nv_cli_size(size, stats->bytes), nv_cli_ratio(ratio, stats->bytes, stats->written));
     if (stats->out_of_order)
-        printf("Out of order, and sorted: %s.\n", nv_tsdb_count(samples, stats->out_of_order));
+        printf("Out of order, and sorted: %s.\n", nv_cli_count(samples, stats->out_of_order));
     if (stats->repeated)
-        printf("Given again with the same value: %s.\n", nv_tsdb_count(samples, stats->repeated));
+        printf("Given again with the same value: %s.\n", nv_cli_count(samples, stats->repeated));
     if (stats->replaced)
         printf("Given again with another value, of which the last stays: %s.\n",
-               nv_tsdb_count(samples, stats->replaced));
+               nv_cli_count(samples, stats->replaced));
 }
 
 /* Reads everything before the first block is written, so that a text with an error leaves nothing. */
@@ -110,7 +110,7 @@ static int import_into(struct nv_fs *fs, struct input *input, const char *name)
     if (read_samples(input, import, name))
         return 1;
     r = nv_import_finish(import, &stats);
-    nv_tsdb_progress_done(&input->progress);
+    nv_cli_progress_done(&input->progress);
     if (r < 0)
         return nv_tsdb_fail("cannot import: %s", strerror(-r));
     print_import(&stats);
@@ -127,7 +127,7 @@ static int open_input(const char *operand, struct input *input)
     if (fstat(input->fd, &st) == 0 && S_ISREG(st.st_mode))
         input->size = (uint64_t)st.st_size;
     input->in = nv_openmetrics_in_new(fill, input);
-    nv_tsdb_progress_init(&input->progress);
+    nv_cli_progress_init(&input->progress);
     return input->in ? 0 : -ENOMEM;
 }
 
@@ -144,7 +144,7 @@ int nv_tsdb_import(const struct nv_tsdb *tsdb)
         nv_tsdb_fail("cannot read %s: %s", name, strerror(-r));
     } else if (nv_tsdb_open_to_write(tsdb, &fs, &store) == 0) {
         status = import_into(fs, &input, name); /* the open store keeps others out */
-        nv_tsdb_progress_done(&input.progress);
+        nv_cli_progress_done(&input.progress);
         nv_store_close(store);
     }
     nv_openmetrics_in_free(input.in);
@@ -172,7 +172,7 @@ struct wanted {
     struct nv_selector *selectors;
     struct nv_export_selector views[SELECTORS_MAX];
     size_t n;
-    struct nv_tsdb_progress progress;
+    struct nv_cli_progress progress;
 };
 
 static void wanted_done(struct wanted *wanted)
@@ -208,7 +208,7 @@ static int read_time(const struct nv_flag_value *value, const char *name, int64_
                      int64_t *ret)
 {
     *ret = fallback;
-    if (!value->given || nv_tsdb_read_time(value->text, ret))
+    if (!value->given || nv_cli_read_time(value->text, ret))
         return 0;
     return nv_cli_fail("flag '--%s': '%.*s' is no time, expected Unix seconds or "
                        "2026-11-20T10:00:00Z",
@@ -218,16 +218,16 @@ static int read_time(const struct nv_flag_value *value, const char *name, int64_
 static void export_progress(void *user, const struct nv_export_stats *stats)
 {
     struct wanted *wanted = user;
-    char samples[NV_TSDB_TEXT_MAX], at[NV_TSDB_TEXT_MAX];
+    char samples[NV_CLI_TEXT_MAX], at[NV_CLI_TEXT_MAX];
 
     if (stats->blocks)
-        nv_tsdb_progress_say(&wanted->progress, "%s samples in %llu blocks, up to %s",
-                             nv_tsdb_count(samples, stats->samples),
-                             (unsigned long long)stats->blocks, nv_tsdb_time(at, stats->at_ms));
+        nv_cli_progress_say(&wanted->progress, "%s samples in %llu blocks, up to %s",
+                            nv_cli_count(samples, stats->samples),
+                            (unsigned long long)stats->blocks, nv_cli_time(at, stats->at_ms));
     else
-        nv_tsdb_progress_say(&wanted->progress, "%s samples of %llu series",
-                             nv_tsdb_count(samples, stats->samples),
-                             (unsigned long long)stats->series);
+        nv_cli_progress_say(&wanted->progress, "%s samples of %llu series",
+                            nv_cli_count(samples, stats->samples),
+                            (unsigned long long)stats->series);
 }
 
 static const char *reason(int error)
@@ -252,7 +252,7 @@ static int export_text(const struct nv_export *export)
     struct nv_export_stats stats;
 
     int r = nv_export_openmetrics(export, stdout, &stats);
-    nv_tsdb_progress_done(&((struct wanted *)export->user)->progress);
+    nv_cli_progress_done(&((struct wanted *)export->user)->progress);
     if (r < 0)
         return nv_tsdb_fail("cannot export: %s", reason(r));
     if (stats.left_out)
@@ -266,13 +266,13 @@ static int export_text(const struct nv_export *export)
 static int export_blocks(const struct nv_export *export, const char *output)
 {
     struct nv_export_stats stats;
-    char samples[NV_TSDB_TEXT_MAX];
+    char samples[NV_CLI_TEXT_MAX];
 
     int r = nv_export_prometheus(export, output, &stats);
-    nv_tsdb_progress_done(&((struct wanted *)export->user)->progress);
+    nv_cli_progress_done(&((struct wanted *)export->user)->progress);
     if (r < 0)
         return nv_tsdb_fail("cannot export into %s: %s", output, reason(r));
-    printf("Exported %s samples into %llu block%s in %s.\n", nv_tsdb_count(samples, stats.samples),
+    printf("Exported %s samples into %llu block%s in %s.\n", nv_cli_count(samples, stats.samples),
            (unsigned long long)stats.blocks, stats.blocks == 1 ? "" : "s", output);
     return damage(&stats);
 }
@@ -303,7 +303,7 @@ int nv_tsdb_export(const struct nv_tsdb *tsdb)
     if (blocks != (values[OUTPUT].text.n > 0))
         return nv_cli_fail(blocks ? "flag '--output' is missing"
                                   : "flag '--output' is for --format=prometheus");
-    nv_tsdb_progress_init(&wanted.progress);
+    nv_cli_progress_init(&wanted.progress);
     int status = read_selectors(&values[MATCH], &wanted);
     if (status == 0)
         status = read_time(&values[FROM], "from", INT64_MIN, &export.from_ms);

@@ -14,20 +14,20 @@ struct sum {
     int64_t from_ms, to_ms;
 };
 
-static void add_row(struct nv_tsdb_table *table, const struct nv_block_info *info)
+static void add_row(struct nv_cli_table *table, const struct nv_block_info *info)
 {
-    char text[NV_TSDB_TEXT_MAX];
+    char text[NV_CLI_TEXT_MAX];
 
-    nv_tsdb_cell(table, info->name);
-    nv_tsdb_cell(table, nv_tsdb_time(text, info->from_ms));
-    nv_tsdb_cell(table, nv_tsdb_time(text, info->to_ms));
-    nv_tsdb_cell(table, nv_tsdb_span(text, info->to_ms - info->from_ms));
+    nv_cli_cell(table, info->name);
+    nv_cli_cell(table, nv_cli_time(text, info->from_ms));
+    nv_cli_cell(table, nv_cli_time(text, info->to_ms));
+    nv_cli_cell(table, nv_cli_span(text, info->to_ms - info->from_ms));
     snprintf(text, sizeof(text), "%u", info->level);
-    nv_tsdb_cell(table, text);
-    nv_tsdb_cell(table, nv_tsdb_count(text, info->n_series));
-    nv_tsdb_cell(table, nv_tsdb_count(text, info->n_samples));
-    nv_tsdb_cell(table, nv_tsdb_size(text, info->bytes));
-    nv_tsdb_cell(table, nv_tsdb_ratio(text, info->bytes, info->n_samples));
+    nv_cli_cell(table, text);
+    nv_cli_cell(table, nv_cli_count(text, info->n_series));
+    nv_cli_cell(table, nv_cli_count(text, info->n_samples));
+    nv_cli_cell(table, nv_cli_size(text, info->bytes));
+    nv_cli_cell(table, nv_cli_ratio(text, info->bytes, info->n_samples));
 }
 
 static void add_to_sum(struct sum *sum, const struct nv_block_info *info)
@@ -44,22 +44,22 @@ static void print_list(struct nv_block *const *blocks, size_t n, const struct nv
                                           ">LEVEL",    ">SERIES",    ">SAMPLES", ">SIZE",
                                           ">B/SAMPLE", NULL};
     struct sum sum = {.from_ms = INT64_MAX, .to_ms = INT64_MIN};
-    char span[NV_TSDB_TEXT_MAX], samples[NV_TSDB_TEXT_MAX], size[NV_TSDB_TEXT_MAX],
-        ratio[NV_TSDB_TEXT_MAX], log[NV_TSDB_TEXT_MAX];
-    struct nv_tsdb_table table;
+    char span[NV_CLI_TEXT_MAX], samples[NV_CLI_TEXT_MAX], size[NV_CLI_TEXT_MAX],
+        ratio[NV_CLI_TEXT_MAX], log[NV_CLI_TEXT_MAX];
+    struct nv_cli_table table;
 
-    nv_tsdb_size(log, stats->log_bytes);
-    nv_tsdb_table_init(&table, headers);
+    nv_cli_size(log, stats->log_bytes);
+    nv_cli_table_init(&table, headers);
     for (size_t i = 0; i < n; i++) {
         add_row(&table, nv_block_info(blocks[i]));
         add_to_sum(&sum, nv_block_info(blocks[i]));
     }
     if (n) {
-        nv_tsdb_table_print(&table, stdout);
+        nv_cli_table_print(&table, stdout);
         printf("%zu block%s over %s: %s samples, %s, %s bytes a sample; the log has %s.\n", n,
-               n == 1 ? "" : "s", nv_tsdb_span(span, sum.to_ms - sum.from_ms),
-               nv_tsdb_count(samples, sum.samples), nv_tsdb_size(size, sum.bytes),
-               nv_tsdb_ratio(ratio, sum.bytes, sum.samples), log);
+               n == 1 ? "" : "s", nv_cli_span(span, sum.to_ms - sum.from_ms),
+               nv_cli_count(samples, sum.samples), nv_cli_size(size, sum.bytes),
+               nv_cli_ratio(ratio, sum.bytes, sum.samples), log);
     } else {
         nv_buf_done(&table.text);
         printf("No blocks; the log has %s.\n", log);

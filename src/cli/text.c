@@ -1,7 +1,4 @@
-/*
- * tsdb_text.c - sizes, spans, times and tables as people read them.
- */
-#include "cli/tsdb.h"
+#include "cli/text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -13,7 +10,7 @@ enum { TABLE_MAX = 64 << 20, GAP = 2, PROGRESS_NS = 200000000 };
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-const char *nv_tsdb_size(char out[NV_TSDB_TEXT_MAX], uint64_t bytes)
+const char *nv_cli_size(char out[NV_CLI_TEXT_MAX], uint64_t bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     double value = (double)bytes;
@@ -21,11 +18,11 @@ const char *nv_tsdb_size(char out[NV_TSDB_TEXT_MAX], uint64_t bytes)
 
     for (; value >= 1000 && unit + 1 < NV_LEN(units); unit++)
         value /= 1024;
-    snprintf(out, NV_TSDB_TEXT_MAX, "%.*f %s", unit && value < 100 ? 1 : 0, value, units[unit]);
+    snprintf(out, NV_CLI_TEXT_MAX, "%.*f %s", unit && value < 100 ? 1 : 0, value, units[unit]);
     return out;
 }
 
-const char *nv_tsdb_span(char out[NV_TSDB_TEXT_MAX], int64_t ms)
+const char *nv_cli_span(char out[NV_CLI_TEXT_MAX], int64_t ms)
 {
     static const struct {
         int64_t ms;
@@ -42,39 +39,39 @@ const char *nv_tsdb_span(char out[NV_TSDB_TEXT_MAX], int64_t ms)
             continue;
         parts++;
         if (ms >= units[i].ms)
-            n += snprintf(out + n, NV_TSDB_TEXT_MAX - (size_t)n, "%" PRId64 "%s", ms / units[i].ms,
+            n += snprintf(out + n, NV_CLI_TEXT_MAX - (size_t)n, "%" PRId64 "%s", ms / units[i].ms,
                           units[i].name);
         ms %= units[i].ms;
         if (parts == 2)
             return out;
     }
     if (ms % 1000 && !n)
-        snprintf(out, NV_TSDB_TEXT_MAX, "%.3gs", (double)ms / 1000);
+        snprintf(out, NV_CLI_TEXT_MAX, "%.3gs", (double)ms / 1000);
     else if (ms >= 1000 || !n)
-        snprintf(out + n, NV_TSDB_TEXT_MAX - (size_t)n, "%" PRId64 "s", ms / 1000);
+        snprintf(out + n, NV_CLI_TEXT_MAX - (size_t)n, "%" PRId64 "s", ms / 1000);
     return out;
 }
 
-const char *nv_tsdb_time(char out[NV_TSDB_TEXT_MAX], int64_t time_ms)
+const char *nv_cli_time(char out[NV_CLI_TEXT_MAX], int64_t time_ms)
 {
     time_t seconds = (time_t)(time_ms / 1000 - (time_ms % 1000 < 0));
     struct tm tm;
 
-    if (!gmtime_r(&seconds, &tm) || !strftime(out, NV_TSDB_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm))
-        snprintf(out, NV_TSDB_TEXT_MAX, "%" PRId64 " ms", time_ms);
+    if (!gmtime_r(&seconds, &tm) || !strftime(out, NV_CLI_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm))
+        snprintf(out, NV_CLI_TEXT_MAX, "%" PRId64 " ms", time_ms);
     return out;
 }
 
-const char *nv_tsdb_ratio(char out[NV_TSDB_TEXT_MAX], uint64_t a, uint64_t b)
+const char *nv_cli_ratio(char out[NV_CLI_TEXT_MAX], uint64_t a, uint64_t b)
 {
     if (b)
-        snprintf(out, NV_TSDB_TEXT_MAX, "%.2f", (double)a / (double)b);
+        snprintf(out, NV_CLI_TEXT_MAX, "%.2f", (double)a / (double)b);
     else
-        snprintf(out, NV_TSDB_TEXT_MAX, "-");
+        snprintf(out, NV_CLI_TEXT_MAX, "-");
     return out;
 }
 
-const char *nv_tsdb_count(char out[NV_TSDB_TEXT_MAX], uint64_t n)
+const char *nv_cli_count(char out[NV_CLI_TEXT_MAX], uint64_t n)
 {
     char digits[24];
     int length = snprintf(digits, sizeof(digits), "%" PRIu64, n);
@@ -171,7 +168,7 @@ static bool read_rfc3339(struct nv_str text, int64_t *ret_ms)
     return true;
 }
 
-bool nv_tsdb_read_time(struct nv_str text, int64_t *ret_ms)
+bool nv_cli_read_time(struct nv_str text, int64_t *ret_ms)
 {
     struct nv_str rest = text;
     bool minus = take_char(&rest, "-");
@@ -191,23 +188,23 @@ bool nv_tsdb_read_time(struct nv_str text, int64_t *ret_ms)
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-void nv_tsdb_table_init(struct nv_tsdb_table *table, const char *const *headers)
+void nv_cli_table_init(struct nv_cli_table *table, const char *const *headers)
 {
-    *table = (struct nv_tsdb_table){.text = NV_BUF(TABLE_MAX)};
-    while (table->n_columns < NV_TSDB_COLUMNS_MAX && headers[table->n_columns])
-        nv_tsdb_cell(table, headers[table->n_columns++]);
+    *table = (struct nv_cli_table){.text = NV_BUF(TABLE_MAX)};
+    while (table->n_columns < NV_CLI_COLUMNS_MAX && headers[table->n_columns])
+        nv_cli_cell(table, headers[table->n_columns++]);
 }
 
-void nv_tsdb_cell_str(struct nv_tsdb_table *table, struct nv_str text)
+void nv_cli_cell_str(struct nv_cli_table *table, struct nv_str text)
 {
     nv_buf_str(&table->text, text);
     nv_buf_char(&table->text, '\0');
     table->n++;
 }
 
-void nv_tsdb_cell(struct nv_tsdb_table *table, const char *text)
+void nv_cli_cell(struct nv_cli_table *table, const char *text)
 {
-    nv_tsdb_cell_str(table, nv_str(text));
+    nv_cli_cell_str(table, nv_str(text));
 }
 
 /* Characters, of which a terminal gives each one place, nearly always. */
@@ -231,10 +228,10 @@ static void print_cell(const char *cell, int width, bool right, bool last, FILE 
         fprintf(to, "%*s", (right ? 0 : pad) + GAP, "");
 }
 
-void nv_tsdb_table_print(struct nv_tsdb_table *table, FILE *to)
+void nv_cli_table_print(struct nv_cli_table *table, FILE *to)
 {
-    int widths[NV_TSDB_COLUMNS_MAX] = {0};
-    bool right[NV_TSDB_COLUMNS_MAX] = {0};
+    int widths[NV_CLI_COLUMNS_MAX] = {0};
+    bool right[NV_CLI_COLUMNS_MAX] = {0};
     const char *cell = table->text.p;
 
     if (table->text.failed) { /* no table rather than part of one */
@@ -262,12 +259,12 @@ void nv_tsdb_table_print(struct nv_tsdb_table *table, FILE *to)
 
 /* ---- progress ------------------------------------------------------------------------------- */
 
-void nv_tsdb_progress_init(struct nv_tsdb_progress *progress)
+void nv_cli_progress_init(struct nv_cli_progress *progress)
 {
-    *progress = (struct nv_tsdb_progress){.on = isatty(STDERR_FILENO)};
+    *progress = (struct nv_cli_progress){.on = isatty(STDERR_FILENO)};
 }
 
-void nv_tsdb_progress_say(struct nv_tsdb_progress *progress, const char *format, ...)
+void nv_cli_progress_say(struct nv_cli_progress *progress, const char *format, ...)
 {
     va_list arguments;
     int64_t now_ns;
@@ -283,7 +280,7 @@ void nv_tsdb_progress_say(struct nv_tsdb_progress *progress, const char *format,
     fflush(stderr);
 }
 
-void nv_tsdb_progress_done(struct nv_tsdb_progress *progress)
+void nv_cli_progress_done(struct nv_cli_progress *progress)
 {
     if (progress->shown)
         fputs("\r\033[K", stderr);
