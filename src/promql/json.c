@@ -3,8 +3,8 @@
  *
  * Members that a node does not have are null, lists without elements []. Values of numbers are texts.
  */
+#include "base/json_out.h"
 #include "base/number.h"
-#include "base/utf8.h"
 #include "promql/function.h"
 
 static const char *const types[] = {"scalar", "vector", "matrix", "string"};
@@ -12,25 +12,6 @@ static const char *const cards[] = {"one-to-one", "many-to-one", "one-to-many", 
 static const char *const match_ops[] = {"=", "!=", "=~", "!~"};
 
 static void tree(struct nv_buf *out, const struct nv_expr *expr);
-
-static void text(struct nv_buf *out, struct nv_str s)
-{
-    nv_buf_char(out, '"');
-    for (size_t i = 0, n; i < s.n; i += n) {
-        unsigned char c = (unsigned char)s.p[i];
-        n = nv_utf8_length(nv_str_from(s, i));
-        if (c == '"' || c == '\\')
-            nv_buf_printf(out, "\\%c", c);
-        else if (c < 0x20)
-            nv_buf_printf(out, "\\u%04x", c);
-        else if (!n)
-            nv_buf_text(out, "\\ufffd");
-        else
-            nv_buf_add(out, s.p + i, n);
-        n += !n;
-    }
-    nv_buf_char(out, '"');
-}
 
 /* `"name":` behind a comma */
 static void member(struct nv_buf *out, const char *name)
@@ -41,7 +22,7 @@ static void member(struct nv_buf *out, const char *name)
 static void text_member(struct nv_buf *out, const char *name, struct nv_str value)
 {
     member(out, name);
-    text(out, value);
+    nv_json_quote(out, value);
 }
 
 static void flag(struct nv_buf *out, const char *name, bool value)
@@ -67,7 +48,7 @@ static void names(struct nv_buf *out, const char *name, const struct nv_label_na
     for (size_t i = 0; i < list->n; i++) {
         if (i)
             nv_buf_char(out, ',');
-        text(out, list->at[i]);
+        nv_json_quote(out, list->at[i]);
     }
     nv_buf_char(out, ']');
 }
@@ -155,7 +136,7 @@ static void selector(struct nv_buf *out, const struct nv_selector *s)
     nv_buf_char(out, '[');
     for (size_t i = 0; i < s->n_matchers; i++) {
         nv_buf_text(out, i ? ",{\"name\":" : "{\"name\":");
-        text(out, s->matchers[i].name);
+        nv_json_quote(out, s->matchers[i].name);
         text_member(out, "value", s->matchers[i].value);
         text_member(out, "type", nv_str(match_ops[s->matchers[i].op]));
         nv_buf_char(out, '}');
@@ -250,7 +231,7 @@ static void tree(struct nv_buf *out, const struct nv_expr *expr)
         break;
     case NV_EXPR_STRING:
         nv_buf_text(out, "\"stringLiteral\",\"val\":");
-        text(out, expr->string);
+        nv_json_quote(out, expr->string);
         break;
     case NV_EXPR_SELECTOR:
         selector(out, &expr->selector);
