@@ -214,7 +214,7 @@ END_TEST
 
 static const char *const trees[][2] = {
     {"-1.5",                        "{\"type\":\"numberLiteral\",\"val\":\"-1.5\"}"            },
-    {"\"a\\\"\\n\"",                "{\"type\":\"stringLiteral\",\"val\":\"a\\\"\\u000a\"}"    },
+    {"\"a\\\"\\n\"",                "{\"type\":\"stringLiteral\",\"val\":\"a\\\"\\n\"}"    },
     {"up{a!=\"b\"} @ 10 offset 1m",
      "{\"type\":\"vectorSelector\",\"name\":\"up\",\"offset\":60000,\"timestamp\":10000,"
      "\"startOrEnd\":null,\"matchers\":[{\"name\":\"__name__\",\"value\":\"up\",\"type\":\"=\"},"
