@@ -1,9 +1,9 @@
 /*
- * The format of the log, version 1. Numbers of fixed size are little-endian; uvarint and varint as in codec.h.
+ * The format of the log, version 2. Numbers of fixed size are little-endian; uvarint and varint as in codec.h.
  *
  * A segment is a file log-<number, 16 hexadecimal digits>.nvl:
  *
- *   8 bytes  "nvlog\0\0\1", the last being the version
+ *   8 bytes  "nvlog\0\0\2", the last being the version
  *   u64      number of the segment
  *   u32      CRC32C of the 16 bytes before
  *   records
@@ -35,7 +35,7 @@
 #include "base/assert.h"
 #include "tsdb/fs.h"
 
-static const char segment_magic[8] = {'n', 'v', 'l', 'o', 'g', 0, 0, 1};
+static const char segment_magic[8] = {'n', 'v', 'l', 'o', 'g', 0, 0, 2};
 static const unsigned char record_magic[2] = {0xa7, 0x4e};
 
 static void put_u32(unsigned char *p, uint32_t value)

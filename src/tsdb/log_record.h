@@ -8,6 +8,7 @@
 #ifndef NV_TSDB_LOG_RECORD_H
 #define NV_TSDB_LOG_RECORD_H
 
+#include "tsdb/log_values.h"
 #include "tsdb/page.h"
 
 enum nv_record_type {
@@ -61,10 +62,9 @@ struct nv_log_state {
     uint64_t sequence;
     int64_t time_ms;
     size_t n_columns, room, n_sections, sections_room;
-    double *values;
-    uint8_t *kinds;
+    struct nv_log_values values;
     uint64_t *present; /* at the last observation of the column's section */
-    uint64_t *observed;
+    uint64_t *observed, *flips;
     bool valid; /* reading: a whole frame was seen, and all since */
 };
 void nv_log_state_done(struct nv_log_state *state);
