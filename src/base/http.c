@@ -9,8 +9,8 @@ enum { URL_MAX = 64 << 10, HEADER_MAX = 128 << 10, CONNECTIONS_MAX = 4 };
 
 struct nv_http {
     struct nv_transfer transfer;
-    char *user, *password, *password_file, *credentials, *credentials_file, *credentials_type,
-        *server_name;
+    char *user, *user_file, *password, *password_file, *credentials, *credentials_file,
+        *credentials_type, *server_name;
     struct nv_buf secret, line; /* kept for the next request */
 
     /* The request that runs. */
@@ -31,7 +31,8 @@ static bool keep_texts(struct nv_http *http, const struct nv_http_options *optio
 {
     const char *type = options->credentials_type;
 
-    return keep(&http->user, options->user) && keep(&http->password, options->password) &&
+    return keep(&http->user, options->user) && keep(&http->user_file, options->user_file) &&
+           keep(&http->password, options->password) &&
            keep(&http->password_file, options->password_file) &&
            keep(&http->credentials, options->credentials) &&
            keep(&http->credentials_file, options->credentials_file) &&
@@ -110,6 +111,7 @@ void nv_http_free(struct nv_http *http)
     nv_buf_done(&http->secret);
     nv_buf_done(&http->line);
     free(http->user);
+    free(http->user_file);
     free(http->password);
     free(http->password_file);
     free(http->credentials);
@@ -256,23 +258,28 @@ static int add_headers(struct nv_http *http)
     return good ? 0 : nv_transfer_fail(&http->transfer, -ENOMEM, "out of memory");
 }
 
-static int add_identity(struct nv_http *http)
+static int set_user(struct nv_http *http)
 {
     struct nv_transfer *transfer = &http->transfer;
-    bool basic = http->user != NULL;
-    const char *literal = basic ? http->password : http->credentials;
-    const char *file = basic ? http->password_file : http->credentials_file;
+    int r = nv_transfer_secret(transfer, http->user, http->user_file, &http->secret);
 
-    if (!basic && !literal && !file)
+    NV_TRANSFER_SET(transfer, CURLOPT_USERNAME, nv_buf_c_string(&http->secret));
+    if (r == 0)
+        r = nv_transfer_secret(transfer, http->password, http->password_file, &http->secret);
+    NV_TRANSFER_SET(transfer, CURLOPT_PASSWORD, nv_buf_c_string(&http->secret));
+    return r;
+}
+
+static int add_identity(struct nv_http *http)
+{
+    if (http->user || http->user_file)
+        return set_user(http);
+    if (!http->credentials && !http->credentials_file)
         return 0;
-    int r = nv_transfer_secret(transfer, literal, file, &http->secret);
+    int r = nv_transfer_secret(&http->transfer, http->credentials, http->credentials_file,
+                               &http->secret);
     if (r < 0)
         return r;
-    if (basic) {
-        NV_TRANSFER_SET(transfer, CURLOPT_USERNAME, http->user);
-        NV_TRANSFER_SET(transfer, CURLOPT_PASSWORD, nv_buf_c_string(&http->secret));
-        return 0;
-    }
     nv_buf_reset(&http->line);
     nv_buf_printf(&http->line, "Authorization: %s %s", http->credentials_type,
                   nv_buf_c_string(&http->secret));

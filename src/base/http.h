@@ -37,7 +37,8 @@ enum nv_http_tls_version { NV_TLS_DEFAULT, NV_TLS_1_0, NV_TLS_1_1, NV_TLS_1_2, N
 
 /* Files are read whenever a connection is made. NULL, false and 0 leave the library's way: the system's CAs, TLS 1.2. */
 struct nv_http_tls {
-    const char *ca_file, *cert_file, *key_file; /* PEM */
+    const char *ca, *cert, *key; /* the PEM text itself; else a file of it: */
+    const char *ca_file, *cert_file, *key_file;
     const char *server_name; /* that the certificate has to bear, and is asked for */
     bool insecure_skip_verify;
     enum nv_http_tls_version min_version, max_version;
@@ -46,10 +47,11 @@ struct nv_http_tls {
 /* Copied by nv_http_new(). */
 struct nv_http_options {
     struct nv_http_tls tls;
-    const char *user, *password, *password_file; /* basic authentication, where user is given */
-    const char *credentials, *credentials_file;  /* else Authorization: TYPE CREDENTIALS */
-    const char *credentials_type;                /* NULL: Bearer */
-    const char *user_agent;                      /* NULL: nodevitals */
+    const char *user, *user_file; /* basic authentication, where one of these is given */
+    const char *password, *password_file;
+    const char *credentials, *credentials_file; /* else Authorization: TYPE CREDENTIALS */
+    const char *credentials_type;               /* NULL: Bearer */
+    const char *user_agent;                     /* NULL: nodevitals */
     const char *proxy_url, *no_proxy;
     bool proxy_from_environment; /* http_proxy, https_proxy, no_proxy */
     bool follow_redirects;       /* to http and https only */

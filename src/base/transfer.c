@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <nodevitals/collector.h> /* NV_LEN */
@@ -81,20 +82,47 @@ void nv_transfer_done(struct nv_transfer *transfer)
         curl_multi_cleanup(transfer->multi);
     if (transfer->easy)
         curl_easy_cleanup(transfer->easy);
-    for (size_t i = 0; i < NV_LEN(transfer->files); i++)
+    for (size_t i = 0; i < NV_LEN(transfer->files); i++) {
         free(transfer->files[i]);
+        if (transfer->fds[i])
+            close(transfer->fds[i]);
+    }
+}
+
+/* A file in memory, for PEM text: the library with GnuTLS takes files alone. Returns its name, or NULL. */
+static char *file_in_memory(struct nv_transfer *transfer, size_t i, struct nv_str text)
+{
+    int fd = memfd_create("pem", MFD_CLOEXEC);
+    char *name;
+
+    if (fd < 0)
+        return NULL;
+    transfer->fds[i] = fd;
+    while (text.n) {
+        ssize_t n = write(fd, text.p, text.n);
+        if (n <= 0)
+            return NULL;
+        text = nv_str_from(text, (size_t)n);
+    }
+    return asprintf(&name, "/proc/self/fd/%d", fd) < 0 ? NULL : name;
 }
 
 void nv_transfer_set_tls(struct nv_transfer *transfer, const struct nv_http_tls *tls)
 {
+    const char *const texts[] = {tls->ca, tls->cert, tls->key};
     const char *const files[] = {tls->ca_file, tls->cert_file, tls->key_file};
     static const CURLoption options[] = {CURLOPT_CAINFO, CURLOPT_SSLCERT, CURLOPT_SSLKEY};
     long least = tls_versions[tls->min_version ? tls->min_version : NV_TLS_1_2];
 
     for (size_t i = 0; i < NV_LEN(files); i++) {
-        transfer->files[i] = files[i] ? strdup(files[i]) : NULL;
-        if (files[i])
-            NV_TRANSFER_SET(transfer, options[i], files[i]);
+        if (!texts[i] && !files[i])
+            continue;
+        transfer->files[i] =
+            texts[i] ? file_in_memory(transfer, i, nv_str(texts[i])) : strdup(files[i]);
+        if (transfer->files[i])
+            NV_TRANSFER_SET(transfer, options[i], transfer->files[i]);
+        else
+            transfer->ready = false;
     }
     if (tls->insecure_skip_verify) {
         NV_TRANSFER_SET(transfer, CURLOPT_SSL_VERIFYPEER, 0L);

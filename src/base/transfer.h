@@ -16,6 +16,7 @@ struct nv_transfer {
     bool cancelled, ready; /* ready: all options were taken */
     int64_t connect_timeout_ms, timeout_ms;
     char *files[3]; /* that TLS reads: NULL or names */
+    int fds[3];     /* of those in memory; 0 for none */
     char error[NV_HTTP_ERROR_MAX], library_error[CURL_ERROR_SIZE];
 };
 

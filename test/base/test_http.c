@@ -257,6 +257,11 @@ START_TEST(a_token_file_is_read_for_each_request)
     ck_assert_int_eq(get(http, url_of("/echo"), &body), 200);
     ck_assert(was_sent("Authorization: Bearer second\r\n"));
     nv_buf_done(&body);
+    NV_AUTO(nv_http) *basic =
+        new_client(&(struct nv_http_options){.user_file = path, .password_file = path});
+    ck_assert_int_eq(get(basic, url_of("/echo"), &body), 200);
+    ck_assert(was_sent("Authorization: Basic c2Vjb25kOnNlY29uZA==\r\n"));
+    nv_buf_done(&body);
     nv_write_file(nv_temp_dir(), "token", "two\r\nlines");
     ck_assert_int_eq(get(http, url_of("/echo"), &body), -EINVAL);
 }

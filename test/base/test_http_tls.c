@@ -98,6 +98,29 @@ START_TEST(a_server_of_an_unknown_authority_is_refused_unless_told_otherwise)
 }
 END_TEST
 
+static const char *read_text(const char *path, char text[PATH_LENGTH])
+{
+    FILE *file = fopen(path, "re");
+
+    ck_assert_ptr_nonnull(file);
+    text[fread(text, 1, PATH_LENGTH - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+START_TEST(certificates_may_stand_in_the_options_themselves)
+{
+    char ca[PATH_LENGTH], cert[PATH_LENGTH], key[PATH_LENGTH];
+    const struct nv_http_tls tls = {.ca = read_text(authority, ca),
+                                    .cert = read_text(away_crt, cert),
+                                    .key = read_text(away_key, key)};
+
+    nv_http_server_use_tls(
+        server, &(struct nv_http_server_tls){here_crt, here_key, .wants_certificate = true});
+    must_answer(tls);
+}
+END_TEST
+
 START_TEST(a_missing_file_is_named)
 {
     nv_http_server_use_tls(server, &(struct nv_http_server_tls){here_crt, here_key});
@@ -150,6 +173,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_server_is_trusted_where_the_authority_signed_for_its_name);
     tcase_add_test(tcase, a_server_of_an_unknown_authority_is_refused_unless_told_otherwise);
+    tcase_add_test(tcase, certificates_may_stand_in_the_options_themselves);
     tcase_add_test(tcase, a_missing_file_is_named);
     tcase_add_test(tcase, another_name_is_refused_unless_it_is_the_one_asked_for);
     tcase_add_test(tcase, a_certificate_of_our_own_is_shown_where_there_is_one);
