@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "agent/flags_table.h"
+#include "base/assert.h"
 #include "base/regex.h"
 
 // clang-format off
@@ -251,7 +252,8 @@ static int set(struct nv_flags *flags, const struct found *found, const char *te
     }
 
     if (!text) {
-        if (*i + 1 >= words->n || (words->at[*i + 1][0] == '-' && words->at[*i + 1][1]))
+        const char *next = *i + 1 < words->n ? words->at[*i + 1] : "--";
+        if (next[0] == '-' && next[1] && !nv_is_digit(next[1]))
             return nv_flags_fail(flags, -EINVAL, "expected argument for flag '--%s'", flag->name);
         text = words->at[++*i];
     }
@@ -299,11 +301,32 @@ static int read_short(struct nv_flags *flags, const char *word)
     return nv_flags_fail(flags, -EINVAL, "unknown short flag '-%c'", word[1]);
 }
 
+void nv_flags_allow_operands(struct nv_flags *flags, size_t max)
+{
+    nv_assert(max <= NV_FLAGS_OPERANDS_MAX);
+    flags->operands_max = max;
+}
+
+const char *nv_flags_operand(const struct nv_flags *flags, size_t i)
+{
+    return i < flags->n_operands ? flags->operands[i] : NULL;
+}
+
+static int take_operand(struct nv_flags *flags, const char *word)
+{
+    if (flags->n_operands == flags->operands_max)
+        return nv_flags_fail(flags, -EINVAL, "unexpected %s", word);
+    flags->operands[flags->n_operands++] = word;
+    return 0;
+}
+
 int nv_flags_parse(struct nv_flags *flags, int argc, const char *const *argv)
 {
     struct nv_flags_words words;
+    bool flags_ended = false;
 
     flags->error[0] = '\0';
+    flags->n_operands = 0;
     if (argc > 0 && strcmp(argv[0], "--completion-bash") == 0) {
         flags->partial = argc > 1 ? argv[argc - 1] : "";
         return NV_FLAGS_COMPLETE;
@@ -311,12 +334,10 @@ int nv_flags_parse(struct nv_flags *flags, int argc, const char *const *argv)
     int r = nv_flags_expand(flags, argc, argv, &words);
     for (size_t i = 0; r == 0 && i < words.n; i++) {
         const char *word = words.at[i];
-        if (strcmp(word, "--") == 0)
-            return i + 1 == words.n
-                       ? 0
-                       : nv_flags_fail(flags, -EINVAL, "unexpected %s", words.at[i + 1]);
-        if (word[0] != '-' || !word[1])
-            r = nv_flags_fail(flags, -EINVAL, "unexpected %s", word);
+        if (flags_ended || word[0] != '-' || !word[1])
+            r = take_operand(flags, word);
+        else if (strcmp(word, "--") == 0)
+            flags_ended = true;
         else
             r = word[1] == '-' ? read_long(flags, &words, &i) : read_short(flags, word);
     }

@@ -4,7 +4,8 @@
  *   --x=TEXT  --x TEXT   any kind but a boolean; a list may be given again, others may not
  *   --x  --no-x          booleans, which take no value
  *   @FILE                one argument a line; blank lines and lines beginning with # are skipped
- *   --                   ends the flags; what is no flag is an error, for no command takes operands
+ *   --                   ends the flags; what is no flag is an error, unless the command takes operands
+ *   --x -1h              a minus before a digit begins a value
  *   --help -h --version, hidden: --help-long --help-man --completion-bash
  *                        --completion-script-bash --completion-script-zsh
  *
@@ -26,6 +27,7 @@ enum {
     NV_FLAGS_FILE_MAX = 1 << 20,
     NV_FLAGS_NESTED_MAX = 8,
     NV_FLAGS_GROUPS_MAX = 600,
+    NV_FLAGS_OPERANDS_MAX = 16,
     NV_FLAGS_ERROR_MAX = 1024,
 };
 
@@ -43,6 +45,12 @@ NV_DEFINE_AUTO(nv_flags)
  */
 NV_MUST_USE int nv_flags_add(struct nv_flags *flags, const char *title, const struct nv_flag *list,
                              struct nv_flag_value **ret);
+
+/* Lets up to `max` words that are no flags stand anywhere between them, and behind --. */
+void nv_flags_allow_operands(struct nv_flags *flags, size_t max);
+
+/* The i-th of them; NULL behind the last. */
+const char *nv_flags_operand(const struct nv_flags *flags, size_t i);
 
 /* What a command line asks for instead of a run: nv_flags_print() gives it. */
 enum nv_flags_outcome {

@@ -22,6 +22,8 @@ struct nv_flags {
     struct nv_flags_group groups[NV_FLAGS_GROUPS_MAX];
     size_t n_groups;
     struct nv_arena arena;
+    const char *operands[NV_FLAGS_OPERANDS_MAX];
+    size_t n_operands, operands_max;
     const char *partial; /* the word that --completion-bash is to complete */
     char error[NV_FLAGS_ERROR_MAX];
 };

@@ -78,28 +78,6 @@ int nv_tsdb_open_to_write(const struct nv_tsdb *tsdb, struct nv_fs **ret_fs, str
 
 /* ---- the command line ----------------------------------------------------------------------- */
 
-/*
- * Takes the word that is no flag out of the words: the first, or the last where it does not belong to a flag in front
- * of it (--storage.tsdb.path DIR). Returns NULL where there is none.
- */
-static const char *take_operand(int *argc, const char *const **argv)
-{
-    const char *const *words = *argv;
-    int n = *argc;
-
-    if (n > 0 && (words[0][0] != '-' || words[0][1] == '\0')) {
-        (*argv)++;
-        (*argc)--;
-        return words[0];
-    }
-    const char *last = n > 0 ? words[n - 1] : "--", *before = n > 1 ? words[n - 2] : "";
-    bool is_word = last[0] != '-' || last[1] == '\0';
-    if (!is_word || (strncmp(before, "--", 2) == 0 && !strchr(before, '=')))
-        return NULL;
-    (*argc)--;
-    return last;
-}
-
 /* The folder asked for; else the first of those systemd has made, which have colons between. */
 static const char *store_path(const struct nv_flag_value *value, char room[4096])
 {
@@ -151,10 +129,10 @@ static int run(const struct subcommand *sub, int argc, const char *const *argv)
 
     if (!flags)
         return nv_cli_fail("out of memory");
-    if (sub->has_operand)
-        tsdb.operand = take_operand(&argc, &argv);
+    nv_flags_allow_operands(flags, sub->has_operand);
     if (read_flags(sub, flags, argc, argv, &tsdb, &storage, &status))
         return status;
+    tsdb.operand = nv_flags_operand(flags, 0);
     if (sub->has_operand && !tsdb.operand)
         return nv_cli_fail("expected a FILE to %s, or - for standard input", sub->name);
     tsdb.path = store_path(storage, room);

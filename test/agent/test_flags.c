@@ -161,6 +161,32 @@ START_TEST(operands_are_refused)
 }
 END_TEST
 
+START_TEST(operands_stand_where_a_command_takes_them)
+{
+    nv_flags_allow_operands(flags, 2);
+    ck_assert_int_eq(PARSE("--log.level", "debug", "a", "--web.max-requests=7", "--", "-b"), 0);
+    ck_assert_str_eq(nv_flags_operand(flags, 0), "a");
+    ck_assert_str_eq(nv_flags_operand(flags, 1), "-b");
+    ck_assert_ptr_null(nv_flags_operand(flags, 2));
+    ck_assert(nv_str_is(values[LEVEL].text, "debug"));
+    ck_assert_int_eq(values[LIMIT].number, 7);
+}
+END_TEST
+
+START_TEST(one_operand_too_many_is_refused)
+{
+    nv_flags_allow_operands(flags, 1);
+    ASSERT_REFUSED("unexpected b", "a", "b");
+}
+END_TEST
+
+START_TEST(a_value_may_begin_with_a_minus_and_a_digit)
+{
+    ck_assert_int_eq(PARSE("--collector.x.timeout", "-1h"), 0);
+    ck_assert_int_eq(values[WAIT].number, -3600000000000);
+}
+END_TEST
+
 START_TEST(a_missing_value_is_told)
 {
     ASSERT_REFUSED("expected argument for flag '--log.level'", "--log.level");
@@ -357,6 +383,9 @@ int main(void)
     tcase_add_test(tcase, only_booleans_have_an_opposite);
     tcase_add_test(tcase, one_dash_is_for_short_flags);
     tcase_add_test(tcase, operands_are_refused);
+    tcase_add_test(tcase, operands_stand_where_a_command_takes_them);
+    tcase_add_test(tcase, one_operand_too_many_is_refused);
+    tcase_add_test(tcase, a_value_may_begin_with_a_minus_and_a_digit);
     tcase_add_test(tcase, a_missing_value_is_told);
     tcase_add_test(tcase, a_wrong_value_is_told_with_what_would_be_right);
     tcase_add_loop_test(tcase, durations_are_those_of_go_with_days_and_weeks, 0, NV_LEN(durations));
