@@ -11,7 +11,7 @@ TOP = os.environ["NV_SOURCE"]
 USES = {
     "base": (), "metric": ("base",), "config": ("metric",), "expo": ("metric",), "gather": ("metric",),
     "tsdb": ("metric",), "promql": ("metric",),
-    "rules": ("promql", "config"), "web": ("expo", "gather", "config"), "agent": ("web", "tsdb", "rules"),
+    "rules": ("promql", "config"), "notify": ("config",), "web": ("expo", "gather", "config"), "agent": ("web", "tsdb", "rules", "notify"),
     "cli": ("agent",),
 }
 ALLOWED_AT_TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "collectors", "deploy", "include",

@@ -1,0 +1,152 @@
+#include "notify/alert.h"
+
+#include "base/index.h"
+#include "base/json_out.h"
+#include "base/rfc3339.h"
+
+static int by_name(const void *a, const void *b)
+{
+    const struct nv_label *one = a, *other = b;
+    size_t n = one->name.n < other->name.n ? one->name.n : other->name.n;
+    int order = n ? memcmp(one->name.p, other->name.p, n) : 0;
+
+    return order ? order : (one->name.n > other->name.n) - (one->name.n < other->name.n);
+}
+
+static size_t bytes_of(const struct nv_label *labels, size_t n)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += labels[i].name.n + labels[i].value.n;
+    return bytes;
+}
+
+static struct nv_str keep(char **at, struct nv_str s)
+{
+    struct nv_str kept = {*at, s.n};
+
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return kept;
+}
+
+/* Copies those with a value, in order of their names. Returns how many. */
+static size_t keep_labels(struct nv_label *into, char **at, const struct nv_label *labels, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (labels[i].value.n == 0)
+            continue;
+        into[kept++] = (struct nv_label){keep(at, labels[i].name), keep(at, labels[i].value)};
+    }
+    if (kept)
+        qsort(into, kept, sizeof(*into), by_name);
+    return kept;
+}
+
+static uint64_t fingerprint(const struct nv_label *labels, size_t n)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        hash = nv_hash(labels[i].name.p, labels[i].name.n, hash + 1);
+        hash = nv_hash(labels[i].value.p, labels[i].value.n, hash + 2);
+    }
+    return hash;
+}
+
+struct nv_alert *nv_alert_new(const struct nv_alert *from)
+{
+    size_t n = from->n_labels + from->n_annotations;
+    size_t bytes = bytes_of(from->labels, from->n_labels) +
+                   bytes_of(from->annotations, from->n_annotations) + from->generator_url.n;
+
+    if (n > NV_ALERT_LABELS_MAX || bytes > NV_ALERT_BYTES_MAX)
+        return NULL;
+    struct nv_alert *alert = malloc(sizeof(*alert) + n * sizeof(struct nv_label) + bytes);
+    if (!alert)
+        return NULL;
+    struct nv_label *labels = (struct nv_label *)(void *)(alert + 1);
+    char *at = (char *)(labels + n);
+
+    *alert = *from;
+    alert->refs = 1;
+    alert->labels = labels;
+    alert->n_labels = keep_labels(labels, &at, from->labels, from->n_labels);
+    alert->annotations = labels + from->n_labels;
+    alert->n_annotations =
+        keep_labels(labels + from->n_labels, &at, from->annotations, from->n_annotations);
+    alert->generator_url = keep(&at, from->generator_url);
+    alert->fingerprint = fingerprint(alert->labels, alert->n_labels);
+    return alert;
+}
+
+struct nv_alert *nv_alert_ref(struct nv_alert *alert)
+{
+    __atomic_add_fetch(&alert->refs, 1, __ATOMIC_RELAXED);
+    return alert;
+}
+
+void nv_alert_unref(struct nv_alert *alert)
+{
+    if (alert && __atomic_sub_fetch(&alert->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        free(alert);
+}
+
+bool nv_alert_same_labels(const struct nv_alert *a, const struct nv_alert *b)
+{
+    if (a->fingerprint != b->fingerprint || a->n_labels != b->n_labels)
+        return false;
+    for (size_t i = 0; i < a->n_labels; i++) {
+        if (!nv_str_eq(a->labels[i].name, b->labels[i].name) ||
+            !nv_str_eq(a->labels[i].value, b->labels[i].value))
+            return false;
+    }
+    return true;
+}
+
+struct nv_str nv_alert_label(const struct nv_alert *alert, struct nv_str name)
+{
+    for (size_t i = 0; i < alert->n_labels; i++) {
+        if (nv_str_eq(alert->labels[i].name, name))
+            return alert->labels[i].value;
+    }
+    return NV_LIT("");
+}
+
+/* ---- as JSON -------------------------------------------------------------------------------- */
+
+void nv_alert_write_labels(struct nv_buf *out, const struct nv_label *labels, size_t n)
+{
+    nv_buf_char(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            nv_buf_char(out, ',');
+        nv_json_quote(out, labels[i].name);
+        nv_buf_char(out, ':');
+        nv_json_quote(out, labels[i].value);
+    }
+    nv_buf_char(out, '}');
+}
+
+static void write_time(struct nv_buf *out, const char *name, int64_t ms)
+{
+    char text[NV_RFC3339_MAX];
+
+    nv_json_member(out, name, (struct nv_str){text, nv_rfc3339_ms(text, ms)});
+}
+
+void nv_alert_write_post(struct nv_buf *out, const struct nv_alert *alert)
+{
+    nv_buf_text(out, "{\"labels\":");
+    nv_alert_write_labels(out, alert->labels, alert->n_labels);
+    nv_buf_text(out, ",\"annotations\":");
+    nv_alert_write_labels(out, alert->annotations, alert->n_annotations);
+    write_time(out, "startsAt", alert->starts_ms);
+    write_time(out, "endsAt", alert->ends_ms);
+    nv_json_member(out, "generatorURL", alert->generator_url);
+    nv_buf_char(out, '}');
+}
