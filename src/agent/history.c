@@ -1,12 +1,15 @@
 #include "agent/history.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "agent/sampler.h"
 #include "agent/second.h"
 #include "base/assert.h"
 #include "base/log.h"
+
+enum { WATCH_MS = 5000 };
 
 struct nv_history {
     uint32_t magic;
@@ -17,6 +20,11 @@ struct nv_history {
     struct nv_sampler *sampler;
     uint32_t sources[2]; /* by enum nv_sampler_source */
     bool in_memory;
+
+    /* The sampler's thread: what the log was told. */
+    int64_t watched_ms;
+    uint64_t read_faults;
+    struct nv_complaint unwritten, unreadable;
 };
 
 struct nv_history *nv_history_new(const struct nv_storage *storage)
@@ -95,6 +103,18 @@ static int open_sources(struct nv_history *history)
     return 0;
 }
 
+static void tell_damage(struct nv_history *history)
+{
+    struct nv_store_stats stats;
+
+    nv_store_stats(history->store, &stats);
+    if (stats.corruptions)
+        nv_log_error("history: %" PRIu64
+                     " files of %.200s were found damaged; what is left of them "
+                     "is used, and they are set aside",
+                     stats.corruptions, history->storage->path);
+}
+
 int nv_history_open(struct nv_history *history, char error[NV_FLAGS_ERROR_MAX])
 {
     const struct nv_storage *storage = history->storage;
@@ -109,6 +129,7 @@ int nv_history_open(struct nv_history *history, char error[NV_FLAGS_ERROR_MAX])
         r = open_store(history, NULL, reason);
     }
     if (r == 0) {
+        tell_damage(history);
         r = open_sources(history);
         snprintf(reason, sizeof(reason), "%s", strerror(-r));
     }
@@ -120,10 +141,43 @@ int nv_history_open(struct nv_history *history, char error[NV_FLAGS_ERROR_MAX])
 
 /* ---- sampling ------------------------------------------------------------------------------- */
 
+static void watch_writing(struct nv_history *history, int error)
+{
+    if (error && nv_complaint_speaks(&history->unwritten))
+        nv_log_err(error, "history: cannot be written to %.200s; it waits in memory, within bounds",
+                   history->storage->path);
+    else if (!error && nv_complaint_over(&history->unwritten))
+        nv_log_info("history: is written to %.200s again", history->storage->path);
+}
+
+static void watch_reading(struct nv_history *history, uint64_t faults)
+{
+    if (faults != history->read_faults && nv_complaint_speaks(&history->unreadable))
+        nv_log_error("history: a part of %.200s is damaged or cannot be read; queries go without "
+                     "it, `nodevitals tsdb verify` tells which",
+                     history->storage->path);
+    history->read_faults = faults;
+}
+
+/* What only the store notices, and only we can tell. */
+static void watch(struct nv_history *history, int64_t now_ms)
+{
+    struct nv_store_stats stats;
+
+    if (now_ms - history->watched_ms < WATCH_MS && now_ms >= history->watched_ms)
+        return;
+    history->watched_ms = now_ms;
+    nv_store_stats(history->store, &stats);
+    watch_writing(history, stats.disk_error);
+    watch_reading(history, stats.read_faults);
+}
+
 static int append(void *user, enum nv_sampler_source source, struct nv_frame *frame)
 {
-    const struct nv_history *history = user;
+    struct nv_history *history = user;
 
+    if (source == NV_SAMPLER_NODE)
+        watch(history, frame->time_ms);
     return nv_store_append(history->store, history->sources[source], frame);
 }
 

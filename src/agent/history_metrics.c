@@ -20,6 +20,8 @@ static const struct nv_family store_columns[] = {
     {"nodevitals_tsdb_log_syncs_total",             NV_COUNTER, NV_AS_IS, "How often the log was synced to the disk."},
     {"nodevitals_tsdb_log_sync_seconds_total",      NV_COUNTER, NS,       "Time syncing the log has taken."},
     {"nodevitals_tsdb_corruptions_total",           NV_COUNTER, NV_AS_IS, "Damages found in the store's files and set aside."},
+    {"nodevitals_tsdb_read_faults_total",           NV_COUNTER, NV_AS_IS, "How often a part of the store's files was asked for that is damaged or cannot be read; queries go without it."},
+    {"nodevitals_tsdb_codec_faults_total",          NV_COUNTER, NV_AS_IS, "Columns that would not have come back as they were, and are kept as plain numbers instead."},
     {"nodevitals_tsdb_blocks",                      NV_GAUGE,   NV_AS_IS, "Blocks in the folder."},
     {"nodevitals_tsdb_merges_total",                NV_COUNTER, NV_AS_IS, "Blocks made of other blocks."},
     {"nodevitals_tsdb_thinned_samples_total",       NV_COUNTER, NV_AS_IS, "Samples left out for their age, while others near them stay."},
@@ -65,13 +67,11 @@ static void emit_store(struct nv_pass *pass, const struct nv_history_told *told)
     struct nv_store_stats s;
 
     nv_store_stats(told->store, &s);
-    const uint64_t values[] = {s.series,          s.frames,
-                               s.samples,         s.log_syncs,
-                               s.log_sync_ns,     s.corruptions,
-                               s.blocks,          s.merges,
-                               s.thinned_samples, s.retained_blocks_dropped,
-                               s.memory_bytes,    told->in_memory,
-                               s.disk_error != 0};
+    const uint64_t values[] = {s.series,       s.frames,          s.samples,
+                               s.log_syncs,    s.log_sync_ns,     s.corruptions,
+                               s.read_faults,  s.codec_faults,    s.blocks,
+                               s.merges,       s.thinned_samples, s.retained_blocks_dropped,
+                               s.memory_bytes, told->in_memory,   s.disk_error != 0};
     static_assert(NV_LEN(values) == NV_LEN(store_columns), "one value a column");
     nv_emit_row(pass, &store_table, NULL, values, NV_LEN(values));
 

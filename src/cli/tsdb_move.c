@@ -238,13 +238,15 @@ static const char *reason(int error)
 }
 
 /* What is whole was written; that something is not, is for the status to say. */
-static int damage(const struct nv_export_stats *stats)
+static int damage(struct nv_store *store)
 {
-    if (!stats->damaged)
+    struct nv_store_stats stats;
+
+    nv_store_stats(store, &stats);
+    if (!stats.read_faults && !stats.corruptions)
         return 0;
-    return nv_tsdb_fail("left out %llu series of which a part is damaged, `nodevitals tsdb verify` "
-                        "tells which",
-                        (unsigned long long)stats->damaged);
+    return nv_tsdb_fail("left out what is in damaged parts of the store, `nodevitals tsdb verify` "
+                        "tells which");
 }
 
 static int export_text(const struct nv_export *export)
@@ -260,7 +262,7 @@ static int export_text(const struct nv_export *export)
                 "nodevitals: warning: left out %llu samples that are native histograms, which "
                 "OpenMetrics 1.0 has no text for\n",
                 (unsigned long long)stats.left_out);
-    return damage(&stats);
+    return 0;
 }
 
 static int export_blocks(const struct nv_export *export, const char *output)
@@ -274,7 +276,7 @@ static int export_blocks(const struct nv_export *export, const char *output)
         return nv_tsdb_fail("cannot export into %s: %s", output, reason(r));
     printf("Exported %s samples into %llu block%s in %s.\n", nv_cli_count(samples, stats.samples),
            (unsigned long long)stats.blocks, stats.blocks == 1 ? "" : "s", output);
-    return damage(&stats);
+    return 0;
 }
 
 static int export_store(const struct nv_tsdb *tsdb, struct nv_export *export, bool blocks)
@@ -285,6 +287,8 @@ static int export_store(const struct nv_tsdb *tsdb, struct nv_export *export, bo
         return 1;
     export->from = nv_store_queryable(store);
     int status = blocks ? export_blocks(export, tsdb->values[OUTPUT].text.p) : export_text(export);
+    if (status == 0)
+        status = damage(store);
     nv_store_close(store);
     return status;
 }

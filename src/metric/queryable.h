@@ -58,8 +58,9 @@ struct nv_selection {
     const struct nv_queryable *from;
     struct nv_selected *series;
     size_t n;
-    bool truncated; /* a limit cut it */
-    size_t bytes;   /* of memory that it holds, for whoever counts them */
+    bool truncated;  /* a limit cut it */
+    size_t bytes;    /* of memory that it holds, for whoever counts them */
+    uint64_t faults; /* parts that are damaged or cannot be read, left out so far */
     void *handle;
 };
 
@@ -78,7 +79,8 @@ struct nv_queryable {
     /* At least one matcher; -EINVAL without. */
     int (*select)(void *store, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
                   int64_t to_ms, size_t limit, struct nv_selection *ret);
-    /* Appends the samples of series i that lie in the selection's range. Returns 0, -ENOMEM, -EIO, -EBADMSG. */
+    /* Appends the samples of series i that lie in the selection's range. What is lost to damage is left out, and counted
+     * in selection->faults; it does not fail the rest. Returns 0 or a negative errno. */
     int (*read)(struct nv_selection *selection, size_t i, struct nv_samples *samples);
     void (*release)(struct nv_selection *selection);
 

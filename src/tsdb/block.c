@@ -79,8 +79,10 @@ static int unpacked_part(struct nv_block *block, struct nv_part part, struct nv_
 
 void nv_block_note_fault(struct nv_block *block, int error)
 {
-    if (error == -EBADMSG || error == -EIO)
-        __atomic_add_fetch(&block->faults, 1, __ATOMIC_RELAXED);
+    if (error != -EBADMSG && error != -EIO)
+        return;
+    __atomic_add_fetch(&block->faults, 1, __ATOMIC_RELAXED);
+    nv_cache_count_fault(block->cache);
 }
 
 /* What is made of a part, by a function for each kind. */

@@ -73,6 +73,9 @@ void nv_block_cache_free(struct nv_block_cache *cache);
 void nv_block_cache_trim(
     struct nv_block_cache *cache); /* gives up what readers left; call it when it is quiet */
 
+/* How often a part of a block was met that is damaged or cannot be read: all blocks together, those that went too. */
+uint64_t nv_block_cache_faults(const struct nv_block_cache *cache);
+
 struct nv_block;
 struct nv_block_info {
     char name[NV_BLOCK_NAME_MAX];

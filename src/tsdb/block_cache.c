@@ -13,6 +13,7 @@ struct nv_block_cache {
     struct nv_cached *chains[CHAINS], *newest, *oldest;
     struct nv_scratch *idle;
     size_t n_idle, n_large;
+    uint64_t faults; /* atomic */
 };
 
 static size_t cost(const struct nv_cached *cached)
@@ -197,6 +198,17 @@ void nv_block_cache_trim(struct nv_block_cache *cache)
         scratch_free(idle);
         idle = next;
     }
+}
+
+void nv_cache_count_fault(struct nv_block_cache *cache)
+{
+    if (cache)
+        __atomic_add_fetch(&cache->faults, 1, __ATOMIC_RELAXED);
+}
+
+uint64_t nv_block_cache_faults(const struct nv_block_cache *cache)
+{
+    return __atomic_load_n(&cache->faults, __ATOMIC_RELAXED);
 }
 
 struct nv_block_cache *nv_block_cache_new(size_t bytes)

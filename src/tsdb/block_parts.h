@@ -297,6 +297,7 @@ struct nv_scratch {
     struct nv_arena arena;
 };
 struct nv_scratch *nv_cache_lend(struct nv_block_cache *cache); /* NULL: memory is out */
+void nv_cache_count_fault(struct nv_block_cache *cache);
 void nv_cache_give_back(struct nv_block_cache *cache, struct nv_scratch *scratch);
 
 /* ---- an open block -------------------------------------------------------------------------- */

@@ -361,6 +361,7 @@ int nv_block_read(struct nv_block *block, uint32_t series, int64_t from_ms, int6
                   struct nv_samples *samples)
 {
     size_t before = samples->n;
+    uint64_t faults = nv_block_faults(block);
 
     if (series >= block->footer.n_series)
         return -EINVAL;
@@ -373,7 +374,9 @@ int nv_block_read(struct nv_block *block, uint32_t series, int64_t from_ms, int6
         return -ENOMEM;
     int r = read_series(block, scratch, series, from_ms, to_ms, samples);
     nv_cache_give_back(block->cache, scratch);
-    nv_block_note_fault(block, r);
+    if (faults ==
+        nv_block_faults(block)) /* a part that is kept in the cache was noted when it was loaded */
+        nv_block_note_fault(block, r);
     if (r == 0)
         nv_marks_apply(block, series, samples, before);
     return r;

@@ -34,6 +34,9 @@ enum kind {
     SAME = 128,
     SUM = 192
 };
+
+static uint64_t all_faults; /* atomic */
+
 /* ---- encoding ------------------------------------------------------------------------------- */
 
 static void put_operation(struct nv_buf *out, unsigned kind, struct nv_made operation)
@@ -404,6 +407,7 @@ static int verify(struct nv_codec *codec, const double *values, size_t n, const 
     if (r == 0 && memcmp(back, values, n * sizeof(*back)) == 0)
         return 0;
     codec->faults++;
+    __atomic_add_fetch(&all_faults, 1, __ATOMIC_RELAXED);
     *used_base = false;
     nv_buf_reset(&codec->text);
     put_raw(values, n, &codec->text);
@@ -439,6 +443,11 @@ int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort effort, const d
         return r;
     nv_buf_add(out, codec->text.p, codec->text.n);
     return out->failed;
+}
+
+uint64_t nv_codec_all_faults(void)
+{
+    return __atomic_load_n(&all_faults, __ATOMIC_RELAXED);
 }
 
 unsigned nv_codec_faults(const struct nv_codec *codec)

@@ -34,6 +34,8 @@ NV_MUST_USE int nv_codec_encode(struct nv_codec *codec, enum nv_codec_effort eff
 
 /* How many columns did not decode to what they were: none ever should. Such a one is kept as plain bytes. */
 unsigned nv_codec_faults(const struct nv_codec *codec);
+/* Of all codecs of the process, also those that are gone. */
+uint64_t nv_codec_all_faults(void);
 
 /*
  * Which of some columns of n values is most worth trying as the base of another: its number, or -1. Equal ones,

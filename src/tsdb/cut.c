@@ -314,6 +314,7 @@ static int write_loose(struct cut *cut, const struct entry *entry, const struct 
 {
     struct group *group = &cut->groups[entry->group];
     struct nv_head_view pages = group->view;
+    uint64_t faults = 0; /* the store counts them */
     int r = 0;
 
     pages.n_chunks = 0;
@@ -325,7 +326,7 @@ static int write_loose(struct cut *cut, const struct entry *entry, const struct 
         nv_store_apply_marks(cut->store, entry->series, &cut->samples, 0);
     if (r == 0)
         r = nv_head_read(cut->store, cut->codec, &pages, entry->series, INT64_MIN, INT64_MAX,
-                         &cut->samples);
+                         &cut->samples, &faults);
     if (r == 0)
         r = nv_samples_settle(&cut->samples, 0, entry->series->live);
     size_t n = cut->samples.n;

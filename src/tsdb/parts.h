@@ -72,8 +72,15 @@ struct nv_store {
     pthread_cond_t wake;
     bool running, stop;
 
-    struct nv_store_stats stats; /* counters, atomic */
+    struct nv_store_stats stats; /* counters, and the files' bytes as maintenance saw them last; atomic */
+    int64_t counted_ns;          /* monotonic: when that was */
 };
+
+/* Whether an error says that a part is lost, and no more than that. */
+static inline bool nv_is_damage(int error)
+{
+    return error == -EBADMSG || error == -EIO;
+}
 
 static inline void nv_count(uint64_t *counter, uint64_t n)
 {
@@ -102,10 +109,12 @@ void nv_store_unlink_block(struct nv_store *store, const char *name);
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* Appends the samples of a series in [from, to] that are in a view of its head. Deleted ones are left out. */
+/* Appends the samples of a series in [from, to] that are in a view of its head. Deleted ones are left out, and pages that
+ * are damaged, which are added to *faults. */
 NV_MUST_USE int nv_head_read(struct nv_store *store, struct nv_codec *codec,
                              const struct nv_head_view *view, const struct nv_head_series *series,
-                             int64_t from_ms, int64_t to_ms, struct nv_samples *samples);
+                             int64_t from_ms, int64_t to_ms, struct nv_samples *samples,
+                             uint64_t *faults);
 
 /* One sample more; there is room. */
 NV_MUST_USE int nv_samples_add(struct nv_samples *samples, int64_t time_ms, double value,
@@ -143,6 +152,8 @@ NV_MUST_USE int nv_store_merge(struct nv_store *store);  /* likewise; one step *
 NV_MUST_USE int nv_store_retain(struct nv_store *store); /* how many were dropped */
 void nv_store_drop_segments(struct nv_store *store);
 uint64_t nv_store_directory_bytes(struct nv_store *store, struct nv_store_stats *stats);
+/* Looks at the files' sizes, for the statistics: who asks for these must not wait for the disk. */
+void nv_store_count_files(struct nv_store *store, bool changed);
 
 /* -ESTALE: opened for reading, and who writes the directory changed it meanwhile. */
 NV_MUST_USE int nv_store_recover(struct nv_store *store, char error[NV_STORE_ERROR_MAX]);

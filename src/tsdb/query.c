@@ -36,6 +36,7 @@ struct selection {
     struct nv_codec *codec;
     struct merged **merged;
     size_t n_merged;
+    uint64_t faults; /* parts of indexes that could not be read */
 };
 
 static void selection_free(struct selection *s)
@@ -178,9 +179,10 @@ static int merge_block(struct selection *s, uint32_t block, const uint32_t *numb
         size_t n_labels;
         int order = 1;
         int r = nv_block_labels(s->blocks->at[block], numbers[i], &s->scratch, &labels, &n_labels);
-        if (r == -EBADMSG) {
+        if (nv_is_damage(r)) {
             nv_arena_rewind(&s->scratch, mark);
-            continue; /* its page of labels is damaged: the others stay */
+            s->faults++; /* its page of labels: the others stay */
+            continue;
         }
         if (r < 0)
             return r;
@@ -215,8 +217,10 @@ static int select_blocks(struct selection *s, const struct nv_matcher *matchers,
         if (!block_overlaps(s->blocks->at[i], s->from_ms, s->to_ms))
             continue;
         struct nv_arena_mark mark = nv_arena_mark(&s->scratch);
+        uint64_t faults = nv_block_faults(s->blocks->at[i]);
         int r = nv_block_select(s->blocks->at[i], matchers, n, &s->scratch, &numbers, &n_numbers);
-        if (r >= 0) /* of a damaged index what can be read */
+        s->faults += nv_block_faults(s->blocks->at[i]) - faults; /* of the index what can be read */
+        if (r >= 0)
             r = merge_block(s, (uint32_t)i, numbers, n_numbers);
         nv_arena_rewind(&s->scratch, mark);
         if (r < 0)
@@ -276,7 +280,7 @@ static int query_select(void *store, const struct nv_matcher *matchers, size_t n
                                  .series = series,
                                  .n = n_series,
                                  .truncated = truncated,
-                                 .bytes = s->arena.total + s->scratch.total,
+                                 .faults = s->faults,
                                  .handle = s};
     return 0;
 }
@@ -288,9 +292,14 @@ static int query_read(struct nv_selection *selection, size_t i, struct nv_sample
     size_t first = samples->n;
     int r = 0;
 
-    for (const struct piece *piece = merged->first; r == 0 && piece; piece = piece->next)
+    for (const struct piece *piece = merged->first; r == 0 && piece; piece = piece->next) {
         r = nv_block_read(s->blocks->at[piece->block], piece->number, s->from_ms, s->to_ms,
                           samples);
+        if (nv_is_damage(r)) { /* what the other blocks have is as good as before */
+            selection->faults++;
+            r = 0;
+        }
+    }
     size_t memory = samples->n;
     for (size_t k = 0; r == 0 && k < merged->sparse.n; k++)
         r = nv_samples_add(samples, merged->sparse.times[k], merged->sparse.values[k], NULL);
@@ -298,7 +307,7 @@ static int query_read(struct nv_selection *selection, size_t i, struct nv_sample
         nv_store_apply_marks(s->store, merged->series, samples, memory);
     if (r == 0 && merged->series)
         r = nv_head_read(s->store, s->codec, &s->views[merged->series->source], merged->series,
-                         s->from_ms, s->to_ms, samples);
+                         s->from_ms, s->to_ms, samples, &selection->faults);
     return r < 0 ? r : nv_samples_settle(samples, first, false);
 }
 
@@ -382,7 +391,7 @@ static int add_lists(struct selection *s, struct texts *t, const struct nv_str *
             continue;
         r = name ? nv_block_label_values(block, *name, &s->scratch, &texts, &n)
                  : nv_block_label_names(block, &s->scratch, &texts, &n);
-        r = r > 0 ? 0 : r; /* of a damaged index what can be read */
+        r = r > 0 || nv_is_damage(r) ? 0 : r; /* of a damaged index what can be read */
         for (size_t k = 0; r == 0 && k < n; k++)
             r = add_text(t, texts[k]);
         nv_arena_rewind(&s->scratch, mark);

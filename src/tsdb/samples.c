@@ -198,7 +198,7 @@ static int read_chunk(const struct nv_chunk *chunk, uint32_t n_rows, const struc
 
 int nv_head_read(struct nv_store *store, struct nv_codec *codec, const struct nv_head_view *view,
                  const struct nv_head_series *series, int64_t from_ms, int64_t to_ms,
-                 struct nv_samples *samples)
+                 struct nv_samples *samples, uint64_t *faults)
 {
     __attribute__((cleanup(nv_arena_done))) struct nv_arena arena = NV_ARENA(1 << 24);
     struct nv_place *places;
@@ -212,6 +212,11 @@ int nv_head_read(struct nv_store *store, struct nv_codec *codec, const struct nv
         const struct nv_place *place = place_in(places, n, page->columns);
         if (place && page->from_ms <= to_ms && page->to_ms >= from_ms)
             r = read_page(codec, page, place, from_ms, to_ms, samples);
+        if (nv_is_damage(r)) { /* decoding comes before the first sample is added */
+            nv_count(&store->stats.read_faults, 1);
+            ++*faults;
+            r = 0;
+        }
     }
     for (size_t i = 0; r == 0 && i < view->n_chunks; i++) {
         const struct nv_chunk *chunk = view->chunks[i];

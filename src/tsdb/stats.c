@@ -2,7 +2,10 @@
  * What the store says of itself.
  */
 #include "base/assert.h"
+#include "base/clock.h"
 #include "tsdb/parts.h"
+
+enum { COUNT_EVERY_MS = 10000 };
 
 /* ---- statistics ----------------------------------------------------------------------------- */
 
@@ -22,6 +25,35 @@ static void stats_of_heads(struct nv_store *store, struct nv_store_stats *stats)
     }
 }
 
+void nv_store_count_files(struct nv_store *store, bool changed)
+{
+    struct nv_store_stats stats = {0};
+    int64_t now = nv_monotonic_ns();
+
+    if (!store->options.threads)
+        return;
+    if (!changed && store->counted_ns &&
+        now - store->counted_ns < COUNT_EVERY_MS * INT64_C(1000000))
+        return;
+    nv_store_directory_bytes(store, &stats);
+    store->counted_ns = now;
+    __atomic_store_n(&store->stats.log_bytes, stats.log_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&store->stats.block_bytes, stats.block_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&store->stats.other_bytes, stats.other_bytes, __ATOMIC_RELAXED);
+}
+
+/* A disk that hangs holds maintenance, and nobody else. Without threads there is nobody else. */
+static void stats_of_files(struct nv_store *store, struct nv_store_stats *stats)
+{
+    if (!store->options.threads) {
+        nv_store_directory_bytes(store, stats);
+        return;
+    }
+    stats->log_bytes = __atomic_load_n(&store->stats.log_bytes, __ATOMIC_RELAXED);
+    stats->block_bytes = __atomic_load_n(&store->stats.block_bytes, __ATOMIC_RELAXED);
+    stats->other_bytes = __atomic_load_n(&store->stats.other_bytes, __ATOMIC_RELAXED);
+}
+
 void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
 {
     struct nv_log_stats log = {0};
@@ -35,6 +67,9 @@ void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
             __atomic_load_n(&store->stats.retained_blocks_dropped, __ATOMIC_RELAXED),
         .disk_error = __atomic_load_n(&store->stats.disk_error, __ATOMIC_RELAXED),
     };
+    ret->read_faults = __atomic_load_n(&store->stats.read_faults, __ATOMIC_RELAXED) +
+                       nv_block_cache_faults(store->cache);
+    ret->codec_faults = nv_codec_all_faults();
     stats_of_heads(store, ret);
     ret->series = nv_series_count(store->table);
     ret->memory_bytes += nv_series_memory(store->table);
@@ -50,6 +85,6 @@ void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
             ret->disk_error = log.error;
     }
     if (store->fs)
-        nv_store_directory_bytes(store, ret);
+        stats_of_files(store, ret);
     store->queryable.range(store, &ret->from_ms, &ret->to_ms);
 }

@@ -397,6 +397,7 @@ int nv_store_maintain(struct nv_store *store)
     if (written)
         malloc_trim(0); /* a block takes memory once in a while that is needed for nothing else */
     r = nv_store_retain(store);
+    nv_store_count_files(store, written || r > 0);
     return done + (r > 0 ? r : 0);
 }
 

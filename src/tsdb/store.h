@@ -99,7 +99,7 @@ NV_MUST_USE int nv_store_snapshot(struct nv_store *store, bool skip_head,
 struct nv_store_stats {
     uint64_t series, series_sealed_pages, frames, samples, dropped_not_newer, dropped_full,
         dropped_conflict, dropped_disk, log_bytes, block_bytes, other_bytes, log_syncs, log_sync_ns,
-        corruptions, blocks, merges, thinned_samples, retained_blocks_dropped, memory_bytes;
+        corruptions, read_faults, codec_faults, blocks, merges, thinned_samples, retained_blocks_dropped, memory_bytes;
     int64_t from_ms, to_ms;
     int disk_error; /* 0, or the errno for which nothing is written now */
 };
