@@ -1,44 +1,60 @@
 #include "base/json_out.h"
 
+#include <stdio.h>
+
 #include "base/utf8.h"
 
-/* How a character that cannot stand as it is is written. */
-static void escape(struct nv_buf *out, uint32_t c)
+size_t nv_json_plain(struct nv_str s)
+{
+    size_t i = 0;
+
+    while (i < s.n) {
+        unsigned char byte = (unsigned char)s.p[i];
+        uint32_t c;
+        if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
+            i++; /* nearly all there is */
+            continue;
+        }
+        size_t n = byte < 0x80 ? 1 : nv_utf8_decode(nv_str_from(s, i), &c);
+        if (n < 2 || c == 0x2028 || c == 0x2029)
+            break;
+        i += n;
+    }
+    return i;
+}
+
+size_t nv_json_escape(struct nv_str s, char out[NV_JSON_ESCAPE_MAX], size_t *ret_n)
 {
     static const char letters[] = "btn\0fr"; /* from 8 on */
+    uint32_t c = 0xfffd;
+    size_t n = nv_utf8_decode(s, &c);
 
-    nv_buf_char(out, '\\');
+    out[0] = '\\';
     if (c == '"' || c == '\\')
-        nv_buf_char(out, (char)c);
+        out[1] = (char)c;
     else if (c >= 8 && c <= 13 && letters[c - 8])
-        nv_buf_char(out, letters[c - 8]);
+        out[1] = letters[c - 8];
     else
-        nv_buf_printf(out, "u%04x", c);
+        return *ret_n = (size_t)snprintf(out, NV_JSON_ESCAPE_MAX, "\\u%04x", c & 0xffff), n ? n : 1;
+    *ret_n = 2;
+    return n;
 }
 
 void nv_json_quote(struct nv_buf *out, struct nv_str s)
 {
-    size_t from = 0, i = 0;
+    char escape[NV_JSON_ESCAPE_MAX];
+    size_t n;
 
     nv_buf_char(out, '"');
-    while (i < s.n) {
-        unsigned char byte = (unsigned char)s.p[i];
-        uint32_t c = byte;
-        if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
-            i++; /* nearly all there is: copied in one go */
-            continue;
-        }
-        size_t n = byte < 0x80 ? 1 : nv_utf8_decode(nv_str_from(s, i), &c);
-        if (n > 1 && c != 0x2028 && c != 0x2029) {
-            i += n;
-            continue;
-        }
-        nv_buf_add(out, s.p + from, i - from);
-        escape(out, n ? c : 0xfffd);
-        i += n ? n : 1;
-        from = i;
+    for (;;) {
+        size_t plain = nv_json_plain(s);
+        nv_buf_add(out, s.p, plain);
+        s = nv_str_from(s, plain);
+        if (!s.n)
+            break;
+        s = nv_str_from(s, nv_json_escape(s, escape, &n));
+        nv_buf_add(out, escape, n);
     }
-    nv_buf_add(out, s.p ? s.p + from : NULL, s.n - from);
     nv_buf_char(out, '"');
 }
 

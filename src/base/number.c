@@ -313,6 +313,25 @@ size_t nv_number_plain(char *out, double value)
     return (size_t)(put_plain_form(at, decimal.digits, n, decimal.exponent + n - 1) - out);
 }
 
+size_t nv_number_json(char *out, double value)
+{
+    const char *name = name_of(value);
+    char *at = out;
+
+    if (name)
+        return (size_t)(put(out, name) - out);
+    if (signbit(value))
+        *at++ = '-';
+    value = fabs(value);
+    if (value < 1e15 && (double)(uint64_t)value == value) /* most counters */
+        return (size_t)(at - out) + nv_number_u64(at, (uint64_t)value);
+    struct decimal decimal = shortest(value);
+    int n = count_digits(decimal.digits), exponent = decimal.exponent + n - 1;
+    at = value < 1e-6 || value >= 1e21 ? put_exponent_form(at, decimal.digits, n, exponent)
+                                       : put_plain_form(at, decimal.digits, n, exponent);
+    return (size_t)(at - out);
+}
+
 size_t nv_number_digits(char digits[17], int *ret_exponent, double value)
 {
     struct decimal decimal = shortest(value);

@@ -24,6 +24,9 @@ size_t nv_number_openmetrics(char *out, double value);
 enum { NV_NUMBER_PLAIN_MAX = 352 };
 size_t nv_number_plain(char *out, double value);
 
+/* As PromQL's API and encoding/json have it: plain, or an exponent where 0 < |value| < 1e-6 or |value| >= 1e21. */
+size_t nv_number_json(char *out, double value);
+
 /* Decimal digits of an integer. Returns the bytes written. */
 size_t nv_number_u64(char *out, uint64_t value);
 

@@ -132,6 +132,42 @@ static void check_value(double value)
     }
 }
 
+START_TEST(json_has_an_exponent_below_a_millionth_and_from_1e21_on)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } known[] = {
+        {0,        "0"                    },
+        {-0.0,     "-0"                   },
+        {1e-6,     "0.000001"             },
+        {-1e-7,    "-1e-07"               },
+        {1e20,     "100000000000000000000"},
+        {1e21,     "1e+21"                },
+        {1e15,     "1000000000000000"     },
+        {1.5e300,  "1.5e+300"             },
+        {NAN,      "NaN"                  },
+        {INFINITY, "+Inf"                 },
+    };
+    char text[NV_NUMBER_PLAIN_MAX], other[NV_NUMBER_PLAIN_MAX];
+
+    for (size_t i = 0; i < NV_LEN(known); i++) {
+        size_t n = nv_number_json(text, known[i].value);
+        ck_assert_msg(n == strlen(known[i].text) && memcmp(text, known[i].text, n) == 0,
+                      "%s, not %.*s", known[i].text, (int)n, text);
+    }
+    for (int i = 0; i < 200000; i++) {
+        double value = ldexp((double)random() * (i % 2 ? 1 : -1), (int)(random() % 200) - 120);
+        size_t n = nv_number_json(text, value), m;
+        if (fabs(value) >= 1e-6 && fabs(value) < 1e21)
+            m = nv_number_plain(other, value);
+        else
+            m = nv_number_text(other, value);
+        ck_assert(n == m && n <= NV_NUMBER_MAX && memcmp(text, other, n) == 0);
+    }
+}
+END_TEST
+
 START_TEST(random_bits_are_shortest_and_read_back)
 {
     uint64_t bits = 88172645463325252u;
@@ -179,6 +215,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, a_number_is_written_as_go_writes_it, 0, NV_LEN(table));
     tcase_add_test(tcase, integers_are_written_in_full);
+    tcase_add_test(tcase, json_has_an_exponent_below_a_millionth_and_from_1e21_on);
     tcase_add_test(tcase, random_bits_are_shortest_and_read_back);
     tcase_add_test(tcase, powers_of_two_and_their_neighbours_are_shortest);
     tcase_add_test(tcase, thousandths_are_shortest_whether_multiplied_or_divided);
