@@ -90,7 +90,7 @@ struct nv_eval {
     int refused; /* why no more was granted */
     uint64_t n_samples;
     unsigned checks;
-    bool in_subquery; /* its steps are not the query's */
+    bool in_subquery; /* whose steps are not the query's */
     struct nv_fix {   /* of monotonicity, merged as they come */
         uint32_t at;
         struct nv_str name;
@@ -124,8 +124,24 @@ bool nv_pool_count(struct nv_eval *ev, struct nv_pool *pool, size_t bytes);
 /* Not zeroed; NULL past the limit, for which nv_eval_no_memory() has the error. */
 void *nv_pool_alloc(struct nv_pool *pool, size_t n, size_t size);
 int nv_eval_no_memory(struct nv_eval *ev);
-int nv_eval_check(struct nv_eval *ev);            /* time, cancellation */
-int nv_eval_hold(struct nv_eval *ev, uint64_t n); /* counts samples; -EDQUOT */
+int nv_eval_check(struct nv_eval *ev);                      /* time, cancellation */
+int nv_eval_hold(struct nv_eval *ev, uint64_t n);           /* counts samples; -EDQUOT */
+uint64_t nv_histogram_weight(const struct nv_histogram *h); /* as how many samples it counts */
+
+/* For the statistics: at a step so many samples are seen, of which so many are read for the first time. */
+static inline void nv_eval_saw(struct nv_eval *ev, size_t step, uint64_t n, uint64_t n_new)
+{
+    struct nv_promql_stats *stats = &ev->result->stats;
+
+    stats->read += n_new;
+    if (ev->in_subquery)
+        return;
+    stats->queryable += n;
+    if (!stats->queryable_by_step)
+        return;
+    stats->queryable_by_step[step] += n;
+    stats->read_by_step[step] += n_new;
+}
 int nv_row_new(struct nv_eval *ev, struct nv_pool *pool, size_t n_steps, bool histograms,
                struct nv_row *ret); /* all absent */
 int nv_row_histograms(struct nv_eval *ev, struct nv_pool *pool, size_t n_steps, struct nv_row *row);
@@ -172,15 +188,33 @@ int nv_eval_selector(struct nv_eval *ev, const struct nv_expr *expr, const struc
                      enum nv_yield yield, nv_row_fn fn, void *user);
 int nv_eval_open(struct nv_eval *ev, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
                  int64_t to_ms, struct nv_selection **ret);
-int64_t nv_when_time(const struct nv_when *when, const struct nv_grid *grid, size_t i);
 int nv_eval_read(struct nv_eval *ev, struct nv_selection *selection, size_t i);
-int64_t nv_sat_add(int64_t a, int64_t b);
+
+static inline int64_t nv_sat_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (__builtin_add_overflow(a, b, &sum))
+        return b < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
+}
+
+/* Where a selector or subquery looks at a step. */
+static inline int64_t nv_when_time(const struct nv_when *when, const struct nv_grid *grid, size_t i)
+{
+    int64_t at = when->at != NV_AT_NONE ? when->at_ms : nv_grid_time(grid, i);
+
+    return nv_sat_add(at, -when->offset.ms);
+}
 
 /* eval_window.c: what a function of a range vector sees at one step */
+struct nv_slider;
 struct nv_window {
     const int64_t *times, *starts; /* of floats; starts may be NULL */
     const double *values;
-    size_t n;
+    size_t n, first; /* first: of them, among all of the series */
+    const struct nv_window *all;
+    struct nv_slider *slider; /* slide.h */
     const int64_t *histogram_times, *histogram_starts;
     const struct nv_histogram *const *histograms;
     size_t n_histograms;

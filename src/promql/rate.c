@@ -3,6 +3,7 @@
  */
 #include "promql/eval_parts.h"
 #include "promql/histograms.h"
+#include "promql/slide.h"
 
 static bool is_counter(enum nv_function_id id)
 {
@@ -20,14 +21,21 @@ static bool restarted(const struct nv_window *w, size_t i)
     return start > before || (last && last < before);
 }
 
-static double increase(const struct nv_window *w, bool counter)
+static bool is_reset(const struct nv_window *w, size_t i)
 {
-    double d = w->values[w->n - 1] - w->values[0];
+    return w->values[i] < w->values[i - 1] || restarted(w, i);
+}
 
-    for (size_t i = 1; counter && i < w->n; i++)
-        if (w->values[i] < w->values[i - 1] || restarted(w, i))
-            d += w->values[i - 1];
-    return d;
+static int increase(struct nv_eval *ev, const struct nv_window *w, bool counter, double *ret)
+{
+    const uint32_t *resets;
+    size_t n = 0;
+    int r = counter ? nv_slide_events(ev, w, is_reset, &resets, &n) : 0;
+
+    *ret = w->values[w->n - 1] - w->values[0];
+    for (size_t i = 0; r == 0 && i < n; i++)
+        *ret += w->all->values[resets[i] - 1];
+    return r;
 }
 
 double nv_extrapolation(const struct nv_stretch *s, double d, double first, bool counter)
@@ -57,8 +65,12 @@ static bool looks_like_counter(struct nv_str name)
            nv_str_ends(name, "_count") || nv_str_ends(name, "_bucket");
 }
 
-static void note_counter(struct nv_eval *ev, const struct nv_ranged *call)
+static void note_counter(struct nv_eval *ev, const struct nv_ranged *call,
+                         const struct nv_window *w)
 {
+    if (w->slider->noted)
+        return;
+    w->slider->noted = true;
     if (call->name.n && !looks_like_counter(call->name))
         nv_annotate(ev, false, call->source,
                     "metric might not be a counter, name does not end in "
@@ -130,7 +142,8 @@ static int edged_rate(const struct nv_ranged *call, const struct nv_window *w, d
     return 1;
 }
 
-static int floats_rate(const struct nv_ranged *call, const struct nv_window *w, double *ret)
+static int floats_rate(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                       double *ret)
 {
     bool counter = is_counter(call->id);
     int64_t start = w->starts ? w->starts[0] : 0;
@@ -138,7 +151,10 @@ static int floats_rate(const struct nv_ranged *call, const struct nv_window *w, 
 
     if (w->n < 2 && !starts_here)
         return 0;
-    double d = increase(w, counter);
+    double d;
+    int r = increase(ev, w, counter, &d);
+    if (r < 0)
+        return r;
     if (starts_here)
         d += w->values[0];
     struct nv_stretch s = {starts_here ? start : w->times[0],
@@ -167,9 +183,9 @@ int nv_window_rate(struct nv_eval *ev, const struct nv_ranged *call, const struc
     }
     if (w->n_histograms)
         return nv_histograms_rate(ev, call, w, ret_histogram);
-    int r = edged ? edged_rate(call, w, ret) : floats_rate(call, w, ret);
+    int r = edged ? edged_rate(call, w, ret) : floats_rate(ev, call, w, ret);
     if (r == 1 && is_counter(call->id))
-        note_counter(ev, call);
+        note_counter(ev, call, w);
     return r;
 }
 
@@ -188,7 +204,7 @@ int nv_window_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     if (ms == 0)
         return 0;
     if (counter)
-        note_counter(ev, call);
+        note_counter(ev, call, w);
     bool reset = counter && (last < before || restarted(w, w->n - 1));
     *ret = reset ? last : last - before;
     if (counter)
@@ -196,12 +212,10 @@ int nv_window_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     return 1;
 }
 
-static bool is_step(const struct nv_ranged *call, const struct nv_window *w, size_t i)
+static bool is_change(const struct nv_window *w, size_t i)
 {
     double a = w->values[i - 1], b = w->values[i];
 
-    if (call->id == NV_FN_RESETS)
-        return b < a || restarted(w, i);
     return a != b && !(isnan(a) && isnan(b));
 }
 
@@ -211,15 +225,20 @@ int nv_window_steps(struct nv_eval *ev, const struct nv_ranged *call, const stru
 {
     bool edged =
         call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE;
-    size_t first = edged && w->n ? left_edge(w) : 0, n = 0;
+    nv_event_fn happens = call->id == NV_FN_RESETS ? is_reset : is_change;
+    const uint32_t *events;
+    size_t n = 0;
 
     (void)ret_histogram;
     if (w->n_histograms)
         return nv_histograms_steps(ev, call, w, ret);
     if (edged && w->times[w->n - 1] <= w->from_ms)
         return 0;
-    for (size_t i = first + 1; i < w->n; i++)
-        n += is_step(call, w, i);
+    int r = edged ? 0 : nv_slide_events(ev, w, happens, &events, &n);
+    for (size_t i = left_edge(w) + 1; edged && i < w->n; i++)
+        n += happens(w, i);
+    if (r < 0)
+        return r;
     *ret = (double)n;
     return 1;
 }

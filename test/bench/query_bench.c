@@ -49,8 +49,9 @@ static int64_t ask(const struct nv_queryable *queryable, struct nv_str text, boo
         fprintf(stderr, "%s: %.*s\n", error.text, (int)text.n, text.p);
         exit(1);
     }
-    int r = is_range ? nv_promql_eval(&promql, queryable, grid[0], grid[1], grid[2], &options, &result)
-                     : nv_promql_eval_at(&promql, queryable, grid[1], &options, &result);
+    int r = is_range
+                ? nv_promql_eval(&promql, queryable, grid[0], grid[1], grid[2], &options, &result)
+                : nv_promql_eval_at(&promql, queryable, grid[1], &options, &result);
     int64_t spent = nv_monotonic_ns() - begin;
     if (r < 0)
         fprintf(stderr, "%s: %.*s\n", result.error, (int)text.n, text.p);
@@ -96,8 +97,10 @@ int main(int argc, char **argv)
         struct nv_str text = nv_str_trim(nv_str(line));
         struct figures f = {.range_ms = 1e9, .instant_us = 1e9};
         for (int i = 0; text.n && i < times; i++) {
-            double ms = strcmp(only, "instant") ? (double)ask(queryable, text, true, grid, &f) / 1e6 : 0;
-            double us = strcmp(only, "range") ? (double)ask(queryable, text, false, grid, &f) / 1e3 : 0;
+            double ms =
+                strcmp(only, "instant") ? (double)ask(queryable, text, true, grid, &f) / 1e6 : 0;
+            double us =
+                strcmp(only, "range") ? (double)ask(queryable, text, false, grid, &f) / 1e3 : 0;
             f.range_ms = ms < f.range_ms ? ms : f.range_ms;
             f.instant_us = us < f.instant_us ? us : f.instant_us;
         }
