@@ -79,7 +79,8 @@ class Server:
 def agent(folder):
     port = free_port()
     return Server("nodevitals", [AGENT, f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder}",
-                                 "--collector.disable-defaults", "--storage.tsdb.retention.time=100y"], port)
+                                 "--collector.disable-defaults", "--storage.tsdb.retention.time=3650d",
+                                 "--no-storage.tsdb.thin"], port)
 
 
 def prometheus(folder):
@@ -88,7 +89,7 @@ def prometheus(folder):
     with open(config, "w", encoding="ascii") as f:
         f.write("global: {}\n")
     return Server("Prometheus", ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}",
-                                 f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y"], port)
+                                 f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=3650d"], port)
 
 
 def victoria(folder):
