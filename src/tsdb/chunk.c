@@ -1,34 +1,113 @@
 /*
- * Rows as they come, and one series of them.
+ * Rows lie in slabs, several small ones or one wide one in each.
  */
 #include "tsdb/chunk.h"
 
+#include <sys/mman.h>
+
 #include "base/assert.h"
 
-enum { HISTOGRAM_BYTES_MAX = 1 << 30 };
+enum { HISTOGRAM_BYTES_MAX = 1 << 30, SLAB_BYTES = 64 << 10, SLAB_MAPPED = 128 << 10 };
 
-/* ---- chunks --------------------------------------------------------------------------------- */
+struct nv_slab {
+    struct nv_slab *before;
+    size_t bytes, used;
+    bool mapped;
+};
 
-struct nv_chunk *nv_chunk_new(struct nv_columns *columns, size_t n_columns, size_t n_sections)
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static struct nv_slab *slab_new(size_t bytes)
 {
-    struct nv_chunk *chunk = calloc(1, sizeof(*chunk));
-    size_t stride = (n_columns + n_columns / 16 + 63) / 64 * 64 + 64;
-    size_t words = n_sections / 64 + 1;
+    bool mapped = bytes >= SLAB_MAPPED;
+    void *p = mapped ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                     : malloc(bytes);
+
+    if (!p || p == MAP_FAILED)
+        return NULL;
+    struct nv_slab *slab = p;
+    *slab = (struct nv_slab){.bytes = bytes, .used = sizeof(*slab), .mapped = mapped};
+    return slab;
+}
+
+static void slab_free(struct nv_slab *slab)
+{
+    if (slab->mapped)
+        munmap(slab, slab->bytes);
+    else
+        free(slab);
+}
+
+/* Room for rows of that size: a few, or one that is wide. Their memory goes back to the system when they are sealed. */
+static bool more_slab(struct nv_chunk *chunk, size_t row_bytes)
+{
+    size_t left = NV_CHUNK_ROWS - chunk->n_rows, n = SLAB_BYTES / row_bytes;
+
+    n = n > left ? left : n < 1 ? 1 : n;
+    struct nv_slab *slab = slab_new(sizeof(*slab) + n * row_bytes);
+    if (!slab)
+        return false;
+    slab->before = chunk->slab;
+    chunk->slab = slab;
+    __atomic_store_n(&chunk->bytes, chunk->bytes + slab->bytes, __ATOMIC_RELAXED);
+    return true;
+}
+
+struct nv_chunk_row *nv_chunk_next(struct nv_chunk *chunk, int64_t time_ms, size_t n_columns,
+                                   size_t n_sections, bool histograms)
+{
+    size_t observed = n_sections / 64 + 1, present = n_columns / 64 + 1;
+    size_t words = observed + present + n_columns + (histograms ? n_columns : 0);
+    struct nv_chunk_row *row = &chunk->at[chunk->n_rows];
+
+    nv_assert(chunk->n_rows < NV_CHUNK_ROWS);
+    if ((!chunk->slab || chunk->slab->bytes - chunk->slab->used < words * 8) &&
+        !more_slab(chunk, words * 8))
+        return NULL;
+    uint64_t *p = (uint64_t *)((char *)chunk->slab + chunk->slab->used);
+    chunk->slab->used += words * 8;
+    *row = (struct nv_chunk_row){
+        .width = (uint32_t)n_columns,
+        .sections = (uint32_t)n_sections,
+        .observed = p,
+        .present = p + observed,
+        .values = (double *)(p + observed + present),
+    };
+    chunk->times[chunk->n_rows] = time_ms;
+    memset(p, 0, (observed + present) * sizeof(*p));
+    if (histograms) {
+        row->histograms = (const struct nv_histogram **)(row->values + n_columns);
+        memset(row->histograms, 0, n_columns * sizeof(*row->histograms));
+    }
+    return row;
+}
+
+void nv_chunk_publish(struct nv_chunk *chunk)
+{
+    __atomic_store_n(&chunk->n_rows, chunk->n_rows + 1, __ATOMIC_RELEASE);
+}
+
+bool nv_chunk_is_full(const struct nv_chunk *chunk)
+{
+    return chunk->n_rows == NV_CHUNK_ROWS ||
+           (chunk->n_rows >= NV_CHUNK_ROWS_LEAST && chunk->bytes >= NV_CHUNK_BYTES);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+struct nv_chunk *nv_chunk_new(struct nv_columns *columns)
+{
+    struct nv_chunk *chunk = malloc(sizeof(*chunk));
 
     if (!chunk)
         return NULL;
-    *chunk = (struct nv_chunk){.refs = 1,
-                               .columns = nv_columns_ref(columns),
-                               .stride = (uint32_t)stride,
-                               .section_words = (uint32_t)words,
-                               .observed = calloc(NV_CHUNK_ROWS * words, sizeof(uint64_t)),
-                               .present = calloc(NV_CHUNK_ROWS * stride / 64, sizeof(uint64_t)),
-                               .values = malloc(NV_CHUNK_ROWS * stride * sizeof(double)),
-                               .memory = NV_ARENA(HISTOGRAM_BYTES_MAX)};
-    if (!chunk->observed || !chunk->present || !chunk->values) {
-        nv_chunk_unref(chunk);
-        return NULL;
-    }
+    chunk->refs = 1;
+    chunk->columns = nv_columns_ref(columns);
+    chunk->n_rows = 0;
+    chunk->segment = 0;
+    chunk->slab = NULL;
+    chunk->bytes = 0;
+    chunk->memory = NV_ARENA(HISTOGRAM_BYTES_MAX);
     return chunk;
 }
 
@@ -43,63 +122,18 @@ void nv_chunk_unref(struct nv_chunk *chunk)
     if (!chunk || __atomic_sub_fetch(&chunk->refs, 1, __ATOMIC_ACQ_REL))
         return;
     nv_columns_unref(chunk->columns);
-    free(chunk->observed);
-    free(chunk->present);
-    free(chunk->values);
-    free(chunk->histograms);
+    while (chunk->slab) {
+        struct nv_slab *slab = chunk->slab;
+        chunk->slab = slab->before;
+        slab_free(slab);
+    }
     nv_arena_done(&chunk->memory);
     free(chunk);
 }
 
 size_t nv_chunk_memory(const struct nv_chunk *chunk)
 {
-    return sizeof(*chunk) + NV_CHUNK_ROWS * ((size_t)chunk->stride * 8 + chunk->stride / 8 +
-                                             chunk->section_words * sizeof(uint64_t));
-}
-
-static bool copy_histograms(struct nv_chunk *to, const struct nv_chunk *from)
-{
-    to->histograms = calloc(NV_CHUNK_ROWS * (size_t)to->stride, sizeof(*to->histograms));
-    if (!to->histograms)
-        return false;
-    for (size_t row = 0; row < from->n_rows; row++) {
-        for (size_t c = 0; c < from->widths[row]; c++) {
-            const struct nv_histogram *h = from->histograms[row * from->stride + c];
-            if (!h)
-                continue;
-            h = nv_histogram_copy(&to->memory, h);
-            if (!h)
-                return false;
-            to->histograms[row * to->stride + c] = h;
-        }
-    }
-    return true;
-}
-
-struct nv_chunk *nv_chunk_wider(const struct nv_chunk *from, size_t n_columns, size_t n_sections)
-{
-    struct nv_chunk *to = nv_chunk_new(
-        from->columns, n_columns > from->stride ? n_columns : from->stride, n_sections);
-
-    if (!to)
-        return NULL;
-    to->segment = from->segment;
-    to->n_rows = from->n_rows;
-    memcpy(to->times, from->times, sizeof(to->times));
-    memcpy(to->widths, from->widths, sizeof(to->widths));
-    for (size_t row = 0; row < from->n_rows; row++) {
-        memcpy(to->observed + row * to->section_words, from->observed + row * from->section_words,
-               from->section_words * sizeof(uint64_t));
-        memcpy(to->present + row * to->stride / 64, from->present + row * from->stride / 64,
-               from->stride / 64 * sizeof(uint64_t));
-        memcpy(to->values + row * to->stride, from->values + row * from->stride,
-               from->widths[row] * sizeof(double));
-    }
-    if (from->histograms && !copy_histograms(to, from)) {
-        nv_chunk_unref(to);
-        return NULL;
-    }
-    return to;
+    return sizeof(*chunk) + __atomic_load_n(&chunk->bytes, __ATOMIC_RELAXED);
 }
 
 /* ---- histograms ----------------------------------------------------------------------------- */
@@ -138,23 +172,20 @@ const struct nv_histogram *nv_histogram_copy(struct nv_arena *arena,
 void nv_chunk_strip(const struct nv_chunk *chunk, uint32_t n_rows, uint32_t column,
                     uint32_t section, struct nv_strip *ret)
 {
-    const struct nv_histogram **histograms = __atomic_load_n(&chunk->histograms, __ATOMIC_ACQUIRE);
-
     ret->n_rows = n_rows;
     ret->present = ret->observed = ret->native = 0;
-    for (uint32_t row = 0; row < n_rows; row++) {
-        uint64_t bit = UINT64_C(1) << row;
-        if (section < chunk->section_words * 64 &&
-            nv_bit(chunk->observed + row * (size_t)chunk->section_words, section))
+    for (uint32_t i = 0; i < n_rows; i++) {
+        const struct nv_chunk_row *row = &chunk->at[i];
+        uint64_t bit = UINT64_C(1) << i;
+        if (section < row->sections && nv_bit(row->observed, section))
             ret->observed |= bit;
-        if (column >= chunk->widths[row] ||
-            !nv_bit(chunk->present + row * (size_t)chunk->stride / 64, column))
+        if (column >= row->width || !nv_bit(row->present, column))
             continue;
         ret->present |= bit;
-        ret->values[row] = chunk->values[row * (size_t)chunk->stride + column];
-        if (!histograms || !histograms[row * (size_t)chunk->stride + column])
+        ret->values[i] = row->values[column];
+        if (!row->histograms || !row->histograms[column])
             continue;
         ret->native |= bit;
-        ret->histograms[row] = histograms[row * (size_t)chunk->stride + column];
+        ret->histograms[i] = row->histograms[column];
     }
 }

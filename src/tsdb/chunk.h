@@ -1,6 +1,8 @@
 /*
- * chunk.h - the rows of one source as they come: at most NV_CHUNK_ROWS, of which `n_rows` are published: those never change.
+ * chunk.h - the rows of one source as they come, of which `n_rows` are published: those never change.
  *
+ *   bound    NV_CHUNK_ROWS rows; of wide rows fewer, once they take NV_CHUNK_BYTES, but NV_CHUNK_ROWS_LEAST
+ *   memory   each row is as wide as the columns were when it came, so columns may be added without moving rows
  *   threads  one writer; any number of readers of what is published
  */
 #ifndef NV_TSDB_CHUNK_H
@@ -9,30 +11,37 @@
 #include "metric/frame.h"
 #include "tsdb/columns.h"
 
-enum { NV_CHUNK_ROWS = 64 };
+enum { NV_CHUNK_ROWS = 64, NV_CHUNK_ROWS_LEAST = 16, NV_CHUNK_BYTES = 4 << 20 };
+
+struct nv_chunk_row {
+    uint32_t width, sections;     /* known at that row; later ones are absent, and unobserved */
+    uint64_t *observed, *present; /* sections / 64 + 1 and width / 64 + 1 words */
+    double *values;
+    const struct nv_histogram **histograms; /* by column; NULL where the row has none */
+};
 
 struct nv_chunk {
     unsigned refs; /* atomic */
     struct nv_columns *columns;
-    uint32_t stride, section_words;
     uint32_t n_rows;  /* atomic */
     uint64_t segment; /* the first of the log that has a row of it */
     int64_t times[NV_CHUNK_ROWS];
-    uint32_t widths[NV_CHUNK_ROWS];         /* columns known at that row; later ones are absent */
-    uint64_t *observed, *present;           /* section_words and stride / 64 words a row */
-    double *values;                         /* stride a row */
-    const struct nv_histogram **histograms; /* atomic; likewise, or NULL while there was none */
-    struct nv_arena memory;                 /* of histograms */
+    struct nv_chunk_row at[NV_CHUNK_ROWS];
+    struct nv_slab *slab; /* the newest, in which there may be rows left */
+    size_t bytes;
+    struct nv_arena memory; /* of histograms */
 };
 
-/* Room for so many columns and sections at least. NULL when memory is out. */
-struct nv_chunk *nv_chunk_new(struct nv_columns *columns, size_t n_columns, size_t n_sections);
+struct nv_chunk *nv_chunk_new(struct nv_columns *columns); /* NULL when memory is out */
 struct nv_chunk *nv_chunk_ref(struct nv_chunk *chunk);
 void nv_chunk_unref(struct nv_chunk *chunk);
 size_t nv_chunk_memory(const struct nv_chunk *chunk);
+bool nv_chunk_is_full(const struct nv_chunk *chunk);
 
-/* The same rows with more room. */
-struct nv_chunk *nv_chunk_wider(const struct nv_chunk *chunk, size_t n_columns, size_t n_sections);
+/* The next row, with nothing observed or present in it; not published. NULL when memory is out. */
+struct nv_chunk_row *nv_chunk_next(struct nv_chunk *chunk, int64_t time_ms, size_t n_columns,
+                                   size_t n_sections, bool histograms);
+void nv_chunk_publish(struct nv_chunk *chunk);
 
 static inline uint32_t nv_chunk_rows(const struct nv_chunk *chunk)
 {

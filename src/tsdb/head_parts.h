@@ -16,8 +16,7 @@ NV_MUST_USE int nv_head_start_generation(struct nv_head *head, uint64_t generati
 NV_MUST_USE int nv_head_follow_layout(struct nv_head *head, struct nv_layout *layout);
 
 /* head_log.c: a row of the open chunk. */
-struct nv_row nv_head_row(const struct nv_head *head, size_t row);
-void nv_head_log_row(struct nv_head *head, struct nv_log *log, size_t row);
-void nv_head_follow_row(struct nv_head *head, size_t row);
+void nv_head_log_row(struct nv_head *head, struct nv_log *log, const struct nv_chunk_row *row);
+void nv_head_follow_row(struct nv_head *head, const struct nv_chunk_row *row);
 
 #endif

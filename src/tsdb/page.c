@@ -112,10 +112,10 @@ static int seal_columns(struct sealing *s, const struct nv_chunk *chunk, uint32_
 static void gather_observed(const struct nv_chunk *chunk, uint32_t n_sections, uint64_t *observed)
 {
     memset(observed, 0, n_sections * sizeof(*observed));
-    for (uint32_t row = 0; row < chunk->n_rows; row++) {
-        const uint64_t *bits = chunk->observed + row * (size_t)chunk->section_words;
-        for (uint32_t section = 0; section < n_sections; section++)
-            observed[section] |= (uint64_t)nv_bit(bits, section) << row;
+    for (uint32_t i = 0; i < chunk->n_rows; i++) {
+        const struct nv_chunk_row *row = &chunk->at[i];
+        for (uint32_t section = 0; section < row->sections; section++)
+            observed[section] |= (uint64_t)nv_bit(row->observed, section) << i;
     }
 }
 
@@ -123,7 +123,8 @@ static void gather_observed(const struct nv_chunk *chunk, uint32_t n_sections, u
 static struct nv_page *assemble(const struct nv_chunk *chunk, uint32_t n_columns,
                                 const uint32_t *starts, struct nv_str times, struct nv_str data)
 {
-    uint32_t n_sections = chunk->section_words * 64, n_starts = (n_columns + JUMP - 1) / JUMP;
+    const struct nv_chunk_row *last = &chunk->at[chunk->n_rows - 1];
+    uint32_t n_sections = last->sections, n_starts = (n_columns + JUMP - 1) / JUMP;
     size_t bytes = sizeof(struct nv_page) + n_sections * sizeof(uint64_t) +
                    n_starts * sizeof(uint32_t) + times.n + data.n;
     struct nv_page *page = malloc(bytes);
@@ -160,7 +161,7 @@ static struct nv_page *assemble(const struct nv_chunk *chunk, uint32_t n_columns
 
 int nv_page_seal(struct nv_codec *codec, const struct nv_chunk *chunk, struct nv_page **ret)
 {
-    uint32_t n_columns = chunk->widths[chunk->n_rows - 1];
+    uint32_t n_columns = chunk->at[chunk->n_rows - 1].width;
     NV_AUTO_BUF times = NV_BUF(PAGE_BYTES_MAX), data = NV_BUF(PAGE_BYTES_MAX);
     struct sealing s = {codec, NV_BUF(PAGE_BYTES_MAX), NV_BUF(PAGE_BYTES_MAX)};
     NV_AUTO_FREE uint32_t *starts = malloc((n_columns / JUMP + 1) * sizeof(*starts));

@@ -69,7 +69,7 @@ bool nv_store_begins_page(struct nv_store *store, uint32_t source)
     struct nv_head *head = store->heads[source];
     LOCKED(&head->writing);
 
-    return !head->open || head->open->n_rows == NV_CHUNK_ROWS || head->open->n_rows == 0;
+    return !head->open || nv_chunk_is_full(head->open) || head->open->n_rows == 0;
 }
 
 int nv_store_flush(struct nv_store *store)
