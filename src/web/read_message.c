@@ -376,7 +376,7 @@ static void put_histogram(struct nv_buf *out, const struct nv_histogram *h, int6
     put_side(&wire, &positive, real, h->positive_spans, h->n_positive_spans, h->positive,
              h->n_positive);
     nv_wire_u64(&wire, h_reset_hint, h->reset_hint); /* the numbers are the same */
-    nv_wire_u64(&wire, h_time, (uint64_t)time_ms);
+    nv_wire_i64(&wire, h_time, time_ms);
     put_doubles(&wire, h_custom, h->custom_values, h->n_custom);
     nv_wire_close(&wire, mark);
 }
@@ -408,8 +408,8 @@ static void put_chunk(struct nv_wire *wire, const struct nv_read_chunks *chunks,
     size_t n = chunks->encode(samples, *from, &data);
     size_t mark = nv_wire_open(wire, chunk_field);
 
-    nv_wire_u64(wire, chunk_from, (uint64_t)samples->times[*from]);
-    nv_wire_u64(wire, chunk_to, (uint64_t)samples->times[*from + n - 1]);
+    nv_wire_i64(wire, chunk_from, samples->times[*from]);
+    nv_wire_i64(wire, chunk_to, samples->times[*from + n - 1]);
     if (!data.failed && data.n) {
         nv_wire_u64(wire, chunk_type, (unsigned char)data.p[0]);
         nv_read_put_head(wire->out, CHUNK_DATA, data.n - 1);
