@@ -235,7 +235,7 @@ int nv_head_close_chunk(struct nv_head *head)
         int r = nv_head_seal(head, false);
         if (r < 0)
             return r;
-        if (nv_head_page_bytes(head) > NV_HEAD_PAGES_BYTES) { /* the maintainer hangs in a disk */
+        while (nv_head_page_bytes(head) > NV_HEAD_PAGES_BYTES) { /* the maintainer hangs in a disk */
             nv_head_drop_pages(head, 1);
             count(&head->lost, NV_CHUNK_ROWS);
         }

@@ -2,6 +2,7 @@
  * Opening and closing, sources, appending. The rest: recover.c (the log, after a
  * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out), stats.c.
  */
+#include <errno.h>
 #include <malloc.h>
 
 #include "base/assert.h"
@@ -74,7 +75,9 @@ bool nv_store_begins_page(struct nv_store *store, uint32_t source)
 
 int nv_store_flush(struct nv_store *store)
 {
-    return store->log ? nv_log_flush(store->log) : 0;
+    int64_t deadline = nv_monotonic_ns() + NV_STORE_FLUSH_MS * INT64_C(1000000);
+
+    return store->log ? nv_log_flush(store->log, deadline) : 0;
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
@@ -367,6 +370,19 @@ void nv_store_seal_pending(struct nv_store *store)
         (void)!nv_head_seal(store->heads[i], false);
 }
 
+/* After the last of some queries: the memory they decoded into, which the next one would take anew. */
+static void give_up_idle(struct nv_store *store)
+{
+    int64_t asked = __atomic_load_n(&store->asked_ns, __ATOMIC_RELAXED);
+
+    if (!asked || nv_monotonic_ns() - asked < NV_STORE_QUIET_MS * INT64_C(1000000))
+        return;
+    nv_block_cache_trim(store->cache);
+    malloc_trim(0);
+    __atomic_compare_exchange_n(&store->asked_ns, &asked, 0, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+}
+
 int nv_store_maintain(struct nv_store *store)
 {
     LOCKED(&store->maintain_lock);
@@ -375,6 +391,7 @@ int nv_store_maintain(struct nv_store *store)
 
     if (store->options.read_only)
         return 0;
+    give_up_idle(store);
     if (store->log)
         nv_log_pump(store->log);
     done = seal_all(store);
@@ -417,29 +434,52 @@ static void *run(void *p)
         nv_store_maintain(store);
         pthread_mutex_lock(&store->wake_lock);
     }
+    store->ended = true;
+    pthread_cond_broadcast(&store->wake);
     pthread_mutex_unlock(&store->wake_lock);
     return NULL;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static void stop_thread(struct nv_store *store)
+/* Lets the thread of maintenance end. -ETIMEDOUT: it has not by then; the disk holds it, or long work. */
+static int stop_thread(struct nv_store *store, int64_t deadline_ns)
 {
+    struct timespec t = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+
     if (!store->running)
-        return;
-    pthread_mutex_lock(&store->wake_lock);
-    __atomic_store_n(&store->stop, true, __ATOMIC_RELAXED);
-    pthread_cond_signal(&store->wake);
-    pthread_mutex_unlock(&store->wake_lock);
+        return 0;
+    {
+        LOCKED(&store->wake_lock);
+        __atomic_store_n(&store->stop, true, __ATOMIC_RELAXED);
+        pthread_cond_broadcast(&store->wake);
+        while (!store->ended)
+            if (pthread_cond_clockwait(&store->wake, &store->wake_lock, CLOCK_MONOTONIC, &t) ==
+                    ETIMEDOUT &&
+                !store->ended)
+                return -ETIMEDOUT;
+    }
     pthread_join(store->thread, NULL);
     store->running = false;
+    return 0;
+}
+
+int nv_store_stop(struct nv_store *store, int64_t within_ms)
+{
+    int64_t deadline = nv_monotonic_ns() + within_ms * 1000000;
+
+    int r = store->log ? nv_log_flush(store->log, deadline) : 0;
+    int stopped = r == -ETIMEDOUT ? r : stop_thread(store, deadline);
+    if (stopped == 0 && store->log)
+        stopped = nv_log_stop(store->log, deadline);
+    return stopped < 0 ? stopped : r;
 }
 
 void nv_store_close(struct nv_store *store)
 {
     if (!store)
         return;
-    stop_thread(store);
+    (void)!stop_thread(store, INT64_MAX);
     nv_log_free(store->log);
     nv_store_drop_marks(store, NULL, 0);
     for (size_t i = 0; i < store->n_heads; i++) {
