@@ -488,7 +488,7 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
     int r = stats_by_step(ev);
     if (r == 0)
         r = run(m, promql);
-    nv_annotate_fixes(ev);
+    nv_annotate_gathered(ev);
     nv_pool_empty(ev, &ev->scratch);
     nv_pool_empty(ev, &ev->work);
     nv_samples_done(&ev->samples);

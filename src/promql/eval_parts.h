@@ -15,6 +15,7 @@
 #include "base/index.h"
 #include "promql/eval.h"
 #include "promql/function.h"
+#include "promql/sum.h"
 
 struct nv_grid {
     int64_t start, step;
@@ -99,6 +100,12 @@ struct nv_eval {
         int64_t first_ms, last_ms;
         struct nv_fix *next;
     } * fixes;
+    struct nv_overlap { /* of start times, likewise */
+        uint32_t at;
+        struct nv_str name;
+        uint64_t n;
+        struct nv_overlap *next;
+    } * overlaps;
 };
 
 typedef int (*nv_row_fn)(struct nv_eval *ev, struct nv_row *row, void *user);
@@ -177,7 +184,9 @@ struct nv_str nv_row_name(const struct nv_row *row);
 const char *nv_quoted(struct nv_eval *ev, struct nv_str text); /* lasts as long as the query */
 
 const char *nv_shown(struct nv_eval *ev, double value); /* a number, as long */
-void nv_annotate_fixes(struct nv_eval *ev);             /* what ev->fixes has gathered */
+void nv_annotate_gathered(struct nv_eval *ev); /* what ev->fixes and overlaps have gathered */
+void nv_count_overlaps(struct nv_eval *ev, const struct nv_expr *at, struct nv_str name,
+                       uint64_t n);
 
 /* eval_prepare.c */
 int nv_eval_prepare(struct nv_eval *ev, struct nv_expr *root);
@@ -256,6 +265,15 @@ struct nv_edges {
 };
 bool nv_window_edges(const struct nv_window *w, bool smooth, bool counter, struct nv_edges *ret);
 
+/* The places of those among n times. False where none of them is within. */
+bool nv_edges_of(const int64_t *times, size_t n, const struct nv_window *w, bool smooth,
+                 size_t *ret_first, size_t *ret_last);
+
+/* Whether a counter began anew between two samples, as far as start times (may be NULL) tell. */
+bool nv_restarted(const int64_t *times, const int64_t *starts, size_t i);
+void nv_note_overlaps(struct nv_eval *ev, const struct nv_ranged *call, const int64_t *times,
+                      const int64_t *starts, size_t n);
+
 int nv_window_rate(struct nv_eval *, const struct nv_ranged *, const struct nv_window *, double *,
                    const struct nv_histogram **);
 int nv_window_instant_rate(struct nv_eval *, const struct nv_ranged *, const struct nv_window *,
@@ -287,20 +305,6 @@ struct nv_operand {
 };
 int nv_op_samples(struct nv_eval *ev, const struct nv_expr *at, enum nv_op op, struct nv_operand a,
                   struct nv_operand b, struct nv_operand *ret, bool *ret_holds);
-
-/* Sums that lose nothing to rounding (Neumaier). */
-static inline void nv_sum_add(double *sum, double *c, double x)
-{
-    double t = *sum + x;
-
-    if (isinf(t))
-        *c = 0;
-    else if (fabs(*sum) >= fabs(x))
-        *c += (*sum - t) + x;
-    else
-        *c += (x - t) + *sum;
-    *sum = t;
-}
 
 /* Sorted with NaN first. */
 double nv_quantile(double q, const double *sorted, size_t n);

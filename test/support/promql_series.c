@@ -272,6 +272,8 @@ static size_t series_length(struct nv_str s)
             braces = true;
         } else if (c == '}') {
             return i + 1;
+        } else if (c == '@' && !braces) { /* name@st */
+            return i;
         } else if (nv_is_space(c) && !braces) {
             size_t next = i;
             while (next < s.n && nv_is_space(s.p[next]))
