@@ -192,7 +192,7 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_fram
     return 0;
 }
 
-int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *frame)
+int nv_head_enter(struct nv_head *head, struct nv_log *log, const struct nv_frame *frame)
 {
     LOCKED(&head->writing);
 
@@ -206,6 +206,13 @@ int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *fr
         return NV_STORE_FULL;
     }
     return r;
+}
+
+int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *frame)
+{
+    int r;
+
+    return nv_head_defer(head, log, frame, &r) ? r : nv_head_enter(head, log, frame);
 }
 
 /* ---- replay --------------------------------------------------------------------------------- */

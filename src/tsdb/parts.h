@@ -71,7 +71,7 @@ struct nv_store {
     pthread_t thread;
     pthread_mutex_t wake_lock;
     pthread_cond_t wake;
-    bool running, stop, ended;
+    bool running, stop, ended, woken;
 
     struct nv_store_stats
         stats;          /* counters, and the files' bytes as maintenance saw them last; atomic */
