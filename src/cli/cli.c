@@ -15,6 +15,7 @@ static const struct command {
     {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",  nv_cli_agent  },
     {"collect", "nodevitals collect", "Writes one pass to standard output.",             nv_cli_collect},
     {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",       nv_cli_check  },
+    {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",     nv_cli_query  },
     {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.", nv_cli_tsdb   },
 };
 

@@ -22,6 +22,7 @@ int nv_cli_agent(const struct nv_cli *cli);
 int nv_cli_collect(const struct nv_cli *cli);
 int nv_cli_check(const struct nv_cli *cli);
 int nv_cli_tsdb(const struct nv_cli *cli);
+int nv_cli_query(const struct nv_cli *cli);
 
 int nv_cli_main(int argc, const char *const *argv, const struct nv_collector *const *builtins);
 

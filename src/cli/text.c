@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/rfc3339.h"
 
 enum { TABLE_MAX = 64 << 20, GAP = 2, PROGRESS_NS = 200000000 };
 
@@ -88,21 +89,6 @@ const char *nv_cli_count(char out[NV_CLI_TEXT_MAX], uint64_t n)
 
 /* ---- times in ------------------------------------------------------------------------------- */
 
-/* Exactly n digits. */
-static bool take_digits(struct nv_str *text, size_t n, int *ret)
-{
-    *ret = 0;
-    if (text->n < n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!nv_is_digit(text->p[i]))
-            return false;
-        *ret = *ret * 10 + (text->p[i] - '0');
-    }
-    *text = nv_str_from(*text, n);
-    return true;
-}
-
 static bool take_char(struct nv_str *text, const char *set)
 {
     if (!text->n || !strchr(set, text->p[0]) || !text->p[0])
@@ -128,46 +114,6 @@ static bool take_fraction(struct nv_str *text, int *ret_ms)
     return true;
 }
 
-/* Z, or +01:00, in minutes. */
-static bool take_offset(struct nv_str *text, int *ret)
-{
-    int hours, minutes;
-
-    *ret = 0;
-    if (take_char(text, "Zz"))
-        return true;
-    bool minus = text->n && text->p[0] == '-';
-    if (!take_char(text, "+-") || !take_digits(text, 2, &hours) || !take_char(text, ":") ||
-        !take_digits(text, 2, &minutes) || hours > 23 || minutes > 59)
-        return false;
-    *ret = (hours * 60 + minutes) * (minus ? -1 : 1);
-    return true;
-}
-
-static bool read_rfc3339(struct nv_str text, int64_t *ret_ms)
-{
-    struct tm tm = {0}, again;
-    int ms, offset;
-
-    if (!take_digits(&text, 4, &tm.tm_year) || !take_char(&text, "-") ||
-        !take_digits(&text, 2, &tm.tm_mon) || !take_char(&text, "-") ||
-        !take_digits(&text, 2, &tm.tm_mday) || !take_char(&text, "Tt ") ||
-        !take_digits(&text, 2, &tm.tm_hour) || !take_char(&text, ":") ||
-        !take_digits(&text, 2, &tm.tm_min) || !take_char(&text, ":") ||
-        !take_digits(&text, 2, &tm.tm_sec) || !take_fraction(&text, &ms) ||
-        !take_offset(&text, &offset) || text.n)
-        return false;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    again = tm;
-    time_t seconds = timegm(&again); /* which brings a 30th of February to March */
-    if (again.tm_mon != tm.tm_mon || again.tm_mday != tm.tm_mday || again.tm_hour != tm.tm_hour ||
-        again.tm_min != tm.tm_min || again.tm_sec != tm.tm_sec)
-        return false;
-    *ret_ms = ((int64_t)seconds - (int64_t)offset * 60) * 1000 + ms;
-    return true;
-}
-
 bool nv_cli_read_time(struct nv_str text, int64_t *ret_ms)
 {
     struct nv_str rest = text;
@@ -178,7 +124,7 @@ bool nv_cli_read_time(struct nv_str text, int64_t *ret_ms)
 
     if (!digits.n || !nv_is_digit(digits.p[0]) || !nv_str_to_u64(digits, &seconds) ||
         nv_is_space(digits.p[digits.n - 1]))
-        return read_rfc3339(text, ret_ms);
+        return nv_rfc3339_read(text, ret_ms);
     rest = nv_str_from(rest, digits.n);
     if (seconds > INT64_MAX / 1000 - 1 || !take_fraction(&rest, &ms) || rest.n)
         return false;
@@ -207,8 +153,7 @@ void nv_cli_cell(struct nv_cli_table *table, const char *text)
     nv_cli_cell_str(table, nv_str(text));
 }
 
-/* Characters, of which a terminal gives each one place, nearly always. */
-static int width_of(const char *text)
+int nv_cli_width(const char *text)
 {
     int n = 0;
 
@@ -219,7 +164,7 @@ static int width_of(const char *text)
 
 static void print_cell(const char *cell, int width, bool right, bool last, FILE *to)
 {
-    int pad = width - width_of(cell);
+    int pad = width - nv_cli_width(cell);
 
     if (right)
         fprintf(to, "%*s", pad, "");
@@ -242,7 +187,7 @@ void nv_cli_table_print(struct nv_cli_table *table, FILE *to)
         size_t column = i % table->n_columns;
         if (i < table->n_columns)
             right[column] = cell[0] == '>';
-        int width = width_of(cell) - (i < table->n_columns && right[column]);
+        int width = nv_cli_width(cell) - (i < table->n_columns && right[column]);
         widths[column] = width > widths[column] ? width : widths[column];
     }
     cell = table->text.p;

@@ -22,6 +22,9 @@ const char *nv_cli_count(char out[NV_CLI_TEXT_MAX], uint64_t n);
 /* Unix seconds ("1700000000.5") or RFC 3339 ("2026-11-20T10:17:22.5+01:00"). */
 bool nv_cli_read_time(struct nv_str text, int64_t *ret_ms);
 
+/* Characters, of which a terminal gives each one place, nearly always. */
+int nv_cli_width(const char *text);
+
 /* A table whose columns are as wide as their widest cell. A header that begins with '>' has its column
  * aligned to the right; the '>' is not printed. */
 enum { NV_CLI_COLUMNS_MAX = 12 };

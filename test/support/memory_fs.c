@@ -36,8 +36,6 @@ struct memory_fs {
         int error;
         size_t torn;
     } fault;
-    unsigned hangs, hanging; /* calls of these kinds; so many now */
-    pthread_cond_t goes_on;
     bool locked;
 };
 
@@ -56,18 +54,6 @@ static struct memory_fs *take(struct nv_fs *fs)
 {
     pthread_mutex_lock(&memory(fs)->mutex);
     return memory(fs);
-}
-
-/* For a call of a kind, which may hang. */
-static struct memory_fs *take_for(struct nv_fs *fs, unsigned kind)
-{
-    struct memory_fs *m = take(fs);
-
-    m->hanging++;
-    while (m->hangs & kind)
-        pthread_cond_wait(&m->goes_on, &m->mutex);
-    m->hanging--;
-    return m;
 }
 
 static void unlock(struct memory_fs **fs)
@@ -164,7 +150,7 @@ static struct file *new_file(struct memory_fs *m, const char *name)
 
 static int memory_open_read(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
+    LOCKED *m = take(fs);
     struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_READS);
 
@@ -173,7 +159,7 @@ static int memory_open_read(struct nv_fs *fs, const char *name)
 
 static int memory_create(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
     return r < 0 ? r : find_file(m, name) ? -EEXIST : open_handle(m, new_file(m, name));
@@ -181,7 +167,7 @@ static int memory_create(struct nv_fs *fs, const char *name)
 
 static int memory_open_append(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -190,7 +176,7 @@ static int memory_open_append(struct nv_fs *fs, const char *name)
 
 static ssize_t memory_pread(struct nv_fs *fs, int handle, void *p, size_t n, uint64_t offset)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
+    LOCKED *m = take(fs);
     const struct file *file = m->handles[handle];
     int r = count(m, NV_MEMORY_FS_READS);
 
@@ -219,7 +205,7 @@ static void file_append(struct file *file, const void *p, size_t n)
 
 static int memory_append(struct nv_fs *fs, int handle, const void *p, size_t n)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     int r = count(m, NV_MEMORY_FS_WRITES);
     size_t part = r == 0 ? n : m->fault.torn < n ? m->fault.torn : n;
 
@@ -231,7 +217,7 @@ static int memory_append(struct nv_fs *fs, int handle, const void *p, size_t n)
 
 static int memory_sync(struct nv_fs *fs, int handle)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_SYNCS);
+    LOCKED *m = take(fs);
     int r = count(m, NV_MEMORY_FS_SYNCS);
 
     nv_assert(m->handles[handle]);
@@ -243,7 +229,7 @@ static int memory_sync(struct nv_fs *fs, int handle)
 
 static int memory_sync_dir(struct nv_fs *fs)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_SYNCS);
+    LOCKED *m = take(fs);
     int r = count(m, NV_MEMORY_FS_SYNCS);
 
     fs->synced++;
@@ -254,7 +240,7 @@ static int memory_sync_dir(struct nv_fs *fs)
 
 static int memory_truncate(struct nv_fs *fs, const char *name, uint64_t size)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -275,7 +261,7 @@ static void memory_close(struct nv_fs *fs, int handle)
 
 static int memory_link(struct nv_fs *fs, const char *from, const char *to)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     struct file *file = find_file(m, from);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -287,7 +273,7 @@ static int memory_link(struct nv_fs *fs, const char *from, const char *to)
 
 static int memory_rename(struct nv_fs *fs, const char *from, const char *to)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     struct file *file = find_file(m, from);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -305,7 +291,7 @@ static int memory_rename(struct nv_fs *fs, const char *from, const char *to)
 
 static int memory_unlink(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     struct name *at = find(&m->now, name);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -317,7 +303,7 @@ static int memory_unlink(struct nv_fs *fs, const char *name)
 
 static int memory_mkdir(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
+    LOCKED *m = take(fs);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
     if (r < 0 || find_file(m, name))
@@ -328,7 +314,7 @@ static int memory_mkdir(struct nv_fs *fs, const char *name)
 
 static int memory_stat(struct nv_fs *fs, const char *name, struct nv_fs_stat *ret)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
+    LOCKED *m = take(fs);
     const struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_READS);
 
@@ -345,7 +331,7 @@ static int compare(const void *a, const void *b)
 
 static int memory_list(struct nv_fs *fs, struct nv_arena *arena, struct nv_str **ret, size_t *ret_n)
 {
-    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
+    LOCKED *m = take(fs);
     int r = count(m, NV_MEMORY_FS_READS);
     struct nv_str *at = nv_arena_alloc(arena, (m->now.n + 1) * sizeof(*at));
 
@@ -383,7 +369,6 @@ static void memory_free(struct nv_fs *fs)
         if (m->handles[i])
             file_unref(m->handles[i]);
     pthread_mutex_destroy(&m->mutex);
-    pthread_cond_destroy(&m->goes_on);
     free(m);
 }
 
@@ -413,7 +398,6 @@ struct nv_fs *nv_memory_fs_new(void)
 
     m->fs.ops = &memory_ops;
     pthread_mutex_init(&m->mutex, NULL);
-    pthread_cond_init(&m->goes_on, NULL);
     return &m->fs;
 }
 
@@ -442,21 +426,6 @@ void nv_memory_fs_fail(struct nv_fs *fs, unsigned kinds, uint64_t nth, uint64_t 
     m->fault.times = times;
     m->fault.error = error;
     m->fault.torn = torn;
-}
-
-void nv_memory_fs_hang(struct nv_fs *fs, unsigned kinds)
-{
-    LOCKED *m = take(fs);
-
-    m->hangs = kinds;
-    pthread_cond_broadcast(&m->goes_on);
-}
-
-unsigned nv_memory_fs_hanging(struct nv_fs *fs)
-{
-    LOCKED *m = take(fs);
-
-    return m->hanging;
 }
 
 uint64_t nv_memory_fs_calls(const struct nv_fs *fs, unsigned kinds)
