@@ -239,7 +239,8 @@ void nv_regex_free(struct nv_regex *regex)
 }
 
 /* Runs the engine over valid UTF-8. What exceeds a limit is no match. */
-static bool run(const struct nv_regex *regex, struct scratch *scratch, struct nv_str text)
+static bool run(const struct nv_regex *regex, struct scratch *scratch, struct nv_str text,
+                size_t from)
 {
     PCRE2_SPTR subject = (PCRE2_SPTR)(text.n ? text.p : "");
     size_t starts = regex->kind == NV_REGEX_ANCHORED ? 1 : text.n + 1;
@@ -248,15 +249,15 @@ static bool run(const struct nv_regex *regex, struct scratch *scratch, struct nv
     pcre2_set_match_limit(scratch->context, (uint32_t)steps);
     pcre2_set_depth_limit(scratch->context, (uint32_t)steps);
     if (!regex->jit)
-        return pcre2_match(regex->code, subject, text.n, 0, PCRE2_NO_UTF_CHECK, scratch->data,
+        return pcre2_match(regex->code, subject, text.n, from, PCRE2_NO_UTF_CHECK, scratch->data,
                            scratch->context) >= 0;
-    int r = pcre2_jit_match(regex->code, subject, text.n, 0, 0, scratch->data, scratch->context);
+    int r = pcre2_jit_match(regex->code, subject, text.n, from, 0, scratch->data, scratch->context);
     if (r == PCRE2_ERROR_JIT_STACKLIMIT && !scratch->stack) {
         scratch->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL);
         if (!scratch->stack)
             return false;
         pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
-        r = pcre2_jit_match(regex->code, subject, text.n, 0, 0, scratch->data, scratch->context);
+        r = pcre2_jit_match(regex->code, subject, text.n, from, 0, scratch->data, scratch->context);
     }
     return r >= 0;
 }
@@ -311,7 +312,7 @@ bool nv_regex_match(const struct nv_regex *regex, struct nv_str text)
     struct scratch *scratch = get_scratch(1);
     if (!scratch || (!nv_utf8_valid(text) && !mend(scratch, text, &text)))
         return false;
-    return run(regex, scratch, text);
+    return run(regex, scratch, text, 0);
 }
 
 struct nv_str nv_regex_pattern(const struct nv_regex *regex)
@@ -343,7 +344,7 @@ size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct 
     }
     struct scratch *scratch = get_scratch((uint32_t)regex->n_captures + 1);
     bool valid = nv_utf8_valid(text);
-    if (!scratch || (!valid && !mend(scratch, text, &subject)) || !run(regex, scratch, subject))
+    if (!scratch || (!valid && !mend(scratch, text, &subject)) || !run(regex, scratch, subject, 0))
         return 0;
 
     const size_t *offsets = pcre2_get_ovector_pointer(scratch->data);
@@ -358,6 +359,27 @@ size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct 
         from = valid ? from : unmend(text, from);
         to = valid ? to : unmend(text, to);
         spans[i] = (struct nv_str){text.n ? text.p + from : "", to - from};
+    }
+    return n;
+}
+
+size_t nv_regex_search(const struct nv_regex *regex, struct nv_str text, size_t from,
+                       struct nv_str *spans, size_t max)
+{
+    size_t n = regex->n_captures + 1 < max ? regex->n_captures + 1 : max;
+    struct scratch *scratch =
+        regex->code && n && from <= text.n ? get_scratch((uint32_t)regex->n_captures + 1) : NULL;
+
+    if (!scratch || !nv_utf8_valid(text) || !run(regex, scratch, text, from))
+        return 0;
+    const size_t *offsets = pcre2_get_ovector_pointer(scratch->data);
+    uint32_t n_set = pcre2_get_ovector_count(scratch->data);
+    for (size_t i = 0; i < n; i++) {
+        bool set =
+            i < n_set && offsets[2 * i] != PCRE2_UNSET && offsets[2 * i] <= offsets[2 * i + 1];
+        spans[i] = !set ? (struct nv_str){NULL, 0}
+                        : (struct nv_str){text.n ? text.p + offsets[2 * i] : "",
+                                          offsets[2 * i + 1] - offsets[2 * i]};
     }
     return n;
 }

@@ -50,6 +50,11 @@ size_t nv_regex_literals(const struct nv_regex *regex, const struct nv_str **ret
 size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct nv_str *spans,
                        size_t max);
 
+/* The same from byte `from` on, before which ^ and \b look; for searching on behind a match. Texts that are no UTF-8 have
+ * none. */
+size_t nv_regex_search(const struct nv_regex *regex, struct nv_str text, size_t from,
+                       struct nv_str *spans, size_t max);
+
 /* Appends `replacement` with $1, ${1}, ${name}, $$ expanded, as Go's Expand does. */
 struct nv_buf;
 void nv_regex_expand(const struct nv_regex *regex, struct nv_str replacement,

@@ -6,7 +6,7 @@
  *   functions  those of Prometheus' alerts (see template_functions.c); `query` asks a callback
  *   values     nil, booleans, whole and real numbers, text, lists, maps, times, durations, histograms
  *   bounds     NV_TEMPLATE_TEXT_MAX bytes of text; an execution writes at most NV_TEMPLATE_OUTPUT_MAX bytes (and
- *              what the buffer takes), takes at most NV_TEMPLATE_STEPS_MAX steps, NV_TEMPLATE_DEPTH_MAX levels and
+ *              what the buffer takes), takes at most NV_TEMPLATE_STEPS_MAX steps, NV_TEMPLATE_NESTING_MAX levels and
  *              NV_TEMPLATE_MEMORY_MAX bytes
  *   ownership  a template owns all it is made of; values are the caller's, or live as long as one execution
  *   errors     one line in Go's words
@@ -24,7 +24,8 @@ enum {
     NV_TEMPLATE_TEXT_MAX = 1 << 20,
     NV_TEMPLATE_OUTPUT_MAX = 1 << 20,
     NV_TEMPLATE_STEPS_MAX = 1 << 20,
-    NV_TEMPLATE_DEPTH_MAX = 100, /* of brackets, blocks and templates that call templates */
+    NV_TEMPLATE_DEPTH_MAX = 100,   /* of parentheses and blocks in a text */
+    NV_TEMPLATE_NESTING_MAX = 400, /* of blocks and templates that call templates, when executed */
     NV_TEMPLATE_MEMORY_MAX = 16 << 20,
     NV_TEMPLATE_ERROR_MAX = 1024,
 };
@@ -32,8 +33,7 @@ enum {
 /* ---- values --------------------------------------------------------------------------------- */
 
 enum nv_template_kind {
-    NV_TEMPLATE_NIL,
-    NV_TEMPLATE_MISSING, /* a key that is not in a map of anything: <no value> */
+    NV_TEMPLATE_NIL, /* also a key that is not in a map of anything; shown as <no value> */
     NV_TEMPLATE_BOOL,
     NV_TEMPLATE_INT,
     NV_TEMPLATE_REAL,
@@ -87,6 +87,13 @@ static inline struct nv_template_value nv_template_real(double real)
 /* A label set (sorted by name) as a map of text in the arena. Returns 0 or -ENOMEM. */
 NV_MUST_USE int nv_template_labels(struct nv_arena *memory, const struct nv_label *labels,
                                    size_t n_labels, struct nv_template_value *ret);
+
+/* A native histogram as Prometheus prints it. Returns 0 or -ENOMEM. */
+NV_MUST_USE int nv_template_histogram(struct nv_arena *memory, const struct nv_histogram *histogram,
+                                      struct nv_template_value *ret);
+
+/* As Go's url.QueryEscape: a blank is a plus. */
+void nv_query_escape(struct nv_buf *out, struct nv_str text);
 
 /* ---- templates ------------------------------------------------------------------------------ */
 

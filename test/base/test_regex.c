@@ -169,6 +169,23 @@ START_TEST(what_is_more_than_literals_tells_none)
 }
 END_TEST
 
+START_TEST(searching_on_behind_a_match_sees_what_stands_before)
+{
+    char error[NV_REGEX_ERROR_MAX];
+    struct nv_str spans[2], text = NV_LIT("ab ab");
+    NV_AUTO(nv_regex) *first = NULL, *word = NULL;
+
+    ck_assert_int_eq(nv_regex_new(NV_LIT("^a"), NV_REGEX_SEARCH, &first, error), 0);
+    ck_assert_int_eq(nv_regex_new(NV_LIT("\\b(b|a)"), NV_REGEX_SEARCH, &word, error), 0);
+    ck_assert_uint_eq(nv_regex_search(first, text, 0, spans, 2), 1);
+    ck_assert_uint_eq(nv_regex_search(first, text, 3, spans, 2), 0);
+    ck_assert_uint_eq(nv_regex_search(word, text, 1, spans, 2), 2);
+    ck_assert_ptr_eq(spans[1].p, text.p + 3);
+    ck_assert_uint_eq(nv_regex_search(word, text, 5, spans, 2), 0);
+    ck_assert_uint_eq(nv_regex_search(word, text, 6, spans, 2), 0);
+}
+END_TEST
+
 START_TEST(groups_are_reported_and_a_group_without_part_is_null)
 {
     NV_AUTO(nv_regex) *regex = made("(a+)(x)?(?P<rest>.*)", NV_REGEX_ANCHORED);
@@ -295,6 +312,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_verdict_is_that_of_re2, 0, NV_LEN(verdicts));
     tcase_add_test(tcase, an_alternation_of_literals_tells_them_sorted_and_once);
     tcase_add_test(tcase, what_is_more_than_literals_tells_none);
+    tcase_add_test(tcase, searching_on_behind_a_match_sees_what_stands_before);
     tcase_add_test(tcase, groups_are_reported_and_a_group_without_part_is_null);
     tcase_add_test(tcase, a_replacement_is_expanded_as_go_does);
     tcase_add_test(tcase, an_expression_that_explodes_gives_up);
