@@ -397,7 +397,7 @@ static struct nv_str referred(const struct nv_regex *regex, struct nv_str name,
 
     if (nv_str_to_u64(name, &number) && !(name.p[0] == '0' && name.n > 1))
         return number < n_spans ? spans[number] : NV_LIT("");
-    for (size_t i = 1; i <= regex->n_captures && i < n_spans; i++) {
+    for (size_t i = 1; regex && i <= regex->n_captures && i < n_spans; i++) {
         if (nv_str_eq(regex->names[i], name) && spans[i].p)
             return spans[i];
     }

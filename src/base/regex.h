@@ -55,7 +55,8 @@ size_t nv_regex_groups(const struct nv_regex *regex, struct nv_str text, struct 
 size_t nv_regex_search(const struct nv_regex *regex, struct nv_str text, size_t from,
                        struct nv_str *spans, size_t max);
 
-/* Appends `replacement` with $1, ${1}, ${name}, $$ expanded, as Go's Expand does. */
+/* Appends `replacement` with $1, ${1}, ${name}, $$ expanded, as Go's Expand does. Without an expression (NULL) groups
+ * have no names. */
 struct nv_buf;
 void nv_regex_expand(const struct nv_regex *regex, struct nv_str replacement,
                      const struct nv_str *spans, size_t n_spans, struct nv_buf *out);
