@@ -143,7 +143,11 @@ int nv_history_open(struct nv_history *history, char error[NV_FLAGS_ERROR_MAX])
 
 static void watch_writing(struct nv_history *history, int error)
 {
-    if (error && nv_complaint_speaks(&history->unwritten))
+    if (error == -ETIMEDOUT && nv_complaint_speaks(&history->unwritten))
+        nv_log_error("history: the disk of %.200s hangs; what is to be written waits in memory, "
+                     "within bounds",
+                     history->storage->path);
+    else if (error && error != -ETIMEDOUT && nv_complaint_speaks(&history->unwritten))
         nv_log_err(error, "history: cannot be written to %.200s; it waits in memory, within bounds",
                    history->storage->path);
     else if (!error && nv_complaint_over(&history->unwritten))
@@ -209,16 +213,25 @@ int nv_history_begin(struct nv_history *history, struct nv_gather *gather,
     return r < 0 ? r : nv_sampler_start(history->sampler);
 }
 
+/* A store whose disk hangs is left as it is: its threads wait in it, and end with the process. */
+static void close_store(struct nv_store *store)
+{
+    int r = nv_store_stop(store, NV_HISTORY_STOP_MS);
+
+    if (r == -ETIMEDOUT)
+        nv_log_error("history: the disk hangs; the last samples could not be written");
+    else if (r < 0)
+        nv_log_err(r, "history: the last samples could not be written");
+    if (r != -ETIMEDOUT)
+        nv_store_close(store);
+}
+
 void nv_history_end(struct nv_history *history)
 {
     if (history->sampler)
         nv_sampler_stop(history->sampler);
-    if (history->store) {
-        int r = nv_store_flush(history->store);
-        if (r < 0)
-            nv_log_err(r, "history: the last samples could not be written");
-        nv_store_close(nv_take(history->store));
-    }
+    if (history->store)
+        close_store(nv_take(history->store));
     nv_sampler_free(nv_take(history->sampler));
 }
 

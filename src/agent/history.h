@@ -14,7 +14,11 @@
 #include "agent/identity.h"
 #include "gather/gather.h"
 
-enum { NV_HISTORY_MAGIC = 0x68697374, NV_HISTORY_MEMORY = 4 << 20 };
+enum {
+    NV_HISTORY_MAGIC = 0x68697374,
+    NV_HISTORY_MEMORY = 4 << 20,
+    NV_HISTORY_STOP_MS = 10000, /* a third of what Kubernetes gives; a ninth of what systemd does */
+};
 
 struct nv_history;
 
@@ -33,7 +37,7 @@ NV_MUST_USE int nv_history_open(struct nv_history *history, char error[NV_FLAGS_
 NV_MUST_USE int nv_history_begin(struct nv_history *history, struct nv_gather *gather,
                                  const struct nv_label *labels, size_t n_labels);
 
-/* Ends sampling, writes what is left, closes. Idempotent. */
+/* Ends sampling, writes what is left, closes; a disk that hangs is given up after NV_HISTORY_STOP_MS. Idempotent. */
 void nv_history_end(struct nv_history *history);
 
 /* What the metrics are made of. `store` is NULL before the store is open. */

@@ -148,6 +148,14 @@ static void custom(struct nv_wire *wire, const struct nv_histogram *h)
         bucket(wire, b.bound, b.cumulative);
 }
 
+void nv_expo_protobuf_native(struct nv_wire *wire, const struct nv_histogram *h)
+{
+    if (h->schema == NV_HISTOGRAM_CUSTOM)
+        custom(wire, h);
+    else
+        exponential(wire, h);
+}
+
 static void labels(const struct nv_expo_writer *w, struct nv_wire *wire,
                    const struct nv_series *series, size_t n)
 {
@@ -230,10 +238,7 @@ static void composed(const struct nv_expo_writer *w, struct nv_wire *wire, struc
         part(wire, group, series, family->type, w->frame->values[column]);
         return;
     }
-    if (native->schema == NV_HISTOGRAM_CUSTOM)
-        custom(wire, native);
-    else
-        exponential(wire, native);
+    nv_expo_protobuf_native(wire, native);
     group->has_count = true;
 }
 

@@ -25,6 +25,10 @@ void nv_expo_openmetrics_family(const struct nv_expo_writer *w,
                                 const struct nv_layout_family *family);
 void nv_expo_protobuf_family(const struct nv_expo_writer *w, const struct nv_layout_family *family);
 
+/* The fields of a native histogram in its message. */
+struct nv_wire;
+void nv_expo_protobuf_native(struct nv_wire *wire, const struct nv_histogram *h);
+
 /* A name as the scheme has it, bare. What is legacy is left alone under every scheme. */
 void nv_expo_metric_name(struct nv_buf *out, struct nv_str name, enum nv_expo_escaping escaping);
 void nv_expo_label_name(struct nv_buf *out, struct nv_str name, enum nv_expo_escaping escaping);

@@ -178,6 +178,17 @@ void nv_wire_u64(struct nv_wire *w, struct nv_wire_field field, uint64_t value)
     line_end(w);
 }
 
+void nv_wire_i64(struct nv_wire *w, struct nv_wire_field field, int64_t value)
+{
+    if (w->form == NV_WIRE_BINARY) {
+        nv_wire_u64(w, field, (uint64_t)value);
+        return;
+    }
+    name(w, field, ":");
+    nv_buf_printf(w->out, "%" PRId64, value);
+    line_end(w);
+}
+
 void nv_wire_zigzag(struct nv_wire *w, struct nv_wire_field field, int64_t value)
 {
     if (w->form == NV_WIRE_BINARY) {

@@ -35,6 +35,7 @@ void nv_wire_close(struct nv_wire *w, size_t mark);
 void nv_wire_str(struct nv_wire *w, struct nv_wire_field field, struct nv_str s);
 void nv_wire_double(struct nv_wire *w, struct nv_wire_field field, double value);
 void nv_wire_u64(struct nv_wire *w, struct nv_wire_field field, uint64_t value);
+void nv_wire_i64(struct nv_wire *w, struct nv_wire_field field, int64_t value); /* int64 */
 void nv_wire_zigzag(struct nv_wire *w, struct nv_wire_field field,
                     int64_t value); /* sint32, sint64 */
 void nv_wire_enum(struct nv_wire *w, struct nv_wire_field field, uint32_t value, const char *word);

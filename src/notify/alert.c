@@ -1,5 +1,7 @@
 #include "notify/alert.h"
 
+#include <errno.h>
+
 #include "base/index.h"
 #include "base/json_out.h"
 #include "base/rfc3339.h"
@@ -115,6 +117,57 @@ struct nv_str nv_alert_label(const struct nv_alert *alert, struct nv_str name)
             return alert->labels[i].value;
     }
     return NV_LIT("");
+}
+
+/* Both in order of names; the first has the say. */
+static size_t merge(struct nv_label *into, const struct nv_alert *alert,
+                    const struct nv_label *more, size_t n_more)
+{
+    size_t n = alert->n_labels;
+
+    if (n)
+        memcpy(into, alert->labels, n * sizeof(*into));
+    for (size_t i = 0; i < n_more; i++) {
+        if (nv_alert_label(alert, more[i].name).n == 0)
+            into[n++] = more[i];
+    }
+    if (n)
+        qsort(into, n, sizeof(*into), by_name);
+    return n;
+}
+
+static int relabel_in(struct nv_arena *memory, struct nv_alert *alert,
+                      const struct nv_label *external, size_t n_external,
+                      const struct nv_relabel_list *rules, struct nv_alert **ret)
+{
+    struct nv_label *labels =
+        nv_arena_alloc(memory, (alert->n_labels + n_external + 1) * sizeof(*labels));
+    struct nv_alert changed = *alert;
+
+    if (!labels)
+        return -ENOMEM;
+    changed.labels = labels;
+    changed.n_labels = merge(labels, alert, external, n_external);
+    int r = nv_relabel(rules->at, rules->n, memory, changed.labels, changed.n_labels,
+                       &changed.labels, &changed.n_labels);
+    if (r != 0)
+        return r;
+    *ret = nv_alert_new(&changed);
+    return *ret ? 0 : -ENOMEM;
+}
+
+int nv_alert_relabel(struct nv_alert *alert, const struct nv_label *external, size_t n_external,
+                     const struct nv_relabel_list *rules, struct nv_alert **ret)
+{
+    struct nv_arena memory = NV_ARENA(16 << 20);
+
+    if (n_external == 0 && rules->n == 0) {
+        *ret = nv_alert_ref(alert);
+        return 0;
+    }
+    int r = relabel_in(&memory, alert, external, n_external, rules, ret);
+    nv_arena_done(&memory);
+    return r;
 }
 
 /* ---- as JSON -------------------------------------------------------------------------------- */

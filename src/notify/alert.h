@@ -9,7 +9,7 @@
 #define NV_NOTIFY_ALERT_H
 
 #include "base/buf.h"
-#include "metric/layout.h"
+#include "config/config.h"
 
 enum { NV_ALERT_LABELS_MAX = 512, NV_ALERT_BYTES_MAX = 1 << 20 };
 
@@ -44,6 +44,14 @@ static inline bool nv_alert_fires(const struct nv_alert *alert, int64_t now_ms)
 
 bool nv_alert_same_labels(const struct nv_alert *a, const struct nv_alert *b);
 struct nv_str nv_alert_label(const struct nv_alert *alert, struct nv_str name); /* empty: none */
+
+/*
+ * What the configuration makes of its labels: `external` are added where it has none of that name, then `rules` rewrite
+ * them. Returns 0 and the same alert or another one, with a count; NV_RELABEL_DROPPED; -ENOMEM, -E2BIG.
+ */
+NV_MUST_USE int nv_alert_relabel(struct nv_alert *alert, const struct nv_label *external,
+                                 size_t n_external, const struct nv_relabel_list *rules,
+                                 struct nv_alert **ret);
 
 /* `{"name":"value",...}` */
 void nv_alert_write_labels(struct nv_buf *out, const struct nv_label *labels, size_t n);

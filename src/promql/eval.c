@@ -187,17 +187,31 @@ static bool may_collide(const struct nv_expr *expr)
     return expr->kind == NV_EXPR_BINARY && !nv_op_is_set(expr->binary.op);
 }
 
+/* Evaluates at the first step; the samples seen there count as seen at every step. */
+static int repeated(struct nv_eval *ev, const struct nv_expr *expr, struct onward *onward)
+{
+    struct nv_promql_stats *stats = &ev->result->stats;
+    struct nv_grid first = {onward->grid->start, onward->grid->step, 1};
+    uint64_t before = stats->queryable;
+    int r = nv_eval_rows(ev, expr, &first, repeat, onward);
+    uint64_t n = stats->queryable - before;
+
+    stats->queryable += n * (onward->grid->n - 1);
+    for (size_t i = 1; stats->queryable_by_step && !ev->in_subquery && i < stats->n_steps; i++)
+        stats->queryable_by_step[i] += n;
+    return r;
+}
+
 int nv_eval_rows(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
                  nv_row_fn fn, void *user)
 {
-    struct nv_grid first = {grid->start, grid->step, 1};
     struct onward onward = {expr, grid, fn, user};
     int r = nv_eval_check(ev);
 
     if (r < 0)
         return r;
     if (expr->invariant && grid->n > 1)
-        return nv_eval_rows(ev, expr, &first, repeat, &onward);
+        return repeated(ev, expr, &onward);
     if (nv_eval_delays_names(ev) || !may_collide(expr))
         return rows(ev, expr, grid, fn, user);
 
@@ -474,7 +488,7 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
     int r = stats_by_step(ev);
     if (r == 0)
         r = run(m, promql);
-    nv_annotate_fixes(ev);
+    nv_annotate_gathered(ev);
     nv_pool_empty(ev, &ev->scratch);
     nv_pool_empty(ev, &ev->work);
     nv_samples_done(&ev->samples);

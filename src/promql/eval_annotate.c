@@ -75,8 +75,40 @@ static const char *rfc3339(int64_t ms, char out[40])
     return out;
 }
 
-void nv_annotate_fixes(struct nv_eval *ev)
+void nv_count_overlaps(struct nv_eval *ev, const struct nv_expr *at, struct nv_str name, uint64_t n)
 {
+    struct nv_overlap *o = ev->overlaps;
+
+    while (o && (o->at != at->start || !nv_str_eq(o->name, name)))
+        o = o->next;
+    if (!o) {
+        struct nv_str copy = nv_arena_str(&ev->kept.arena, name);
+        o = nv_pool_alloc(&ev->kept, 1, sizeof(*o));
+        if (!o || !copy.p)
+            return;
+        *o = (struct nv_overlap){at->start, copy, 0, ev->overlaps};
+        ev->overlaps = o;
+    }
+    o->n += n;
+}
+
+static void annotate_overlaps(struct nv_eval *ev)
+{
+    for (const struct nv_overlap *o = ev->overlaps; o; o = o->next) {
+        struct nv_expr at = {.start = o->at};
+        char times[48] = "";
+        if (o->n > 1)
+            snprintf(times, sizeof(times), " (%llu occurrences)", (unsigned long long)o->n);
+        nv_annotate(ev, true, &at,
+                    "sample has start time that overlaps with previous sample timestamp for "
+                    "metric %s%s",
+                    nv_quoted(ev, o->name), times);
+    }
+}
+
+void nv_annotate_gathered(struct nv_eval *ev)
+{
+    annotate_overlaps(ev);
     for (const struct nv_fix *f = ev->fixes; f; f = f->next) {
         struct nv_expr at = {.start = f->at};
         char from[40], to[40];

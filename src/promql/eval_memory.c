@@ -132,6 +132,14 @@ int nv_eval_hold(struct nv_eval *ev, uint64_t n)
     return -EDQUOT;
 }
 
+uint64_t nv_histogram_weight(const struct nv_histogram *h)
+{
+    uint64_t parts = (uint64_t)h->n_positive_spans + h->n_negative_spans + h->n_positive +
+                     h->n_negative + h->n_custom;
+
+    return (168 + 8 * parts) / 16;
+}
+
 int nv_row_histograms(struct nv_eval *ev, struct nv_pool *pool, size_t n_steps, struct nv_row *row)
 {
     if (row->histograms)
@@ -220,7 +228,7 @@ static int copy_samples(struct nv_eval *ev, struct nv_matrix *matrix, const stru
                 return nv_eval_no_memory(ev);
             last = h;
         }
-        n += 10;
+        n += nv_histogram_weight(h);
         to->histograms[i] = last_copy;
     }
     matrix->samples += n;

@@ -15,6 +15,7 @@
 #include "base/index.h"
 #include "promql/eval.h"
 #include "promql/function.h"
+#include "promql/sum.h"
 
 struct nv_grid {
     int64_t start, step;
@@ -90,7 +91,7 @@ struct nv_eval {
     int refused; /* why no more was granted */
     uint64_t n_samples;
     unsigned checks;
-    bool in_subquery; /* its steps are not the query's */
+    bool in_subquery; /* whose steps are not the query's */
     struct nv_fix {   /* of monotonicity, merged as they come */
         uint32_t at;
         struct nv_str name;
@@ -99,6 +100,12 @@ struct nv_eval {
         int64_t first_ms, last_ms;
         struct nv_fix *next;
     } * fixes;
+    struct nv_overlap { /* of start times, likewise */
+        uint32_t at;
+        struct nv_str name;
+        uint64_t n;
+        struct nv_overlap *next;
+    } * overlaps;
 };
 
 typedef int (*nv_row_fn)(struct nv_eval *ev, struct nv_row *row, void *user);
@@ -124,8 +131,24 @@ bool nv_pool_count(struct nv_eval *ev, struct nv_pool *pool, size_t bytes);
 /* Not zeroed; NULL past the limit, for which nv_eval_no_memory() has the error. */
 void *nv_pool_alloc(struct nv_pool *pool, size_t n, size_t size);
 int nv_eval_no_memory(struct nv_eval *ev);
-int nv_eval_check(struct nv_eval *ev);            /* time, cancellation */
-int nv_eval_hold(struct nv_eval *ev, uint64_t n); /* counts samples; -EDQUOT */
+int nv_eval_check(struct nv_eval *ev);                      /* time, cancellation */
+int nv_eval_hold(struct nv_eval *ev, uint64_t n);           /* counts samples; -EDQUOT */
+uint64_t nv_histogram_weight(const struct nv_histogram *h); /* as how many samples it counts */
+
+/* For the statistics: at a step so many samples are seen, of which so many are read for the first time. */
+static inline void nv_eval_saw(struct nv_eval *ev, size_t step, uint64_t n, uint64_t n_new)
+{
+    struct nv_promql_stats *stats = &ev->result->stats;
+
+    stats->read += n_new;
+    if (ev->in_subquery)
+        return;
+    stats->queryable += n;
+    if (!stats->queryable_by_step)
+        return;
+    stats->queryable_by_step[step] += n;
+    stats->read_by_step[step] += n_new;
+}
 int nv_row_new(struct nv_eval *ev, struct nv_pool *pool, size_t n_steps, bool histograms,
                struct nv_row *ret); /* all absent */
 int nv_row_histograms(struct nv_eval *ev, struct nv_pool *pool, size_t n_steps, struct nv_row *row);
@@ -161,7 +184,9 @@ struct nv_str nv_row_name(const struct nv_row *row);
 const char *nv_quoted(struct nv_eval *ev, struct nv_str text); /* lasts as long as the query */
 
 const char *nv_shown(struct nv_eval *ev, double value); /* a number, as long */
-void nv_annotate_fixes(struct nv_eval *ev);             /* what ev->fixes has gathered */
+void nv_annotate_gathered(struct nv_eval *ev); /* what ev->fixes and overlaps have gathered */
+void nv_count_overlaps(struct nv_eval *ev, const struct nv_expr *at, struct nv_str name,
+                       uint64_t n);
 
 /* eval_prepare.c */
 int nv_eval_prepare(struct nv_eval *ev, struct nv_expr *root);
@@ -172,15 +197,33 @@ int nv_eval_selector(struct nv_eval *ev, const struct nv_expr *expr, const struc
                      enum nv_yield yield, nv_row_fn fn, void *user);
 int nv_eval_open(struct nv_eval *ev, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
                  int64_t to_ms, struct nv_selection **ret);
-int64_t nv_when_time(const struct nv_when *when, const struct nv_grid *grid, size_t i);
 int nv_eval_read(struct nv_eval *ev, struct nv_selection *selection, size_t i);
-int64_t nv_sat_add(int64_t a, int64_t b);
+
+static inline int64_t nv_sat_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (__builtin_add_overflow(a, b, &sum))
+        return b < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
+}
+
+/* Where a selector or subquery looks at a step. */
+static inline int64_t nv_when_time(const struct nv_when *when, const struct nv_grid *grid, size_t i)
+{
+    int64_t at = when->at != NV_AT_NONE ? when->at_ms : nv_grid_time(grid, i);
+
+    return nv_sat_add(at, -when->offset.ms);
+}
 
 /* eval_window.c: what a function of a range vector sees at one step */
+struct nv_slider;
 struct nv_window {
     const int64_t *times, *starts; /* of floats; starts may be NULL */
     const double *values;
-    size_t n;
+    size_t n, first; /* first: of them, among all of the series */
+    const struct nv_window *all;
+    struct nv_slider *slider; /* slide.h */
     const int64_t *histogram_times, *histogram_starts;
     const struct nv_histogram *const *histograms;
     size_t n_histograms;
@@ -222,6 +265,15 @@ struct nv_edges {
 };
 bool nv_window_edges(const struct nv_window *w, bool smooth, bool counter, struct nv_edges *ret);
 
+/* The places of those among n times. False where none of them is within. */
+bool nv_edges_of(const int64_t *times, size_t n, const struct nv_window *w, bool smooth,
+                 size_t *ret_first, size_t *ret_last);
+
+/* Whether a counter began anew between two samples, as far as start times (may be NULL) tell. */
+bool nv_restarted(const int64_t *times, const int64_t *starts, size_t i);
+void nv_note_overlaps(struct nv_eval *ev, const struct nv_ranged *call, const int64_t *times,
+                      const int64_t *starts, size_t n);
+
 int nv_window_rate(struct nv_eval *, const struct nv_ranged *, const struct nv_window *, double *,
                    const struct nv_histogram **);
 int nv_window_instant_rate(struct nv_eval *, const struct nv_ranged *, const struct nv_window *,
@@ -253,20 +305,6 @@ struct nv_operand {
 };
 int nv_op_samples(struct nv_eval *ev, const struct nv_expr *at, enum nv_op op, struct nv_operand a,
                   struct nv_operand b, struct nv_operand *ret, bool *ret_holds);
-
-/* Sums that lose nothing to rounding (Neumaier). */
-static inline void nv_sum_add(double *sum, double *c, double x)
-{
-    double t = *sum + x;
-
-    if (isinf(t))
-        *c = 0;
-    else if (fabs(*sum) >= fabs(x))
-        *c += (*sum - t) + x;
-    else
-        *c += (x - t) + *sum;
-    *sum = t;
-}
 
 /* Sorted with NaN first. */
 double nv_quantile(double q, const double *sorted, size_t n);

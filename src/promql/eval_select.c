@@ -5,22 +5,6 @@
 
 #include "promql/eval_parts.h"
 
-int64_t nv_sat_add(int64_t a, int64_t b)
-{
-    int64_t sum;
-
-    if (__builtin_add_overflow(a, b, &sum))
-        return b < 0 ? INT64_MIN : INT64_MAX;
-    return sum;
-}
-
-int64_t nv_when_time(const struct nv_when *when, const struct nv_grid *grid, size_t i)
-{
-    int64_t at = when->at != NV_AT_NONE ? when->at_ms : nv_grid_time(grid, i);
-
-    return nv_sat_add(at, -when->offset.ms);
-}
-
 int nv_eval_open(struct nv_eval *ev, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
                  int64_t to_ms, struct nv_selection **ret)
 {
@@ -117,7 +101,7 @@ static int fill(struct nv_eval *ev, const struct selecting *s, struct nv_row *ro
 {
     const struct nv_samples *samples = &ev->samples;
     const struct nv_selector *selector = &s->expr->selector;
-    size_t next = 0;
+    size_t next = 0, seen = 0;
 
     for (size_t i = 0; i < s->grid->n; i++) {
         int64_t at = nv_when_time(&selector->when, s->grid, i);
@@ -127,6 +111,8 @@ static int fill(struct nv_eval *ev, const struct selecting *s, struct nv_row *ro
             is_stale_at(samples, next - 1))
             continue;
         const struct nv_histogram *h = histogram_at(samples, next - 1);
+        nv_eval_saw(ev, i, h ? 1 + nv_histogram_weight(h) : 1, next != seen);
+        seen = next;
         if (s->yield != NV_YIELD_SAMPLES) {
             row->values[i] = time_of(samples, next - 1, s->yield);
         } else if (h) {

@@ -5,11 +5,29 @@
  */
 #include <errno.h>
 
-#include "promql/eval_parts.h"
+#include "promql/slide.h"
 
-/* Samples without staleness markers, floats and histograms apart. */
+static bool has_markers(const struct nv_samples *samples)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < samples->n; i++)
+        any |= nv_is_stale(samples->values[i]);
+    return any;
+}
+
+/* Samples without staleness markers, floats and histograms apart; where they lie, if they are all floats. */
 static int separate(struct nv_eval *ev, const struct nv_samples *from, struct nv_window *ret)
 {
+    bool use_starts = from->starts && (ev->options.features & NV_PROMQL_START_TIMES);
+
+    if (!from->histograms && !has_markers(from)) {
+        *ret = (struct nv_window){.times = from->times,
+                                  .starts = use_starts ? from->starts : NULL,
+                                  .values = from->values,
+                                  .n = from->n};
+        return 0;
+    }
     size_t room = from->n ? from->n : 1, n = 0, n_h = 0;
     int64_t *times = nv_pool_alloc(&ev->scratch, room * 4, sizeof(int64_t));
     double *values = nv_pool_alloc(&ev->scratch, room, sizeof(double));
@@ -34,7 +52,6 @@ static int separate(struct nv_eval *ev, const struct nv_samples *from, struct nv
             values[n++] = from->values[i];
         }
     }
-    bool use_starts = from->starts && (ev->options.features & NV_PROMQL_START_TIMES);
     *ret = (struct nv_window){.times = times,
                               .starts = use_starts ? starts : NULL,
                               .values = values,
@@ -100,6 +117,7 @@ struct from_rows {
     struct nv_grid grid;
     nv_series_fn fn;
     void *user;
+    bool in_subquery; /* the caller itself */
 };
 
 /* What a subquery yields counts as made, not as observed: hints about resets do not carry over. */
@@ -144,8 +162,13 @@ static int row_as_series(struct nv_eval *ev, struct nv_row *row, void *user)
     from->call->n_labels = row->n_labels;
     from->call->drop_name = row->drop_name;
     from->call->name = nv_row_name(row);
+    bool inner = ev->in_subquery;
     int r = separate(ev, &samples, &all);
-    return r < 0 ? r : from->fn(ev, from->call, &all, from->user);
+    ev->in_subquery = from->in_subquery;
+    if (r == 0)
+        r = from->fn(ev, from->call, &all, from->user);
+    ev->in_subquery = inner;
+    return r;
 }
 
 /* Whether the rows of an expression may hold one series in parts. */
@@ -170,7 +193,7 @@ static int from_subquery(struct nv_eval *ev, struct nv_ranged *call, const struc
     const struct nv_subquery *s = &call->source->subquery;
     struct from_rows from = {
         call, {0, s->step.ms, 0},
-         fn, user
+         fn, user, ev->in_subquery
     };
     int64_t first, last, ignored;
 
@@ -182,12 +205,17 @@ static int from_subquery(struct nv_eval *ev, struct nv_ranged *call, const struc
     if (last < from.grid.start)
         return 0;
     from.grid.n = (size_t)((last - from.grid.start) / s->step.ms) + 1;
-    if (!comes_in_parts(s->expr))
-        return nv_eval_rows(ev, s->expr, &from.grid, row_as_series, &from);
-
     struct nv_matrix matrix;
+    int r;
+    ev->in_subquery = true;
+    if (!comes_in_parts(s->expr)) {
+        r = nv_eval_rows(ev, s->expr, &from.grid, row_as_series, &from);
+        ev->in_subquery = from.in_subquery;
+        return r;
+    }
     nv_matrix_open(ev, &matrix, from.grid.n);
-    int r = nv_eval_rows(ev, s->expr, &from.grid, nv_matrix_merge, &matrix);
+    r = nv_eval_rows(ev, s->expr, &from.grid, nv_matrix_merge, &matrix);
+    ev->in_subquery = from.in_subquery;
     if (r == 0)
         r = nv_matrix_emit(ev, &matrix, row_as_series, &from);
     nv_matrix_close(ev, &matrix);
@@ -218,63 +246,107 @@ static void slide(const int64_t *times, size_t n, int64_t from, int64_t to, size
         ++*low;
 }
 
-/* What of all samples the window of step i sees; with extended edges also what lies around it. */
-static void cut(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *all,
-                const struct nv_grid *grid, size_t i, size_t at[4], struct nv_window *w)
-{
-    int64_t from, to, edge = 0, ahead = 0;
+/* A window that moves, and how far. */
+struct moving {
+    struct nv_window w;
+    int64_t edge, ahead; /* of extended ranges: how much more they see */
+    size_t low, high, low_h, high_h;
+    struct nv_slider slider;
+};
 
-    *w = *all;
+static void start(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *all,
+                  struct moving *m)
+{
+    uint8_t edge =
+        call->source->kind == NV_EXPR_SELECTOR ? call->source->selector.edge : NV_EDGE_NONE;
+
+    *m = (struct moving){.w = *all};
+    m->w.all = all;
+    m->w.slider = &m->slider;
+    if (edge != NV_EDGE_NONE)
+        m->edge = ev->options.lookback_ms;
+    if (edge == NV_EDGE_SMOOTHED)
+        m->ahead = ev->options.lookback_ms;
+}
+
+/* What of all samples the window of step i sees. Returns how many it did not see before. */
+static size_t move(const struct nv_ranged *call, const struct nv_grid *grid, size_t i,
+                   struct moving *m)
+{
+    struct nv_window *w = &m->w;
+    const struct nv_window *all = w->all;
+    size_t before = m->high + m->high_h;
+
     nv_range_of(call->source, grid, i, &w->from_ms, &w->to_ms);
-    if (call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE) {
-        edge = ev->options.lookback_ms;
-        ahead = call->source->selector.edge == NV_EDGE_SMOOTHED ? edge : 0;
-    }
-    from = nv_sat_add(w->from_ms, -edge);
-    to = nv_sat_add(w->to_ms, ahead);
-    slide(all->times, all->n, from, to, &at[0], &at[1]);
-    slide(all->histogram_times, all->n_histograms, from, to, &at[2], &at[3]);
-    w->times = all->times + at[0];
-    w->values = all->values + at[0];
-    w->starts = all->starts ? all->starts + at[0] : NULL;
-    w->n = at[1] - at[0];
-    w->histogram_times = all->histogram_times + at[2];
-    w->histogram_starts = all->histogram_starts ? all->histogram_starts + at[2] : NULL;
-    w->histograms = all->histograms ? all->histograms + at[2] : NULL;
-    w->n_histograms = at[3] - at[2];
+    int64_t from = nv_sat_add(w->from_ms, -m->edge), to = nv_sat_add(w->to_ms, m->ahead);
+    slide(all->times, all->n, from, to, &m->low, &m->high);
+    w->times = all->times + m->low;
+    w->values = all->values + m->low;
+    w->starts = all->starts ? all->starts + m->low : NULL;
+    w->first = m->low;
+    w->n = m->high - m->low;
     w->at_ms = nv_grid_time(grid, i);
     w->step = i;
+    if (all->n_histograms) {
+        slide(all->histogram_times, all->n_histograms, from, to, &m->low_h, &m->high_h);
+        w->histogram_times = all->histogram_times + m->low_h;
+        w->histogram_starts = all->histogram_starts ? all->histogram_starts + m->low_h : NULL;
+        w->histograms = all->histograms + m->low_h;
+        w->n_histograms = m->high_h - m->low_h;
+    }
+    return m->high + m->high_h - before;
+}
+
+static uint64_t weight(const struct nv_window *w)
+{
+    uint64_t n = w->n;
+
+    for (size_t i = 0; i < w->n_histograms; i++)
+        n += 1 + nv_histogram_weight(w->histograms[i]);
+    return n;
+}
+
+/* What the function makes of one window, into its step of the row. */
+static int step(struct nv_eval *ev, struct nv_ranged *call, const struct sliding *s,
+                const struct nv_window *w, struct nv_row *row)
+{
+    const struct nv_histogram *h = NULL;
+    int r = s->function(ev, call, w, &row->values[w->step], &h);
+
+    if (w->n_histograms)
+        nv_arena_reset(&ev->work.arena);
+    if (r == 0)
+        row->values[w->step] = nv_stale();
+    if (r != 1 || !h)
+        return r;
+    if (nv_row_histograms(ev, &ev->scratch, s->grid->n, row) < 0)
+        return nv_eval_no_memory(ev);
+    row->histograms[w->step] = h;
+    row->values[w->step] = 0;
+    return 1;
 }
 
 static int slide_series(struct nv_eval *ev, struct nv_ranged *call, const struct nv_window *all,
                         void *user)
 {
     const struct sliding *s = user;
-    size_t at[4] = {0}, widest = 0;
+    bool reads = call->source->kind == NV_EXPR_SELECTOR, any = false;
+    uint64_t widest = 0;
+    struct moving m;
     struct nv_row row;
-    bool any = false;
     int r = nv_row_new(ev, &ev->scratch, s->grid->n, false, &row);
 
+    start(ev, call, all, &m);
     for (size_t i = 0; r >= 0 && i < s->grid->n; i++) {
-        struct nv_window w;
-        const struct nv_histogram *h = NULL;
-        cut(ev, call, all, s->grid, i, at, &w);
-        if (w.n + w.n_histograms > widest)
-            widest = w.n + w.n_histograms;
-        if (!w.n && !w.n_histograms)
+        size_t n_new = move(call, s->grid, i, &m);
+        if (!m.w.n && !m.w.n_histograms)
             continue;
-        r = s->function(ev, call, &w, &row.values[i], &h);
-        nv_arena_reset(&ev->work.arena);
-        if (r == 1 && h) {
-            r = nv_row_histograms(ev, &ev->scratch, s->grid->n, &row);
-            row.histograms[i] = h;
-            row.values[i] = 0;
-            any = true;
-        } else if (r == 1) {
-            any = true;
-        } else if (r == 0) {
-            row.values[i] = nv_stale();
-        }
+        uint64_t n = weight(&m.w);
+        if (n > widest)
+            widest = n;
+        nv_eval_saw(ev, i, n, reads ? n_new : 0);
+        r = step(ev, call, s, &m.w, &row);
+        any |= r == 1;
     }
     if (r < 0 || !any)
         return r < 0 ? r : 0;

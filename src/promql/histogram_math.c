@@ -9,17 +9,19 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "promql/sum.h"
 
+/* c: what sums have lost to rounding (Neumaier); 0 elsewhere. */
 struct entry {
     int32_t index;
-    double n;
+    double n, c;
 };
 
 /* A histogram taken apart. */
 struct wide {
     int32_t schema;
     uint8_t hint;
-    double threshold, zero, count, sum;
+    double threshold, zero, count, sum, zero_c, count_c, sum_c;
     struct entry *at[2]; /* positive, negative; rising index */
     size_t n[2];
     const double *bounds;
@@ -38,15 +40,19 @@ static struct entry *expand(struct nv_arena *arena, const struct nv_span *spans,
         index += spans[s].offset;
         for (uint32_t i = 0; i < spans[s].length && at < n_counts; i++, index++, at++)
             if (counts[at] != 0)
-                out[(*ret_n)++] = (struct entry){(int32_t)index, counts[at]};
+                out[(*ret_n)++] = (struct entry){(int32_t)index, counts[at], 0};
     }
     return out;
 }
 
 static int take_apart(struct nv_arena *arena, const struct nv_histogram *h, struct wide *ret)
 {
-    *ret =
-        (struct wide){h->schema, h->reset_hint, h->zero_threshold, h->zero_count, h->count, h->sum};
+    *ret = (struct wide){.schema = h->schema,
+                         .hint = h->reset_hint,
+                         .threshold = h->zero_threshold,
+                         .zero = h->zero_count,
+                         .count = h->count,
+                         .sum = h->sum};
     ret->at[0] = expand(arena, h->positive_spans, h->n_positive_spans, h->positive, h->n_positive,
                         &ret->n[0]);
     ret->at[1] = expand(arena, h->negative_spans, h->n_negative_spans, h->negative, h->n_negative,
@@ -54,6 +60,11 @@ static int take_apart(struct nv_arena *arena, const struct nv_histogram *h, stru
     ret->bounds = h->custom_values;
     ret->n_bounds = h->n_custom;
     return ret->at[0] && ret->at[1] ? 0 : -ENOMEM;
+}
+
+static double whole(double sum, double c)
+{
+    return isfinite(sum) ? sum + c : sum;
 }
 
 static int collapse(struct nv_arena *arena, const struct entry *at, size_t n,
@@ -68,12 +79,13 @@ static int collapse(struct nv_arena *arena, const struct entry *at, size_t n,
     if (!spans || !counts)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        if (at[i].n == 0)
+        double count = whole(at[i].n, at[i].c);
+        if (count == 0)
             continue;
         if (!n_spans || at[i].index != next)
             spans[n_spans++] = (struct nv_span){(int32_t)(at[i].index - next), 0};
         spans[n_spans - 1].length++;
-        counts[n_counts++] = at[i].n;
+        counts[n_counts++] = count;
         next = (int64_t)at[i].index + 1;
     }
     *ret_spans = spans;
@@ -96,9 +108,9 @@ static int put_together(struct nv_arena *arena, const struct wide *w, struct nv_
                                .reset_hint = w->hint,
                                .is_float = true,
                                .zero_threshold = w->threshold,
-                               .zero_count = w->zero,
-                               .count = w->count,
-                               .sum = w->sum,
+                               .zero_count = whole(w->zero, w->zero_c),
+                               .count = whole(w->count, w->count_c),
+                               .sum = whole(w->sum, w->sum_c),
                                .custom_values = bounds,
                                .n_custom = (uint32_t)w->n_bounds};
     int r = collapse(arena, w->at[0], w->n[0], &h->positive_spans, &h->n_positive_spans,
@@ -128,6 +140,12 @@ static double bound_of(int32_t schema, int32_t index)
     return whole < -1100 ? 0 : ldexp(exp2((double)part / (double)per), (int)whole);
 }
 
+static void add_entry(struct entry *to, const struct entry *from, double sign)
+{
+    nv_sum_add(&to->n, &to->c, sign * from->n);
+    to->c += sign * from->c;
+}
+
 static void reduce(struct wide *w, int32_t schema)
 {
     int shift = w->schema - schema;
@@ -137,9 +155,9 @@ static void reduce(struct wide *w, int32_t schema)
         for (size_t i = 0; i < w->n[side]; i++) {
             int32_t index = ((w->at[side][i].index - 1) >> shift) + 1;
             if (n && w->at[side][n - 1].index == index)
-                w->at[side][n - 1].n += w->at[side][i].n;
+                add_entry(&w->at[side][n - 1], &w->at[side][i], 1);
             else
-                w->at[side][n++] = (struct entry){index, w->at[side][i].n};
+                w->at[side][n++] = (struct entry){index, w->at[side][i].n, w->at[side][i].c};
         }
         w->n[side] = n;
     }
@@ -167,8 +185,10 @@ static double widen(struct wide *w, double threshold)
     }
     for (int side = 0; side < 2; side++) {
         size_t n = 0;
-        for (; n < w->n[side] && bound_of(w->schema, w->at[side][n].index) <= threshold; n++)
-            w->zero += w->at[side][n].n;
+        for (; n < w->n[side] && bound_of(w->schema, w->at[side][n].index) <= threshold; n++) {
+            nv_sum_add(&w->zero, &w->zero_c, w->at[side][n].n);
+            w->zero_c += w->at[side][n].c;
+        }
         w->at[side] += n;
         w->n[side] -= n;
     }
@@ -196,9 +216,9 @@ static int add_sides(struct nv_arena *arena, struct wide *a, const struct wide *
                 k == b->n[side] || (i < a->n[side] && a->at[side][i].index <= b->at[side][k].index);
             bool from_b =
                 i == a->n[side] || (k < b->n[side] && b->at[side][k].index <= a->at[side][i].index);
-            out[n] = from_a ? a->at[side][i] : (struct entry){b->at[side][k].index, 0};
+            out[n] = from_a ? a->at[side][i] : (struct entry){b->at[side][k].index, 0, 0};
             if (from_b)
-                out[n].n += sign * b->at[side][k].n;
+                add_entry(&out[n], &b->at[side][k], sign);
             n++;
             i += from_a;
             k += from_b;
@@ -225,9 +245,9 @@ static void onto(struct wide *w, const double *bounds, size_t n_bounds)
         while (to < n_bounds && bounds[to] < upper)
             to++;
         if (n && w->at[0][n - 1].index == (int32_t)to)
-            w->at[0][n - 1].n += w->at[0][i].n;
+            add_entry(&w->at[0][n - 1], &w->at[0][i], 1);
         else
-            w->at[0][n++] = (struct entry){(int32_t)to, w->at[0][i].n};
+            w->at[0][n++] = (struct entry){(int32_t)to, w->at[0][i].n, w->at[0][i].c};
     }
     w->n[0] = n;
     w->bounds = bounds;
@@ -285,30 +305,177 @@ static int align(struct nv_arena *arena, struct wide *a, struct wide *b)
     return 0;
 }
 
+/* a becomes the sum or difference. Returns outcomes or-ed; of NV_HISTOGRAM_MIXED a is left as it was. */
+static int join(struct nv_arena *arena, struct wide *a, struct wide *b, double sign)
+{
+    int outcome = align(arena, a, b);
+
+    if (outcome < 0 || outcome == NV_HISTOGRAM_MIXED)
+        return outcome;
+    a->hint = joint_hint(a->hint, b->hint, &outcome);
+    if (sign < 0)
+        a->hint = NV_RESET_GAUGE;
+    nv_sum_add(&a->zero, &a->zero_c, sign * b->zero);
+    nv_sum_add(&a->count, &a->count_c, sign * b->count);
+    nv_sum_add(&a->sum, &a->sum_c, sign * b->sum);
+    a->zero_c += sign * b->zero_c; /* of buckets that went into the zero bucket */
+    int r = add_sides(arena, a, b, sign);
+    return r < 0 ? r : outcome;
+}
+
 int nv_histogram_combine(struct nv_arena *arena, const struct nv_histogram *x,
                          const struct nv_histogram *y, bool subtract, struct nv_histogram **ret)
 {
     struct wide a, b;
-    double sign = subtract ? -1 : 1;
     int r = take_apart(arena, x, &a), outcome;
 
     if (r == 0)
         r = take_apart(arena, y, &b);
     if (r < 0)
         return r;
-    outcome = align(arena, &a, &b);
+    outcome = join(arena, &a, &b, subtract ? -1 : 1);
     if (outcome < 0 || outcome == NV_HISTOGRAM_MIXED)
         return outcome;
-    a.hint = joint_hint(a.hint, b.hint, &outcome);
-    if (subtract)
-        a.hint = NV_RESET_GAUGE;
-    a.zero += sign * b.zero;
-    a.count += sign * b.count;
-    a.sum += sign * b.sum;
-    r = add_sides(arena, &a, &b, sign);
-    if (r == 0)
-        r = put_together(arena, &a, ret);
+    r = put_together(arena, &a, ret);
     return r < 0 ? r : outcome;
+}
+
+/* ---- many added up -------------------------------------------------------------------------- */
+
+struct nv_histogram_adder {
+    struct wide total; /* in arrays of its own, written over as it grows */
+    size_t room[2], room_bounds;
+    double n;
+    bool
+        incremental; /* the total is the mean, since the sum would have left the range of doubles */
+};
+
+static void scale_wide(struct wide *w, double factor)
+{
+    double *all[] = {&w->zero, &w->zero_c, &w->count, &w->count_c, &w->sum, &w->sum_c};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        *all[i] *= factor;
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < w->n[side]; i++) {
+            w->at[side][i].n *= factor;
+            w->at[side][i].c *= factor;
+        }
+}
+
+static bool overflows(const struct wide *w)
+{
+    bool any = isinf(w->zero) || isinf(w->count) || isinf(w->sum);
+
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < w->n[side] && !any; i++)
+            any = isinf(w->at[side][i].n);
+    return any;
+}
+
+/* Takes over a total that lies elsewhere. */
+static int keep_total(struct nv_arena *arena, struct nv_histogram_adder *adder,
+                      const struct wide *total)
+{
+    struct wide before = adder->total;
+    double *bounds = (double *)(uintptr_t)before.bounds; /* which are the adder's own */
+
+    adder->total = *total;
+    for (int side = 0; side < 2; side++) {
+        struct entry *at = before.at[side];
+        if (total->n[side] > adder->room[side] || !at) {
+            adder->room[side] = total->n[side] * 2;
+            at = nv_arena_alloc(arena, adder->room[side] * sizeof(*at));
+        }
+        if (!at)
+            return -ENOMEM;
+        if (total->n[side])
+            memmove(at, total->at[side], total->n[side] * sizeof(*at));
+        adder->total.at[side] = at;
+    }
+    if (total->n_bounds > adder->room_bounds || !bounds) {
+        adder->room_bounds = total->n_bounds;
+        bounds = nv_arena_alloc(arena, total->n_bounds * sizeof(*bounds));
+    }
+    if (!bounds)
+        return -ENOMEM;
+    if (total->n_bounds)
+        memmove(bounds, total->bounds, total->n_bounds * sizeof(*bounds));
+    adder->total.bounds = bounds;
+    return 0;
+}
+
+/* A total that may be changed without changing the adder's. */
+static int copy_total(struct nv_arena *scratch, const struct nv_histogram_adder *adder,
+                      struct wide *ret)
+{
+    *ret = adder->total;
+    for (int side = 0; side < 2; side++) {
+        struct entry *at = nv_arena_alloc(scratch, (ret->n[side] + 1) * sizeof(*at));
+        if (!at)
+            return -ENOMEM;
+        if (ret->n[side])
+            memcpy(at, ret->at[side], ret->n[side] * sizeof(*at));
+        ret->at[side] = at;
+    }
+    return 0;
+}
+
+int nv_histogram_add(struct nv_arena *arena, struct nv_arena *scratch, const struct nv_histogram *h,
+                     bool mean, struct nv_histogram_adder **ret)
+{
+    struct nv_histogram_adder *adder = *ret;
+    struct wide one, total;
+    int r = take_apart(scratch, h, &one);
+
+    if (r < 0)
+        return r;
+    if (!adder) {
+        adder = nv_arena_alloc(arena, sizeof(*adder));
+        if (!adder)
+            return -ENOMEM;
+        *adder = (struct nv_histogram_adder){.n = 1};
+        *ret = adder;
+        return keep_total(arena, adder, &one);
+    }
+    r = copy_total(scratch, adder, &total);
+    if (r < 0)
+        return r;
+    if (adder->incremental) {
+        scale_wide(&total, adder->n / (adder->n + 1));
+        scale_wide(&one, 1 / (adder->n + 1));
+    }
+    int outcome = join(scratch, &total, &one, 1);
+    if (outcome < 0 || outcome == NV_HISTOGRAM_MIXED)
+        return outcome;
+    adder->n++;
+    if (mean && !adder->incremental && overflows(&total) && !overflows(&adder->total)) {
+        adder->incremental = true;
+        adder->n--;
+        scale_wide(&adder->total, 1 / adder->n);
+        return nv_histogram_add(arena, scratch, h, mean, ret);
+    }
+    r = keep_total(arena, adder, &total);
+    return r < 0 ? r : outcome;
+}
+
+int nv_histogram_added(struct nv_arena *arena, struct nv_histogram_adder *adder, bool mean,
+                       struct nv_histogram **ret)
+{
+    struct wide *w = &adder->total;
+    double n = adder->n;
+
+    if (mean && !adder->incremental) {
+        double *all[] = {&w->zero, &w->zero_c, &w->count, &w->count_c, &w->sum, &w->sum_c};
+        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+            *all[i] /= n;
+        for (int side = 0; side < 2; side++)
+            for (size_t i = 0; i < w->n[side]; i++) {
+                w->at[side][i].n /= n;
+                w->at[side][i].c /= n;
+            }
+    }
+    return put_together(arena, w, ret);
 }
 
 int nv_histogram_scale(struct nv_arena *arena, const struct nv_histogram *h, double factor,

@@ -30,6 +30,18 @@ int nv_histogram_compact(struct nv_arena *arena, const struct nv_histogram *h,
 /* a + b, or a - b (whose hint is gauge). Returns outcomes or-ed, or -ENOMEM. */
 int nv_histogram_combine(struct nv_arena *arena, const struct nv_histogram *a,
                          const struct nv_histogram *b, bool subtract, struct nv_histogram **ret);
+
+/*
+ * Many of them, added up or averaged without losing to rounding. `add` makes the adder with the first; it lies in
+ * `arena`, what is needed on the way in `scratch`. Returns outcomes or-ed; after NV_HISTOGRAM_MIXED the adder is of
+ * no more use. `added` ends it.
+ */
+struct nv_histogram_adder;
+int nv_histogram_add(struct nv_arena *arena, struct nv_arena *scratch, const struct nv_histogram *h,
+                     bool mean, struct nv_histogram_adder **adder);
+int nv_histogram_added(struct nv_arena *arena, struct nv_histogram_adder *adder, bool mean,
+                       struct nv_histogram **ret);
+
 int nv_histogram_scale(struct nv_arena *arena, const struct nv_histogram *h, double factor,
                        bool divide, struct nv_histogram **ret);
 

@@ -88,71 +88,32 @@ int nv_histograms_op(struct nv_eval *ev, const struct nv_expr *at, enum nv_op op
 /* --- aggregation --- */
 
 struct nv_histogram_sum {
-    struct nv_histogram total; /* in arrays of its own, written over as it grows */
-    struct {
-        void *p;
-        size_t room;
-    } arrays[5];
-    double n;
+    struct nv_histogram_adder *adder;
     bool mean, mixed;
 };
-
-static const void *keep(struct nv_pool *pool, struct nv_histogram_sum *s, size_t which,
-                        const void *from, size_t bytes)
-{
-    if (bytes > s->arrays[which].room || !s->arrays[which].p) {
-        s->arrays[which].room = bytes * 2;
-        s->arrays[which].p = nv_pool_alloc(pool, 1, bytes * 2);
-    }
-    if (bytes && s->arrays[which].p)
-        memcpy(s->arrays[which].p, from, bytes);
-    return s->arrays[which].p;
-}
-
-/* Writes a total over the one before. */
-static int replace(struct nv_eval *ev, struct nv_pool *pool, struct nv_histogram_sum *s,
-                   const struct nv_histogram *h)
-{
-    s->total = *h;
-    s->total.positive_spans =
-        keep(pool, s, 0, h->positive_spans, h->n_positive_spans * sizeof(struct nv_span));
-    s->total.negative_spans =
-        keep(pool, s, 1, h->negative_spans, h->n_negative_spans * sizeof(struct nv_span));
-    s->total.positive = keep(pool, s, 2, h->positive, h->n_positive * sizeof(double));
-    s->total.negative = keep(pool, s, 3, h->negative, h->n_negative * sizeof(double));
-    s->total.custom_values = keep(pool, s, 4, h->custom_values, h->n_custom * sizeof(double));
-    for (size_t i = 0; i < 5; i++)
-        if (!s->arrays[i].p)
-            return nv_eval_no_memory(ev);
-    return 0;
-}
 
 int nv_histogram_sum_add(struct nv_eval *ev, struct nv_pool *pool, const struct nv_expr *at,
                          const struct nv_histogram *h, bool mean, struct nv_histogram_sum **sum)
 {
     struct nv_histogram_sum *s = *sum;
-    struct nv_histogram *total = NULL;
 
     if (!s) {
         s = *sum = nv_pool_alloc(pool, 1, sizeof(*s));
         if (!s)
             return nv_eval_no_memory(ev);
-        *s = (struct nv_histogram_sum){.mean = mean, .n = 1};
-        return replace(ev, pool, s, h);
+        *s = (struct nv_histogram_sum){.mean = mean};
     }
-    s->n++;
     if (s->mixed)
         return 0;
     struct nv_arena_mark mark = nv_arena_mark(&ev->scratch.arena);
-    int outcome = nv_histogram_combine(&ev->scratch.arena, &s->total, h, false, &total);
+    int outcome = nv_histogram_add(&pool->arena, &ev->scratch.arena, h, mean, &s->adder);
+    nv_arena_rewind(&ev->scratch.arena, mark);
     if (outcome < 0)
         return nv_eval_no_memory(ev);
     s->mixed = !remark(ev, at->aggregation.expr, outcome, "aggregation");
     if (s->mixed)
         warn_mixed(ev, at->aggregation.expr, (struct nv_str){"", 0});
-    int r = s->mixed ? 0 : replace(ev, pool, s, total);
-    nv_arena_rewind(&ev->scratch.arena, mark);
-    return r;
+    return 0;
 }
 
 int nv_histogram_sum_end(struct nv_eval *ev, const struct nv_histogram_sum *sum,
@@ -163,7 +124,7 @@ int nv_histogram_sum_end(struct nv_eval *ev, const struct nv_histogram_sum *sum,
     *ret = NULL;
     if (sum->mixed)
         return 0;
-    if (nv_histogram_scale(&ev->scratch.arena, &sum->total, sum->mean ? sum->n : 1, true, &out) < 0)
+    if (nv_histogram_added(&ev->scratch.arena, sum->adder, sum->mean, &out) < 0)
         return nv_eval_no_memory(ev);
     *ret = out;
     return 0;
@@ -175,20 +136,17 @@ int nv_histograms_reduce(struct nv_eval *ev, const struct nv_ranged *call,
                          const struct nv_window *w, bool mean, const struct nv_histogram **ret)
 {
     struct nv_arena *arena = &ev->work.arena;
-    struct nv_histogram *total = NULL, *next = NULL;
+    struct nv_histogram_adder *adder = NULL;
+    struct nv_histogram *total;
 
-    if (nv_histogram_compact(arena, w->histograms[0], &total) < 0)
-        return nv_eval_no_memory(ev);
-    for (size_t i = 1; i < w->n_histograms; i++) {
-        int outcome = nv_histogram_combine(arena, total, w->histograms[i], false, &next);
+    for (size_t i = 0; i < w->n_histograms; i++) {
+        int outcome = nv_histogram_add(arena, arena, w->histograms[i], mean, &adder);
         if (outcome < 0)
             return nv_eval_no_memory(ev);
         if (!remark(ev, call->source, outcome, "aggregation"))
             return warn_mixed(ev, call->source, call->name), 0;
-        total = next;
     }
-    if (nv_histogram_scale(&ev->scratch.arena, total, mean ? (double)w->n_histograms : 1, true,
-                           &total) < 0)
+    if (nv_histogram_added(&ev->scratch.arena, adder, mean, &total) < 0)
         return nv_eval_no_memory(ev);
     *ret = total;
     return 1;
@@ -230,24 +188,49 @@ static int combined(struct nv_eval *ev, const struct nv_ranged *call, const stru
     return remark(ev, call->source, outcome, minus ? "subtraction" : "addition");
 }
 
-/* The last less the first, and what was lost in resets between; with the least resolution of all. */
-static int difference(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
-                      bool counter, struct nv_histogram **ret)
+/* Whether the counter began anew at sample i: its buckets tell, or its start. 1, 0, or an error. */
+static int is_reset(struct nv_eval *ev, const struct nv_window *w, size_t i)
 {
-    size_t last = w->n_histograms - 1;
-    struct nv_histogram *d = NULL;
-    int r = combined(ev, call, w->histograms[last], w->histograms[0], true, &d);
+    int r = nv_histogram_is_reset(&ev->work.arena, w->histograms[i], w->histograms[i - 1]);
 
-    for (size_t i = 1; r == 1 && counter && i <= last; i++) {
-        int reset = nv_histogram_is_reset(&ev->work.arena, w->histograms[i], w->histograms[i - 1]);
+    if (r < 0)
+        return nv_eval_no_memory(ev);
+    return r || nv_restarted(w->histogram_times, w->histogram_starts, i);
+}
+
+/*
+ * The last less the first, and what was lost in resets between; with the least resolution of all. `from_zero`: less
+ * nothing, as the counter began within.
+ */
+static int difference(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                      bool counter, bool from_zero, struct nv_histogram **ret)
+{
+    size_t last = w->n_histograms - 1, first = 0;
+    struct nv_histogram none = *w->histograms[0], *d = NULL;
+    int reset = counter && last ? is_reset(ev, w, 1) : 0, r;
+
+    if (reset < 0)
+        return reset;
+    if (reset) { /* the first is all lost, and stands back as nothing of the second's kind */
+        none = *w->histograms[1];
+        first = 1;
+    }
+    none.count = none.sum = none.zero_count = 0;
+    none.n_positive = none.n_negative = none.n_positive_spans = none.n_negative_spans = 0;
+    r = combined(ev, call, w->histograms[last], first || from_zero ? &none : w->histograms[0], true,
+                 &d);
+    if (r == 1 && reset && from_zero)
+        r = combined(ev, call, d, w->histograms[0], false, &d);
+    for (size_t i = first + 1; r == 1 && counter && i <= last; i++) {
+        reset = is_reset(ev, w, i);
         if (reset < 0)
-            return nv_eval_no_memory(ev);
+            return reset;
         if (reset)
             r = combined(ev, call, d, w->histograms[i - 1], false, &d);
     }
     /* Samples between may be coarser: a difference of nothing brings their buckets in. */
-    for (size_t i = 1; r == 1 && i < last; i++) {
-        struct nv_histogram none = *w->histograms[i];
+    for (size_t i = first + 1; r == 1 && i < last; i++) {
+        none = *w->histograms[i];
         none.count = none.sum = none.zero_count = 0;
         none.n_positive = none.n_negative = none.n_positive_spans = none.n_negative_spans = 0;
         r = combined(ev, call, d, &none, false, &d);
@@ -256,23 +239,9 @@ static int difference(struct nv_eval *ev, const struct nv_ranged *call, const st
     return r;
 }
 
-int nv_histograms_rate(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
-                       const struct nv_histogram **ret)
+static int finish_rate(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                       double factor, struct nv_histogram *d, const struct nv_histogram **ret)
 {
-    bool counter = call->id != NV_FN_DELTA;
-    size_t n = w->n_histograms;
-    struct nv_histogram *d;
-
-    if (call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE)
-        return nv_eval_fail(ev, "anchored and smoothed ranges of histograms are not supported yet");
-    if (n < 2 || !fit_together(ev, call, w, counter, false))
-        return 0;
-    int r = difference(ev, call, w, counter, &d);
-    if (r != 1)
-        return r;
-    struct nv_stretch s = {
-        w->histogram_times[0], w->histogram_times[n - 1], w->from_ms, w->to_ms, n - 1, false};
-    double factor = nv_extrapolation(&s, d->count, w->histograms[0]->count, counter);
     if (call->id == NV_FN_RATE)
         factor /= (double)(w->to_ms - w->from_ms) / 1000;
     if (nv_histogram_scale(&ev->scratch.arena, d, factor, false, &d) < 0)
@@ -280,6 +249,97 @@ int nv_histograms_rate(struct nv_eval *ev, const struct nv_ranged *call, const s
     d->reset_hint = NV_RESET_GAUGE;
     *ret = d;
     return 1;
+}
+
+/* a + (b - a) * part; where the counter began anew between them, it did so at nothing. */
+static int between(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                   size_t i, int64_t at, bool counter, bool left, const struct nv_histogram **ret)
+{
+    const struct nv_histogram *a = w->histograms[i], *b = w->histograms[i + 1];
+    double part = (double)(at - w->histogram_times[i]) /
+                  (double)(w->histogram_times[i + 1] - w->histogram_times[i]);
+    struct nv_histogram *d;
+    int reset = counter ? is_reset(ev, w, i + 1) : 0, r = reset;
+
+    if (reset < 0)
+        return r;
+    if (reset) {
+        if (nv_histogram_scale(&ev->work.arena, b, part, false, &d) < 0)
+            return nv_eval_no_memory(ev);
+        r = left ? 1 : combined(ev, call, d, a, false, &d);
+    } else {
+        r = combined(ev, call, b, a, true, &d);
+        if (r == 1 && nv_histogram_scale(&ev->work.arena, d, part, false, &d) < 0)
+            return nv_eval_no_memory(ev);
+        if (r == 1)
+            r = combined(ev, call, d, a, false, &d);
+    }
+    *ret = d;
+    return r;
+}
+
+/* Between the histograms at both ends of an extended range, without extrapolation. */
+static int edged_rate(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                      const struct nv_histogram **ret)
+{
+    bool smooth = call->source->selector.edge == NV_EDGE_SMOOTHED,
+         counter = call->id != NV_FN_DELTA;
+    size_t first, last;
+    struct nv_histogram *d;
+    int r = 1;
+
+    if (!nv_edges_of(w->histogram_times, w->n_histograms, w, smooth, &first, &last))
+        return 0;
+    size_t n = last - first + 1;
+    const struct nv_histogram **between_ends = nv_pool_alloc(&ev->work, n, sizeof(*between_ends));
+    if (!between_ends)
+        return nv_eval_no_memory(ev);
+    memcpy(between_ends, w->histograms + first, n * sizeof(*between_ends));
+    if (smooth && w->histogram_times[first] < w->from_ms && n > 1)
+        r = between(ev, call, w, first, w->from_ms, counter, true, &between_ends[0]);
+    if (r == 1 && smooth && n > 1 && w->histogram_times[last] > w->to_ms)
+        r = between(ev, call, w, last - 1, w->to_ms, counter, false, &between_ends[n - 1]);
+    if (r != 1)
+        return r;
+    struct nv_window part = *w;
+    part.histograms = between_ends;
+    part.histogram_times += first;
+    part.histogram_starts = NULL;
+    part.n_histograms = n;
+    if (!fit_together(ev, call, &part, counter, false))
+        return 0;
+    r = difference(ev, call, &part, counter, false, &d);
+    return r == 1 ? finish_rate(ev, call, w, 1, d, ret) : r;
+}
+
+int nv_histograms_rate(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                       const struct nv_histogram **ret)
+{
+    bool counter = call->id != NV_FN_DELTA;
+    size_t n = w->n_histograms;
+    int64_t start = w->histogram_starts ? w->histogram_starts[0] : 0;
+    bool starts_here = counter && start > w->from_ms && start && start < w->histogram_times[0];
+    struct nv_histogram *d;
+
+    if (call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE)
+        return edged_rate(ev, call, w, ret);
+    if (n < 2 && !starts_here)
+        return 0;
+    if (counter)
+        nv_note_overlaps(ev, call, w->histogram_times, w->histogram_starts, n);
+    if (!fit_together(ev, call, w, counter, false))
+        return 0;
+    int r = difference(ev, call, w, counter, starts_here, &d);
+    if (r != 1)
+        return r;
+    struct nv_stretch s = {starts_here ? start : w->histogram_times[0],
+                           w->histogram_times[n - 1],
+                           w->from_ms,
+                           w->to_ms,
+                           n - 1 + starts_here,
+                           starts_here};
+    double factor = nv_extrapolation(&s, d->count, w->histograms[0]->count, counter);
+    return finish_rate(ev, call, w, factor, d, ret);
 }
 
 int nv_histograms_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
@@ -309,14 +369,14 @@ int nv_histograms_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     tail.histograms += n - 2;
     tail.n_histograms = 2;
     if (counter) /* where the kind of buckets changed, it began anew */
-        reset = nv_histogram_is_reset(&ev->work.arena, w->histograms[n - 1], w->histograms[n - 2]);
+        reset = is_reset(ev, w, n - 1);
     if (!fit_together(ev, call, &tail, counter, reset > 0))
         return 0;
     int64_t ms = w->histogram_times[n - 1] - w->histogram_times[n - 2];
     if (ms == 0)
         return 0;
     if (reset < 0)
-        return nv_eval_no_memory(ev);
+        return reset;
     if (reset)
         r = nv_histogram_compact(&ev->work.arena, w->histograms[n - 1], &d) < 0
                 ? nv_eval_no_memory(ev)
@@ -333,35 +393,69 @@ int nv_histograms_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     return 1;
 }
 
+/* Of the samples at or before the left end of an extended range only the last counts. */
+static void skip_before(const struct nv_window *w, size_t *f, size_t *h)
+{
+    while (*f + 1 < w->n && w->times[*f + 1] <= w->from_ms)
+        ++*f;
+    while (*h + 1 < w->n_histograms && w->histogram_times[*h + 1] <= w->from_ms)
+        ++*h;
+    bool float_before = w->n && w->times[*f] <= w->from_ms;
+    bool histogram_before = w->n_histograms && w->histogram_times[*h] <= w->from_ms;
+    if (!float_before || !histogram_before)
+        return;
+    if (w->times[*f] < w->histogram_times[*h])
+        ++*f;
+    else
+        ++*h;
+}
+
+/* 1 where something happened between two neighbours of one kind, 0, or an error. */
+static int float_step(const struct nv_window *w, size_t i, bool resets)
+{
+    double a = w->values[i - 1], b = w->values[i];
+
+    if (resets)
+        return b < a || nv_restarted(w->times, w->starts, i);
+    return a != b && !(isnan(a) && isnan(b));
+}
+
+static int histogram_step(struct nv_eval *ev, const struct nv_window *w, size_t i, bool resets)
+{
+    if (resets)
+        return is_reset(ev, w, i);
+    int equal = nv_histogram_equal(&ev->work.arena, w->histograms[i], w->histograms[i - 1]);
+    return equal < 0 ? nv_eval_no_memory(ev) : !equal;
+}
+
 int nv_histograms_steps(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
                         double *ret)
 {
+    bool edged =
+        call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE;
+    bool resets = call->id == NV_FN_RESETS, within = !edged;
     size_t f = 0, h = 0, n = 0;
     int last = -1; /* 0 a float, 1 a histogram */
-    bool resets = call->id == NV_FN_RESETS;
-    struct nv_arena *arena = &ev->work.arena;
 
+    if (edged)
+        skip_before(w, &f, &h);
     while (f < w->n || h < w->n_histograms) {
         int kind = f == w->n || (h < w->n_histograms && w->histogram_times[h] < w->times[f]);
-        int step = 0;
-        if (last >= 0 && kind != last)
-            step = 1;
-        else if (last == 0)
-            step = resets ? w->values[f] < w->values[f - 1]
-                          : w->values[f] != w->values[f - 1] &&
-                                !(isnan(w->values[f]) && isnan(w->values[f - 1]));
-        else if (last == 1)
-            step = resets ? nv_histogram_is_reset(arena, w->histograms[h], w->histograms[h - 1])
-                          : nv_histogram_equal(arena, w->histograms[h], w->histograms[h - 1]) == 0;
+        int step = last >= 0 && kind != last;
+        if (last == 0 && kind == 0)
+            step = float_step(w, f, resets);
+        else if (last == 1 && kind == 1)
+            step = histogram_step(ev, w, h, resets);
         if (step < 0)
-            return nv_eval_no_memory(ev);
+            return step;
+        within |= (kind ? w->histogram_times[h] : w->times[f]) > w->from_ms;
         n += (size_t)step;
         last = kind;
         f += !kind;
         h += kind != 0;
     }
     *ret = (double)n;
-    return 1;
+    return within;
 }
 
 /* --- functions of an instant vector --- */

@@ -3,6 +3,7 @@
  */
 #include "promql/eval_parts.h"
 #include "promql/histograms.h"
+#include "promql/slide.h"
 
 int nv_compare_values(const void *a, const void *b)
 {
@@ -100,16 +101,20 @@ static double variance(const struct nv_window *w)
     return (square + square_c) / n;
 }
 
-static size_t extreme(const struct nv_window *w, bool is_max, bool last)
+/* The sum or the mean, in steps where the series is fit for it. */
+static int reduced(struct nv_eval *ev, const struct nv_window *w, bool is_mean, double *ret)
 {
-    size_t best = 0;
+    struct nv_twin total;
+    double n = (double)w->n;
+    int r = nv_slide_sum(ev, w, &total);
 
-    for (size_t i = 1; i < w->n; i++) {
-        double x = w->values[i], y = w->values[best];
-        if (isnan(y) || (is_max ? x > y : x < y) || (last && x == y))
-            best = i;
-    }
-    return best;
+    if (r < 0)
+        return r;
+    if (r > 0)
+        *ret = is_mean ? mean(w) : sum(w);
+    else
+        *ret = is_mean ? total.high / n + total.low / n : nv_twin_value(total);
+    return 1;
 }
 
 /* Values in an order of their own; NULL past the limit. */
@@ -128,16 +133,15 @@ static int quantile(struct nv_eval *ev, const struct nv_ranged *call, const stru
                     double *ret)
 {
     double q = call->parameters[0][w->step];
-    struct nv_arena_mark mark = nv_arena_mark(&ev->scratch.arena);
-    const double *values = sorted(ev, w);
+    const double *values;
+    int r = nv_slide_order(ev, w, &values);
 
-    if (!values)
-        return nv_eval_no_memory(ev);
+    if (r < 0)
+        return r;
     if (!(q >= 0 && q <= 1))
         nv_annotate(ev, true, call->expr->call.args[0],
                     "quantile value should be between 0 and 1, got %s", nv_shown(ev, q));
     *ret = nv_quantile(q, values, w->n);
-    nv_arena_rewind(&ev->scratch.arena, mark);
     return 1;
 }
 
@@ -158,44 +162,58 @@ static int mad(struct nv_eval *ev, const struct nv_window *w, double *ret)
     return 1;
 }
 
-/* Least squares with x in seconds from `origin_ms`. */
-static void regression(const struct nv_window *w, int64_t origin_ms, double *ret_slope,
-                       double *ret_intercept)
+/* Of a window by itself. */
+static void sums_of(const struct nv_window *w, int64_t origin_ms, struct nv_sums *ret)
 {
-    double n = 0, x_sum = 0, x_c = 0, y_sum = 0, y_c = 0, xy_sum = 0, xy_c = 0, xx_sum = 0,
-           xx_c = 0;
-    bool constant = true;
+    double x_sum = 0, x_c = 0, y_sum = 0, y_c = 0, xy_sum = 0, xy_c = 0, xx_sum = 0, xx_c = 0;
 
     for (size_t i = 0; i < w->n; i++) {
         double x = (double)(w->times[i] - origin_ms) / 1000, y = w->values[i];
-        constant = constant && y == w->values[0];
-        n++;
         nv_sum_add(&x_sum, &x_c, x);
         nv_sum_add(&y_sum, &y_c, y);
         nv_sum_add(&xy_sum, &xy_c, x * y);
         nv_sum_add(&xx_sum, &xx_c, x * x);
     }
-    if (constant) {
-        *ret_slope = isinf(w->values[0]) ? NAN : 0;
-        *ret_intercept = isinf(w->values[0]) ? NAN : w->values[0];
-        return;
-    }
-    x_sum += x_c;
-    y_sum += y_c;
-    double covariance = xy_sum + xy_c - x_sum * y_sum / n;
-    double spread = xx_sum + xx_c - x_sum * x_sum / n;
-    *ret_slope = covariance / spread;
-    *ret_intercept = y_sum / n - *ret_slope * x_sum / n;
+    *ret = (struct nv_sums){
+        x_sum + x_c, xx_sum + xx_c, xy_sum + xy_c, {y_sum, y_c}
+    };
 }
 
-static int linear(const struct nv_ranged *call, const struct nv_window *w, double *ret)
+/* Least squares with x in seconds from `origin_ms`. */
+static int regression(struct nv_eval *ev, const struct nv_window *w, int64_t origin_ms,
+                      double *ret_slope, double *ret_intercept)
+{
+    double n = (double)w->n;
+    struct nv_sums s;
+
+    if (nv_slide_is_constant(w)) {
+        *ret_slope = isinf(w->values[0]) ? NAN : 0;
+        *ret_intercept = isinf(w->values[0]) ? NAN : w->values[0];
+        return 0;
+    }
+    int r = nv_slide_sums(ev, w, origin_ms, &s);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        sums_of(w, origin_ms, &s);
+    double y = nv_twin_value(s.y);
+    double covariance = s.xy - s.x * y / n, spread = s.xx - s.x * s.x / n;
+    *ret_slope = covariance / spread;
+    *ret_intercept = y / n - *ret_slope * s.x / n;
+    return 0;
+}
+
+static int linear(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                  double *ret)
 {
     double slope, intercept;
 
     if (w->n < 2)
         return 0;
     bool predicts = call->id == NV_FN_PREDICT_LINEAR;
-    regression(w, predicts ? w->at_ms : w->times[0], &slope, &intercept);
+    int r = regression(ev, w, predicts ? w->at_ms : w->times[0], &slope, &intercept);
+    if (r < 0)
+        return r;
     *ret = predicts ? slope * call->parameters[0][w->step] + intercept : slope;
     return 1;
 }
@@ -222,6 +240,22 @@ static int smoothing(struct nv_eval *ev, const struct nv_ranged *call, const str
     return 1;
 }
 
+/* The largest or smallest value, or when it was there last. */
+static int extreme(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                   double *ret)
+{
+    enum nv_function_id id = call->id;
+    bool time = id == NV_FN_TS_OF_MIN_OVER_TIME || id == NV_FN_TS_OF_MAX_OVER_TIME;
+    bool is_max = id == NV_FN_MAX_OVER_TIME || id == NV_FN_TS_OF_MAX_OVER_TIME;
+    size_t best;
+    int r = nv_slide_extreme(ev, w, is_max, time, &best);
+
+    if (r < 0)
+        return r;
+    *ret = time ? (double)w->times[best] / 1000 : w->values[best];
+    return 1;
+}
+
 /* Functions of floats alone. */
 static int of_floats(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
                      double *ret, const struct nv_histogram **ret_histogram)
@@ -239,12 +273,9 @@ static int of_floats(struct nv_eval *ev, const struct nv_ranged *call, const str
     switch (call->id) {
     case NV_FN_MIN_OVER_TIME:
     case NV_FN_MAX_OVER_TIME:
-        *ret = w->values[extreme(w, call->id == NV_FN_MAX_OVER_TIME, false)];
-        return 1;
     case NV_FN_TS_OF_MIN_OVER_TIME:
     case NV_FN_TS_OF_MAX_OVER_TIME:
-        *ret = (double)w->times[extreme(w, call->id == NV_FN_TS_OF_MAX_OVER_TIME, true)] / 1000;
-        return 1;
+        return extreme(ev, call, w, ret);
     case NV_FN_STDDEV_OVER_TIME:
         *ret = sqrt(variance(w));
         return 1;
@@ -256,7 +287,7 @@ static int of_floats(struct nv_eval *ev, const struct nv_ranged *call, const str
     case NV_FN_MAD_OVER_TIME:
         return mad(ev, w, ret);
     default:
-        return linear(call, w, ret);
+        return linear(ev, call, w, ret);
     }
 }
 
@@ -267,8 +298,7 @@ static int sum_or_mean(struct nv_eval *ev, const struct nv_ranged *call, const s
         return 0;
     if (w->n_histograms)
         return nv_histograms_reduce(ev, call, w, call->id == NV_FN_AVG_OVER_TIME, ret_histogram);
-    *ret = call->id == NV_FN_SUM_OVER_TIME ? sum(w) : mean(w);
-    return 1;
+    return reduced(ev, w, call->id == NV_FN_AVG_OVER_TIME, ret);
 }
 
 static int count(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,

@@ -3,6 +3,7 @@
  */
 #include "promql/eval_parts.h"
 #include "promql/histograms.h"
+#include "promql/slide.h"
 
 static bool is_counter(enum nv_function_id id)
 {
@@ -10,24 +11,49 @@ static bool is_counter(enum nv_function_id id)
 }
 
 /* Whether the counter began anew between two samples, as far as start times tell. */
-static bool restarted(const struct nv_window *w, size_t i)
+bool nv_restarted(const int64_t *times, const int64_t *starts, size_t i)
 {
-    if (!w->starts)
+    if (!starts)
         return false;
-    int64_t before = w->times[i - 1], start = w->starts[i], last = w->starts[i - 1];
-    if (!start || start >= w->times[i] || start < before)
+    int64_t before = times[i - 1], start = starts[i], last = starts[i - 1];
+    if (!start || start >= times[i] || start < before)
         return false;
     return start > before || (last && last < before);
 }
 
-static double increase(const struct nv_window *w, bool counter)
+static bool restarted(const struct nv_window *w, size_t i)
 {
-    double d = w->values[w->n - 1] - w->values[0];
+    return w->starts && nv_restarted(w->times, w->starts, i);
+}
 
-    for (size_t i = 1; counter && i < w->n; i++)
-        if (w->values[i] < w->values[i - 1] || restarted(w, i))
-            d += w->values[i - 1];
-    return d;
+/* A counter cannot have begun before its last sample, unless it is the same counter still. */
+void nv_note_overlaps(struct nv_eval *ev, const struct nv_ranged *call, const int64_t *times,
+                      const int64_t *starts, size_t n)
+{
+    uint64_t many = 0;
+
+    for (size_t i = 1; starts && i < n; i++)
+        many +=
+            starts[i] && starts[i - 1] && starts[i] != starts[i - 1] && starts[i] < times[i - 1];
+    if (many)
+        nv_count_overlaps(ev, call->source, call->name, many);
+}
+
+static bool is_reset(const struct nv_window *w, size_t i)
+{
+    return w->values[i] < w->values[i - 1] || restarted(w, i);
+}
+
+static int increase(struct nv_eval *ev, const struct nv_window *w, bool counter, double *ret)
+{
+    const uint32_t *resets;
+    size_t n = 0;
+    int r = counter ? nv_slide_events(ev, w, is_reset, &resets, &n) : 0;
+
+    *ret = w->values[w->n - 1] - w->values[0];
+    for (size_t i = 0; r == 0 && i < n; i++)
+        *ret += w->all->values[resets[i] - 1];
+    return r;
 }
 
 double nv_extrapolation(const struct nv_stretch *s, double d, double first, bool counter)
@@ -51,15 +77,34 @@ double nv_extrapolation(const struct nv_stretch *s, double d, double first, bool
     return span == 0 ? 1 : (span + to_start + to_end) / span;
 }
 
+/* Where series carry their type it tells, else the ending of the name. */
+static void check_counter_type(struct nv_eval *ev, const struct nv_ranged *call)
+{
+    struct nv_str type = nv_label_value(call->labels, call->n_labels, NV_LIT("__type__"));
+
+    if (nv_str_is(type, "counter") || nv_str_is(type, "histogram"))
+        return;
+    nv_annotate(ev, false, call->source,
+                "metric might not be a counter, __type__ label is not set to \"counter\" or "
+                "\"histogram\", got %s: %s",
+                nv_quoted(ev, type), nv_quoted(ev, call->name));
+}
+
 static bool looks_like_counter(struct nv_str name)
 {
     return nv_str_ends(name, "_total") || nv_str_ends(name, "_sum") ||
            nv_str_ends(name, "_count") || nv_str_ends(name, "_bucket");
 }
 
-static void note_counter(struct nv_eval *ev, const struct nv_ranged *call)
+static void note_counter(struct nv_eval *ev, const struct nv_ranged *call,
+                         const struct nv_window *w)
 {
-    if (call->name.n && !looks_like_counter(call->name))
+    if (w->slider->noted)
+        return;
+    w->slider->noted = true;
+    if (ev->options.features & NV_PROMQL_TYPE_AND_UNIT)
+        check_counter_type(ev, call);
+    else if (call->name.n && !looks_like_counter(call->name))
         nv_annotate(ev, false, call->source,
                     "metric might not be a counter, name does not end in "
                     "_total/_sum/_count/_bucket: %s",
@@ -81,24 +126,34 @@ static double between(const struct nv_window *w, size_t left, int64_t at, bool c
            (b - a) * (double)(at - w->times[left]) / (double)(w->times[left + 1] - w->times[left]);
 }
 
-/* The last float at or before the left end of the window, or else the first one. */
-static size_t left_edge(const struct nv_window *w)
+/* The last sample at or before the left end of the window, or else the first one. */
+static size_t left_edge(const int64_t *times, size_t n, const struct nv_window *w)
 {
     size_t i = 0;
 
-    while (i + 1 < w->n && w->times[i + 1] <= w->from_ms)
+    while (i + 1 < n && times[i + 1] <= w->from_ms)
         i++;
     return i;
+}
+
+bool nv_edges_of(const int64_t *times, size_t n, const struct nv_window *w, bool smooth,
+                 size_t *ret_first, size_t *ret_last)
+{
+    size_t last = n ? n - 1 : 0;
+
+    while (smooth && last && times[last - 1] >= w->to_ms)
+        last--;
+    *ret_first = n ? left_edge(times, n, w) : 0;
+    *ret_last = last;
+    return n && times[last] > w->from_ms;
 }
 
 /* Which samples stand at both ends, and the values there. False where no sample is within. */
 bool nv_window_edges(const struct nv_window *w, bool smooth, bool counter, struct nv_edges *ret)
 {
-    size_t first = w->n ? left_edge(w) : 0, last = w->n ? w->n - 1 : 0;
+    size_t first, last;
 
-    while (smooth && last && w->times[last - 1] >= w->to_ms)
-        last--;
-    if (!w->n || w->times[last] <= w->from_ms)
+    if (!nv_edges_of(w->times, w->n, w, smooth, &first, &last))
         return false;
     *ret = (struct nv_edges){first, last, w->values[first], w->values[last]};
     if (smooth && w->times[first] < w->from_ms)
@@ -130,7 +185,8 @@ static int edged_rate(const struct nv_ranged *call, const struct nv_window *w, d
     return 1;
 }
 
-static int floats_rate(const struct nv_ranged *call, const struct nv_window *w, double *ret)
+static int floats_rate(struct nv_eval *ev, const struct nv_ranged *call, const struct nv_window *w,
+                       double *ret)
 {
     bool counter = is_counter(call->id);
     int64_t start = w->starts ? w->starts[0] : 0;
@@ -138,7 +194,12 @@ static int floats_rate(const struct nv_ranged *call, const struct nv_window *w, 
 
     if (w->n < 2 && !starts_here)
         return 0;
-    double d = increase(w, counter);
+    double d;
+    if (counter)
+        nv_note_overlaps(ev, call, w->times, w->starts, w->n);
+    int r = increase(ev, w, counter, &d);
+    if (r < 0)
+        return r;
     if (starts_here)
         d += w->values[0];
     struct nv_stretch s = {starts_here ? start : w->times[0],
@@ -167,9 +228,9 @@ int nv_window_rate(struct nv_eval *ev, const struct nv_ranged *call, const struc
     }
     if (w->n_histograms)
         return nv_histograms_rate(ev, call, w, ret_histogram);
-    int r = edged ? edged_rate(call, w, ret) : floats_rate(call, w, ret);
+    int r = edged ? edged_rate(call, w, ret) : floats_rate(ev, call, w, ret);
     if (r == 1 && is_counter(call->id))
-        note_counter(ev, call);
+        note_counter(ev, call, w);
     return r;
 }
 
@@ -188,7 +249,7 @@ int nv_window_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     if (ms == 0)
         return 0;
     if (counter)
-        note_counter(ev, call);
+        note_counter(ev, call, w);
     bool reset = counter && (last < before || restarted(w, w->n - 1));
     *ret = reset ? last : last - before;
     if (counter)
@@ -196,12 +257,10 @@ int nv_window_instant_rate(struct nv_eval *ev, const struct nv_ranged *call,
     return 1;
 }
 
-static bool is_step(const struct nv_ranged *call, const struct nv_window *w, size_t i)
+static bool is_change(const struct nv_window *w, size_t i)
 {
     double a = w->values[i - 1], b = w->values[i];
 
-    if (call->id == NV_FN_RESETS)
-        return b < a || restarted(w, i);
     return a != b && !(isnan(a) && isnan(b));
 }
 
@@ -211,15 +270,20 @@ int nv_window_steps(struct nv_eval *ev, const struct nv_ranged *call, const stru
 {
     bool edged =
         call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE;
-    size_t first = edged && w->n ? left_edge(w) : 0, n = 0;
+    nv_event_fn happens = call->id == NV_FN_RESETS ? is_reset : is_change;
+    const uint32_t *events;
+    size_t n = 0;
 
     (void)ret_histogram;
     if (w->n_histograms)
         return nv_histograms_steps(ev, call, w, ret);
     if (edged && w->times[w->n - 1] <= w->from_ms)
         return 0;
-    for (size_t i = first + 1; i < w->n; i++)
-        n += is_step(call, w, i);
+    int r = edged ? 0 : nv_slide_events(ev, w, happens, &events, &n);
+    for (size_t i = edged ? left_edge(w->times, w->n, w) + 1 : 0; edged && i < w->n; i++)
+        n += happens(w, i);
+    if (r < 0)
+        return r;
     *ret = (double)n;
     return 1;
 }

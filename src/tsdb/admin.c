@@ -6,19 +6,34 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "tsdb/parts.h"
 #include "tsdb/under.h"
 
-enum { SELECT_BYTES = 256 << 20, SEGMENT_MAX = 1 << 30 };
+enum { SELECT_BYTES = 256 << 20, SEGMENT_MAX = 1 << 30, PAUSE_MS = 10 };
 #define ARENA __attribute__((cleanup(nv_arena_done))) struct nv_arena
 
 static void unlock(pthread_mutex_t **lock)
 {
-    pthread_mutex_unlock(*lock);
+    if (*lock)
+        pthread_mutex_unlock(*lock);
 }
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
+#define MAINTENANCE __attribute__((cleanup(unlock))) pthread_mutex_t *
+
+/* Maintenance waits for the disk as long as that takes; who asks for something does not. */
+static int take_maintenance(struct nv_store *store, pthread_mutex_t **ret)
+{
+    const struct timespec pause = {0, PAUSE_MS * 1000000};
+    int64_t deadline = nv_monotonic_ns() + NV_STORE_ADMIN_MS * INT64_C(1000000);
+
+    while (pthread_mutex_trylock(&store->maintain_lock) != 0) {
+        if (nv_monotonic_ns() > deadline)
+            return -ETIMEDOUT;
+        nanosleep(&pause, NULL);
+    }
+    *ret = &store->maintain_lock;
+    return 0;
+}
 
 /* ---- deleting ------------------------------------------------------------------------------- */
 
@@ -78,13 +93,13 @@ static int delete_in_memory(struct nv_store *store, const struct nv_matcher *mat
 int nv_store_delete(struct nv_store *store, const struct nv_matcher *matchers, size_t n,
                     int64_t from_ms, int64_t to_ms)
 {
-    LOCKED(&store->maintain_lock);
-    int r = 0;
+    MAINTENANCE held = NULL;
 
     if (n == 0 || from_ms > to_ms)
         return -EINVAL;
     if (store->options.read_only)
         return -EROFS;
+    int r = take_maintenance(store, &held);
     for (size_t i = 0; r == 0 && i < store->blocks->n; i++)
         r = delete_in_block(store->blocks->at[i], matchers, n, from_ms, to_ms);
     if (r == 0)
@@ -94,12 +109,12 @@ int nv_store_delete(struct nv_store *store, const struct nv_matcher *matchers, s
 
 int nv_store_clean(struct nv_store *store)
 {
-    LOCKED(&store->maintain_lock);
-    int r = 0;
+    MAINTENANCE held = NULL;
 
     if (store->options.read_only)
         return -EROFS;
-    for (;;) {
+    int r = take_maintenance(store, &held);
+    while (r == 0) {
         struct nv_block *marked = NULL;
         for (size_t i = 0; !marked && i < store->blocks->n; i++)
             if (nv_block_has_marks(store->blocks->at[i]))
@@ -107,9 +122,8 @@ int nv_store_clean(struct nv_store *store)
         if (!marked)
             return 0;
         r = nv_store_rewrite(store, &marked, 1, nv_block_info(marked)->level, 0);
-        if (r < 0)
-            return r;
     }
+    return r;
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
@@ -172,14 +186,16 @@ static int name_snapshot(struct nv_store *store, char name[NV_BLOCK_NAME_MAX])
 
 int nv_store_snapshot(struct nv_store *store, bool skip_head, char name[NV_BLOCK_NAME_MAX])
 {
-    LOCKED(&store->maintain_lock);
+    MAINTENANCE held = NULL;
     char directory[NV_BLOCK_NAME_MAX + 16];
 
     if (!store->fs)
         return -EOPNOTSUPP;
     if (store->options.read_only)
         return -EROFS;
-    int r = make_directory(store->fs, "snapshots", true);
+    int r = take_maintenance(store, &held);
+    if (r == 0)
+        r = make_directory(store->fs, "snapshots", true);
     if (r == 0)
         r = name_snapshot(store, name);
     snprintf(directory, sizeof(directory), "snapshots/%s", r == 0 ? name : "");

@@ -2,9 +2,8 @@
  * Rows, chunks and pages of a source: how they come, are sealed, are seen, and go. How a frame becomes a row
  * stands in head_layout.c and head_write.c.
  */
-#include "tsdb/head.h"
-
 #include "base/assert.h"
+#include "tsdb/head_parts.h"
 #include "tsdb/sparse.h"
 
 static void unlock(pthread_mutex_t **lock)
@@ -27,6 +26,8 @@ int nv_head_new(struct nv_series_table *table, uint32_t number, struct nv_str na
     pthread_mutex_init(&head->lock, NULL);
     pthread_mutex_init(&head->sealing, NULL);
     pthread_mutex_init(&head->writing, NULL);
+    pthread_mutex_init(&head->entering, NULL);
+    pthread_cond_init(&head->entered, NULL);
     head->table = table;
     head->number = number;
     head->last_ms = head->newest_ms = INT64_MIN;
@@ -48,6 +49,7 @@ void nv_head_free(struct nv_head *head)
 {
     if (!head)
         return;
+    nv_head_end_following(head);
     nv_head_drop_pages(head, head->n_pages);
     for (size_t i = 0; i < head->n_waiting; i++)
         nv_chunk_unref(head->waiting[i]);
@@ -61,6 +63,8 @@ void nv_head_free(struct nv_head *head)
     pthread_mutex_destroy(&head->lock);
     pthread_mutex_destroy(&head->sealing);
     pthread_mutex_destroy(&head->writing);
+    pthread_mutex_destroy(&head->entering);
+    pthread_cond_destroy(&head->entered);
     free(head->pages);
     free(head->map);
     free(head->sections);
@@ -118,35 +122,35 @@ static void close_open(struct nv_head *head)
     head->open = NULL;
 }
 
-/* Under `sealing`. */
-static int seal_waiting(struct nv_head *head)
+int nv_head_seal_one(struct nv_head *head)
 {
-    struct nv_chunk *chunk;
-    int n = 0;
+    LOCKED(&head->sealing);
+    struct nv_chunk *chunk = first_waiting(head);
+    struct nv_page *page;
 
-    while ((chunk = first_waiting(head))) {
-        struct nv_page *page;
-        int r = nv_page_seal(head->codec, chunk, &page);
-        if (r == 0) {
-            r = replace_first(head, page);
-            if (r < 0)
-                nv_page_unref(page);
-        }
-        if (r < 0)
-            return r;
-        n++;
-    }
-    return n;
+    if (!chunk)
+        return 0;
+    int r = nv_page_seal(head->codec, chunk, &page);
+    if (r < 0)
+        return r;
+    r = replace_first(head, page);
+    if (r < 0)
+        nv_page_unref(page);
+    return r < 0 ? r : 1;
 }
 
 int nv_head_seal(struct nv_head *head, bool all)
 {
+    int n = 0, r;
+
     if (all) {
+        nv_head_settle(head);
         LOCKED(&head->writing);
         close_open(head);
     }
-    LOCKED(&head->sealing);
-    return seal_waiting(head);
+    while ((r = nv_head_seal_one(head)) > 0)
+        n++;
+    return r < 0 ? r : n;
 }
 
 /* The first n, or all up to a time, whichever are fewer. */

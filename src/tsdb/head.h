@@ -6,10 +6,12 @@
  *              at the end of one generation and is missing in the next keeps a column there, so that it becomes stale
  *              when its section is observed without it
  *   staleness  a section that was not observed for three of its intervals is taken as observed without series
+ *   layouts    one with more than NV_HEAD_AT_ONCE new series is followed by a thread of its own, in which its frame and
+ *              those behind it wait: an append never does
  *   bounds     NV_LOG_COLUMNS_MAX series and NV_LOG_SECTIONS_MAX sections; NV_HEAD_WAITING full chunks, then the
- *              writer seals by itself
- *   threads    one writer; one sealer (under the store's maintenance lock, or the writer when too many wait); readers
- *              take a snapshot, under a lock that is only ever held for copying pointers
+ *              writer seals one by itself
+ *   threads    one writer; one sealer at a time, who is woken when a chunk is full; readers take a snapshot, under a
+ *              lock that is only ever held for copying pointers
  */
 #ifndef NV_TSDB_HEAD_H
 #define NV_TSDB_HEAD_H
@@ -20,7 +22,9 @@
 #include "tsdb/page.h"
 
 enum {
-    NV_HEAD_WAITING = 4,
+    NV_HEAD_WAITING = 6,
+    NV_HEAD_AT_ONCE = 1000,
+    NV_HEAD_PENDING = 16, /* frames; the next one waits */
     NV_HEAD_NAME_MAX = 256,
     NV_HEAD_PAGES_BYTES = 64 << 20, /* while nothing can be written: then the oldest page goes */
     NV_HEAD_NONE = UINT32_MAX,
@@ -51,6 +55,20 @@ struct nv_head {
 
     pthread_mutex_t sealing; /* one at a time; taken before `lock` */
     struct nv_codec *codec;  /* under `sealing` */
+
+    /* Frames on their way, see head_pending.c. `entering` is taken before `writing`. */
+    pthread_mutex_t entering;
+    pthread_cond_t entered;
+    struct nv_frame *pending[NV_HEAD_PENDING];
+    size_t n_pending;
+    int64_t pending_ms;
+    struct nv_log *pending_log;
+    pthread_t follower;
+    bool following, joinable;
+    bool defers; /* constant: there may be such a thread */
+
+    void (*wake)(void *user); /* constant: a chunk is full; or NULL */
+    void *wake_user;
 
     /* The writer's, under `writing`. */
     pthread_mutex_t writing;
@@ -83,6 +101,10 @@ void nv_head_free(struct nv_head *head);
 struct nv_log;
 NV_MUST_USE int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *frame);
 
+/* Waits until all frames that were appended are entered. */
+void nv_head_settle(struct nv_head *head);
+bool nv_head_is_deferring(struct nv_head *head);
+
 /* Enters a row as the log had it, under columns that were added with nv_head_add_column(). */
 NV_MUST_USE int nv_head_replay(struct nv_head *head, const struct nv_row *row, uint64_t segment);
 NV_MUST_USE int nv_head_begin_generation(struct nv_head *head, uint64_t generation);
@@ -94,6 +116,8 @@ void nv_head_put_source(struct nv_head *head);
 
 /* Seals full chunks; with `all` also the open one. Returns how many, or -ENOMEM. */
 NV_MUST_USE int nv_head_seal(struct nv_head *head, bool all);
+/* The oldest full one only. */
+NV_MUST_USE int nv_head_seal_one(struct nv_head *head);
 
 /* Lets go of the first n pages; of those up to a time, which a block holds now. */
 void nv_head_drop_pages(struct nv_head *head, size_t n);

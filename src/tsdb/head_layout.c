@@ -228,24 +228,32 @@ static size_t n_waiting(struct nv_head *head)
     return head->n_waiting;
 }
 
-/* The open chunk goes its way: the next row has other columns, or no room in it. */
-int nv_head_close_chunk(struct nv_head *head)
+static void let_go_of_open(struct nv_head *head)
 {
-    if (n_waiting(head) >= NV_HEAD_WAITING) {
-        int r = nv_head_seal(head, false);
-        if (r < 0)
-            return r;
-        if (nv_head_page_bytes(head) > NV_HEAD_PAGES_BYTES) { /* the maintainer hangs in a disk */
-            nv_head_drop_pages(head, 1);
-            count(&head->lost, NV_CHUNK_ROWS);
-        }
-    }
     LOCKED(&head->lock);
+
     if (head->open && nv_chunk_rows(head->open))
         head->waiting[head->n_waiting++] = head->open;
     else
         nv_chunk_unref(head->open);
     head->open = NULL;
+}
+
+/* The open chunk goes its way: the next row has other columns, or no room in it. */
+int nv_head_close_chunk(struct nv_head *head)
+{
+    if (n_waiting(head) >= NV_HEAD_WAITING) { /* whoever seals is late */
+        int r = nv_head_seal_one(head);
+        if (r < 0)
+            return r;
+        while (nv_head_page_bytes(head) > NV_HEAD_PAGES_BYTES) { /* the maintainer hangs in a disk */
+            nv_head_drop_pages(head, 1);
+            count(&head->lost, NV_CHUNK_ROWS);
+        }
+    }
+    let_go_of_open(head);
+    if (head->wake)
+        head->wake(head->wake_user);
     return 0;
 }
 

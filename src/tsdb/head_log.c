@@ -6,18 +6,16 @@
 
 enum { COLUMNS_A_RECORD = 1024 };
 
-struct nv_row nv_head_row(const struct nv_head *head, size_t row)
+static struct nv_row log_row(const struct nv_chunk *chunk, const struct nv_chunk_row *row)
 {
-    const struct nv_chunk *chunk = head->open;
-
     return (struct nv_row){
-        .time_ms = chunk->times[row],
-        .n_columns = chunk->widths[row],
-        .n_sections = head->n_sections,
-        .observed = chunk->observed + row * chunk->section_words,
-        .present = chunk->present + row * chunk->stride / 64,
-        .values = chunk->values + row * chunk->stride,
-        .histograms = chunk->histograms ? chunk->histograms + row * chunk->stride : NULL,
+        .time_ms = chunk->times[row - chunk->at],
+        .n_columns = row->width,
+        .n_sections = row->sections,
+        .observed = row->observed,
+        .present = row->present,
+        .values = row->values,
+        .histograms = row->histograms,
     };
 }
 
@@ -73,9 +71,9 @@ static void put_columns(struct nv_head *head)
 }
 
 /* The records of a row. Under the log's lock, so that they are in the segment they are made for. */
-static int put_row(struct nv_head *head, uint64_t segment, size_t row)
+static int put_row(struct nv_head *head, uint64_t segment, const struct nv_chunk_row *row)
 {
-    struct nv_row r = nv_head_row(head, row);
+    struct nv_row r = log_row(head->open, row);
     bool begins = segment != head->log_segment;
 
     nv_buf_reset(&head->record);
@@ -95,7 +93,7 @@ static int put_row(struct nv_head *head, uint64_t segment, size_t row)
     return result < 0 || head->record.failed ? -ENOMEM : 0;
 }
 
-void nv_head_log_row(struct nv_head *head, struct nv_log *log, size_t row)
+void nv_head_log_row(struct nv_head *head, struct nv_log *log, const struct nv_chunk_row *row)
 {
     uint64_t segment = nv_log_begin(log);
     int r = put_row(head, segment, row);
@@ -106,16 +104,15 @@ void nv_head_log_row(struct nv_head *head, struct nv_log *log, size_t row)
 }
 
 /* Without a log presence is followed all the same: generations hand it on. */
-void nv_head_follow_row(struct nv_head *head, size_t row)
+void nv_head_follow_row(struct nv_head *head, const struct nv_chunk_row *row)
 {
-    const struct nv_row r = nv_head_row(head, row);
-
-    if (nv_log_state_room(&head->log, r.n_columns, r.n_sections) < 0)
+    if (nv_log_state_room(&head->log, row->width, row->sections) < 0)
         return;
-    for (size_t c = 0; c < r.n_columns; c++) {
-        uint64_t bit = UINT64_C(1) << c % 64;
-        if (nv_bit(r.observed, head->columns->at[c].section))
-            head->log.present[c / 64] =
-                (head->log.present[c / 64] & ~bit) | (nv_bit(r.present, c) ? bit : 0);
+    for (size_t w = 0; w < row->width / 64 + 1; w++) {
+        for (uint64_t bits = row->present[w] ^ head->log.present[w]; bits; bits &= bits - 1) {
+            size_t c = w * 64 + (size_t)__builtin_ctzll(bits);
+            if (c < row->width && nv_bit(row->observed, head->columns->at[c].section))
+                head->log.present[w] ^= bits & -bits;
+        }
     }
 }

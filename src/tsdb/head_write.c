@@ -28,28 +28,21 @@ static void count(uint64_t *counter, uint64_t n)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* An open chunk with room for another row of so many columns and sections. */
-static int open_chunk(struct nv_head *head, size_t n_columns, size_t n_sections)
+/* An open chunk with room for another row. */
+static int open_chunk(struct nv_head *head)
 {
-    struct nv_chunk *old = head->open, *chunk;
-
-    if (old && old->n_rows == NV_CHUNK_ROWS) {
+    if (head->open && nv_chunk_is_full(head->open)) {
         int r = nv_head_close_chunk(head);
         if (r < 0)
             return r;
-        old = NULL;
     }
-    if (old && old->stride >= n_columns + 1 && (size_t)old->section_words * 64 > n_sections)
+    if (head->open)
         return 0;
-    chunk = old ? nv_chunk_wider(old, n_columns, n_sections)
-                : nv_chunk_new(head->columns, n_columns, n_sections);
+    struct nv_chunk *chunk = nv_chunk_new(head->columns);
     if (!chunk)
         return -ENOMEM;
-    {
-        LOCKED(&head->lock);
-        head->open = chunk;
-    }
-    nv_chunk_unref(old);
+    LOCKED(&head->lock);
+    head->open = chunk;
     return 0;
 }
 
@@ -97,28 +90,11 @@ static void observe(struct nv_head *head, const struct nv_frame *frame, uint64_t
             nv_bit_set(observed, i);
 }
 
-static const struct nv_histogram **native_row(struct nv_chunk *chunk, size_t row)
-{
-    if (!chunk->histograms) {
-        const struct nv_histogram **p = calloc(NV_CHUNK_ROWS * (size_t)chunk->stride, sizeof(*p));
-        if (!p)
-            return NULL;
-        __atomic_store_n(&chunk->histograms, p, __ATOMIC_RELEASE);
-    }
-    return chunk->histograms + row * chunk->stride;
-}
-
 /* Values through the map; what is present in a section that was not observed is no statement, and is left. */
-static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, size_t row)
+static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, struct nv_chunk_row *row)
 {
-    struct nv_chunk *chunk = head->open;
-    double *values = chunk->values + row * chunk->stride;
-    uint64_t *present = chunk->present + row * chunk->stride / 64;
-    const struct nv_histogram **natives = frame->histograms ? native_row(chunk, row) : NULL;
     uint64_t refused = 0;
 
-    if (frame->histograms && !natives)
-        return -ENOMEM;
     for (size_t w = 0; w < frame->n_series / 64 + 1; w++) {
         for (uint64_t bits = frame->present[w]; bits; bits &= bits - 1) {
             size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
@@ -129,12 +105,12 @@ static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, size_
                 refused++;
                 continue;
             }
-            nv_bit_set(present, c);
-            values[c] = frame->values[i];
-            if (natives && frame->histograms[i]) {
-                natives[c] = nv_histogram_copy(&chunk->memory, frame->histograms[i]);
-                values[c] = NAN;
-                if (!natives[c])
+            nv_bit_set(row->present, c);
+            row->values[c] = frame->values[i];
+            if (frame->histograms && frame->histograms[i]) {
+                row->histograms[c] = nv_histogram_copy(&head->open->memory, frame->histograms[i]);
+                row->values[c] = NAN;
+                if (!row->histograms[c])
                     return -ENOMEM;
             }
         }
@@ -144,75 +120,68 @@ static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, size_
     return 0;
 }
 
-static int fill_row(struct nv_head *head, const struct nv_frame *frame, size_t row)
+static int fill_row(struct nv_head *head, const struct nv_frame *frame, struct nv_chunk_row *row)
 {
-    struct nv_chunk *chunk = head->open;
-    uint64_t *observed = chunk->observed + row * chunk->section_words;
-    uint64_t *present = chunk->present + row * chunk->stride / 64;
+    int r = 0;
 
-    memset(observed, 0, chunk->section_words * sizeof(*observed));
-    memset(present, 0, chunk->stride / 8);
-    chunk->times[row] = frame->time_ms;
-    chunk->widths[row] = head->columns->n;
     if (head->identity && !frame->histograms) {
-        memcpy(chunk->values + row * chunk->stride, frame->values,
-               frame->n_series * sizeof(double));
-        memcpy(present, frame->present, (frame->n_series + 63) / 64 * sizeof(uint64_t));
-        if (chunk->histograms)
-            memset(chunk->histograms + row * chunk->stride, 0, chunk->stride * sizeof(void *));
+        memcpy(row->values, frame->values, frame->n_series * sizeof(double));
+        memcpy(row->present, frame->present, (frame->n_series + 63) / 64 * sizeof(uint64_t));
     } else {
-        if (chunk->histograms)
-            memset(chunk->histograms + row * chunk->stride, 0, chunk->stride * sizeof(void *));
-        int r = copy_mapped(head, frame, row);
-        if (r < 0)
-            return r;
+        r = copy_mapped(head, frame, row);
     }
-    observe(head, frame, observed);
-    return 0;
+    if (r == 0)
+        observe(head, frame, row->observed);
+    return r;
+}
+
+static bool all_observed(const struct nv_chunk_row *row)
+{
+    for (size_t w = 0; w < row->sections / 64; w++)
+        if (~row->observed[w])
+            return false;
+    return (row->observed[row->sections / 64] | UINT64_MAX << row->sections % 64) == UINT64_MAX;
 }
 
 /* Presence only where the section was observed: what else a frame has there is left over. */
-static void mask_presence(const struct nv_head *head, size_t row, uint64_t *ret_samples)
+static void mask_presence(const struct nv_head *head, struct nv_chunk_row *row,
+                          uint64_t *ret_samples)
 {
-    struct nv_chunk *chunk = head->open;
-    const uint64_t *observed = chunk->observed + row * chunk->section_words;
-    uint64_t *present = chunk->present + row * chunk->stride / 64;
+    bool all = all_observed(row);
 
     *ret_samples = 0;
-    for (size_t c = 0; c < head->columns->n; c++) {
-        if (!nv_bit(present, c))
-            continue;
-        if (nv_bit(observed, head->columns->at[c].section))
-            ++*ret_samples;
-        else
-            present[c / 64] &= ~(UINT64_C(1) << c % 64);
+    for (size_t w = 0; w < row->width / 64 + 1; w++) {
+        for (uint64_t bits = all ? 0 : row->present[w]; bits; bits &= bits - 1) {
+            size_t c = w * 64 + (size_t)__builtin_ctzll(bits);
+            if (!nv_bit(row->observed, head->columns->at[c].section))
+                row->present[w] &= ~(bits & -bits);
+        }
+        *ret_samples += (uint64_t)__builtin_popcountll(row->present[w]);
     }
 }
 
 /* ---- appending ------------------------------------------------------------------------------ */
 
-static void publish(struct nv_chunk *chunk, size_t row)
-{
-    __atomic_store_n(&chunk->n_rows, (uint32_t)row + 1, __ATOMIC_RELEASE);
-}
-
 static int append(struct nv_head *head, struct nv_log *log, const struct nv_frame *frame)
 {
+    struct nv_chunk_row *row = NULL;
     uint64_t samples;
 
     int r = nv_head_follow_layout(head, frame->layout);
     if (r == 0)
-        r = open_chunk(head, head->columns->n, head->n_sections);
-    if (r < 0)
-        return r;
-    size_t row = head->open->n_rows;
-    if (row == 0)
+        r = open_chunk(head);
+    if (r == 0)
+        row = nv_chunk_next(head->open, frame->time_ms, head->columns->n, head->n_sections,
+                            frame->histograms);
+    if (!row)
+        return r < 0 ? r : -ENOMEM;
+    if (head->open->n_rows == 0)
         head->open->segment = log ? nv_log_segment(log) : 0;
     r = fill_row(head, frame, row);
     if (r < 0)
         return r;
     mask_presence(head, row, &samples);
-    publish(head->open, row);
+    nv_chunk_publish(head->open);
     if (log)
         nv_head_log_row(head, log, row);
     else
@@ -223,7 +192,7 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_fram
     return 0;
 }
 
-int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *frame)
+int nv_head_enter(struct nv_head *head, struct nv_log *log, const struct nv_frame *frame)
 {
     LOCKED(&head->writing);
 
@@ -237,6 +206,13 @@ int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *fr
         return NV_STORE_FULL;
     }
     return r;
+}
+
+int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *frame)
+{
+    int r;
+
+    return nv_head_defer(head, log, frame, &r) ? r : nv_head_enter(head, log, frame);
 }
 
 /* ---- replay --------------------------------------------------------------------------------- */
@@ -283,45 +259,45 @@ static void replay_clocks(struct nv_head *head, const struct nv_row *row)
             (void)tick(&head->clocks[i], true, row->time_ms);
 }
 
-int nv_head_replay(struct nv_head *head, const struct nv_row *row, uint64_t segment)
+static bool replay_histograms(struct nv_head *head, const struct nv_row *from,
+                              struct nv_chunk_row *row)
+{
+    for (size_t c = 0; c < from->n_columns; c++) {
+        if (!from->histograms[c] || !nv_bit(from->present, c))
+            continue;
+        row->histograms[c] = nv_histogram_copy(&head->open->memory, from->histograms[c]);
+        row->values[c] = NAN;
+        if (!row->histograms[c])
+            return false;
+    }
+    return true;
+}
+
+int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t segment)
 {
     LOCKED(&head->writing);
+    struct nv_chunk_row *row = NULL;
 
-    int r = nv_head_room_for_sections(head, row->n_sections);
+    int r = nv_head_room_for_sections(head, from->n_sections);
     if (r == 0)
-        r = open_chunk(head, row->n_columns, row->n_sections);
-    if (r < 0)
-        return r;
-    if (row->n_sections > head->n_sections)
-        head->n_sections = row->n_sections;
-    struct nv_chunk *chunk = head->open;
-    size_t i = chunk->n_rows, words = row->n_columns / 64 + 1;
-    if (i == 0)
-        chunk->segment = segment;
-    chunk->times[i] = row->time_ms;
-    chunk->widths[i] = (uint32_t)row->n_columns;
-    memset(chunk->observed + i * chunk->section_words, 0, chunk->section_words * sizeof(uint64_t));
-    memset(chunk->present + i * chunk->stride / 64, 0, chunk->stride / 8);
-    memcpy(chunk->observed + i * chunk->section_words, row->observed,
-           (row->n_sections / 64 + 1) * sizeof(uint64_t));
-    memcpy(chunk->present + i * chunk->stride / 64, row->present, words * sizeof(uint64_t));
-    memcpy(chunk->values + i * chunk->stride, row->values, row->n_columns * sizeof(double));
-    if (row->histograms) {
-        const struct nv_histogram **natives = native_row(chunk, i);
-        for (size_t c = 0; natives && c < row->n_columns; c++) {
-            natives[c] = row->histograms[c] && nv_bit(row->present, c)
-                             ? nv_histogram_copy(&chunk->memory, row->histograms[c])
-                             : NULL;
-            if (natives[c])
-                chunk->values[i * chunk->stride + c] = NAN;
-        }
-        if (!natives)
-            return -ENOMEM;
-    } else if (chunk->histograms) {
-        memset(chunk->histograms + i * chunk->stride, 0, chunk->stride * sizeof(void *));
-    }
-    publish(chunk, i);
-    replay_clocks(head, row);
-    head->last_ms = row->time_ms;
+        r = open_chunk(head);
+    if (r == 0)
+        row = nv_chunk_next(head->open, from->time_ms, from->n_columns, from->n_sections,
+                            from->histograms);
+    if (!row)
+        return r < 0 ? r : -ENOMEM;
+    if (from->n_sections > head->n_sections)
+        head->n_sections = from->n_sections;
+    if (head->open->n_rows == 0)
+        head->open->segment = segment;
+    memcpy(row->observed, from->observed, (from->n_sections / 64 + 1) * sizeof(uint64_t));
+    memcpy(row->present, from->present, (from->n_columns / 64 + 1) * sizeof(uint64_t));
+    if (from->n_columns)
+        memcpy(row->values, from->values, from->n_columns * sizeof(double));
+    if (from->histograms && !replay_histograms(head, from, row))
+        return -ENOMEM;
+    nv_chunk_publish(head->open);
+    replay_clocks(head, from);
+    head->last_ms = from->time_ms;
     return 0;
 }

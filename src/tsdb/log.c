@@ -24,6 +24,7 @@ struct nv_log {
     struct nv_buf queue;
     uint64_t queued_frames, segment;
     uint64_t asked, answered; /* flushes */
+    int64_t busy_ns;          /* since when the writer is with the disk; 0: it is not */
     struct nv_log_stats stats;
 
     /* The writer's. */
@@ -244,6 +245,7 @@ static int write_batch(struct nv_log *log, bool force)
     nv_buf_reset(&log->queue);
     uint64_t frames = log->queued_frames;
     log->queued_frames = 0;
+    log->busy_ns = nv_monotonic_ns();
     pthread_mutex_unlock(&log->lock);
 
     int r = write_all(log);
@@ -253,13 +255,13 @@ static int write_batch(struct nv_log *log, bool force)
         log->file_bytes = 0;
         nv_log_rotate(log);
     }
-    if (r < 0) {
+    if (r < 0)
         give_up(log, r, frames);
-    } else if (log->handle >= 0) {
-        pthread_mutex_lock(&log->lock);
+    pthread_mutex_lock(&log->lock);
+    log->busy_ns = 0;
+    if (r == 0 && log->handle >= 0)
         log->stats.error = 0;
-        pthread_mutex_unlock(&log->lock);
-    }
+    pthread_mutex_unlock(&log->lock);
     return r;
 }
 
@@ -311,22 +313,46 @@ static void *run(void *p)
             pthread_cond_broadcast(&log->done);
         }
     }
+    pthread_mutex_unlock(&log->lock);
+    (void)!write_batch(log, true); /* what came last */
+    pthread_mutex_lock(&log->lock);
     log->answered = UINT64_MAX;
     pthread_cond_broadcast(&log->done);
     pthread_mutex_unlock(&log->lock);
     return NULL;
 }
 
-int nv_log_flush(struct nv_log *log)
+/* Under the lock: waits until that flush was answered; UINT64_MAX: until the thread is at its end. */
+static int wait_answer(struct nv_log *log, uint64_t flush, int64_t deadline_ns)
+{
+    struct timespec t = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+
+    while (log->answered < flush)
+        if (pthread_cond_clockwait(&log->done, &log->lock, CLOCK_MONOTONIC, &t) == ETIMEDOUT &&
+            log->answered < flush)
+            return -ETIMEDOUT;
+    return 0;
+}
+
+int nv_log_flush(struct nv_log *log, int64_t deadline_ns)
 {
     if (!log->threads)
         return write_batch(log, true);
     LOCKED(&log->lock);
     uint64_t mine = ++log->asked;
     pthread_cond_signal(&log->work);
-    while (log->answered < mine)
-        pthread_cond_wait(&log->done, &log->lock);
-    return log->stats.error;
+    int r = wait_answer(log, mine, deadline_ns);
+    return r < 0 ? r : log->stats.error;
+}
+
+int nv_log_stop(struct nv_log *log, int64_t deadline_ns)
+{
+    if (!log->threads)
+        return 0;
+    LOCKED(&log->lock);
+    log->stop = true;
+    pthread_cond_signal(&log->work);
+    return wait_answer(log, UINT64_MAX, deadline_ns);
 }
 
 void nv_log_pump(struct nv_log *log)
@@ -339,6 +365,8 @@ void nv_log_stats(struct nv_log *log, struct nv_log_stats *ret)
 {
     LOCKED(&log->lock);
     *ret = log->stats;
+    if (log->busy_ns && nv_monotonic_ns() - log->busy_ns > NV_LOG_HANGS_MS * INT64_C(1000000))
+        ret->error = -ETIMEDOUT;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

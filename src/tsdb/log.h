@@ -21,6 +21,8 @@ enum {
     NV_LOG_SEGMENT_BYTES = 32 << 20, /* then the next begins in any case */
     NV_LOG_NAME_MAX = 32,
     NV_LOG_RETRY_MS = 1000,
+    NV_LOG_HANGS_MS =
+        5000, /* a write or sync that takes longer is told as an error, -ETIMEDOUT, until it returns */
 };
 #define NV_LOG_PREFIX "log-"
 #define NV_LOG_SUFFIX ".nvl"
@@ -44,8 +46,11 @@ uint64_t nv_log_segment(struct nv_log *log);
 /* Begins the next one. */
 void nv_log_rotate(struct nv_log *log);
 
-/* Waits until all that was queued is written and synced. Returns the disk's error. */
-NV_MUST_USE int nv_log_flush(struct nv_log *log);
+/* Waits until all that was queued is written and synced. Returns the disk's error, or -ETIMEDOUT: not by then (in
+ * nv_monotonic_ns()). */
+NV_MUST_USE int nv_log_flush(struct nv_log *log, int64_t deadline_ns);
+/* Ends the thread; nv_log_free() then waits for nothing. -ETIMEDOUT: the disk holds it. */
+NV_MUST_USE int nv_log_stop(struct nv_log *log, int64_t deadline_ns);
 /* Writes what is queued, without waiting for another attempt to be due; for stores without threads. */
 void nv_log_pump(struct nv_log *log);
 

@@ -12,239 +12,6 @@
 
 enum { PARTIAL = 1, NATIVE = 2, JUMP = 16, PAGE_BYTES_MAX = 1 << 30 };
 
-/* ---- columns -------------------------------------------------------------------------------- */
-
-struct nv_columns *nv_columns_new(struct nv_series_table *table, uint64_t number)
-{
-    struct nv_columns *columns = calloc(1, sizeof(*columns));
-
-    if (columns)
-        *columns = (struct nv_columns){.refs = 1, .table = table, .number = number};
-    return columns;
-}
-
-struct nv_columns *nv_columns_ref(struct nv_columns *columns)
-{
-    __atomic_add_fetch(&columns->refs, 1, __ATOMIC_RELAXED);
-    return columns;
-}
-
-/* All series at once, for the table is locked only so long. */
-static void let_go(struct nv_columns *columns)
-{
-    struct nv_head_series **series = nv_must(malloc((columns->n + 1) * sizeof(*series)));
-
-    for (uint32_t i = 0; i < columns->n; i++)
-        series[i] = columns->at[i].series;
-    nv_series_drop_places(columns->table, series, columns->n, columns);
-    nv_series_unref(columns->table, series, columns->n);
-    free(series);
-}
-
-void nv_columns_unref(struct nv_columns *columns)
-{
-    if (!columns || __atomic_sub_fetch(&columns->refs, 1, __ATOMIC_ACQ_REL))
-        return;
-    if (columns->n)
-        let_go(columns);
-    for (uint32_t i = 0; i < columns->n_outgrown; i++)
-        free(columns->outgrown[i]);
-    free(columns->outgrown);
-    free(columns->at);
-    free(columns);
-}
-
-/* A larger copy; readers may still be in the old one, which stays until all is freed. */
-static int widen(struct nv_columns *columns)
-{
-    uint32_t room = columns->room ? columns->room * 2 : 256;
-    struct nv_column *at = malloc(room * sizeof(*at));
-    struct nv_column **outgrown =
-        realloc(columns->outgrown, (columns->n_outgrown + 1) * sizeof(*outgrown));
-
-    if (outgrown)
-        columns->outgrown = outgrown;
-    if (!at || !outgrown) {
-        free(at);
-        return -ENOMEM;
-    }
-    if (columns->at) {
-        memcpy(at, columns->at, columns->n * sizeof(*at));
-        columns->outgrown[columns->n_outgrown++] = columns->at;
-    }
-    __atomic_store_n(&columns->at, at, __ATOMIC_RELEASE);
-    columns->room = room;
-    return 0;
-}
-
-int nv_columns_add(struct nv_columns *columns, struct nv_head_series *series, uint32_t section,
-                   bool orphan)
-{
-    int r = columns->n == columns->room ? widen(columns) : 0;
-
-    if (r == 0)
-        r = nv_series_add_place(columns->table, series,
-                                (struct nv_place){columns, columns->n, section});
-    if (r < 0) {
-        nv_series_unref(columns->table, &series, 1);
-        return r;
-    }
-    columns->at[columns->n++] = (struct nv_column){series, section, orphan};
-    return 0;
-}
-
-/* ---- chunks --------------------------------------------------------------------------------- */
-
-struct nv_chunk *nv_chunk_new(struct nv_columns *columns, size_t n_columns, size_t n_sections)
-{
-    struct nv_chunk *chunk = calloc(1, sizeof(*chunk));
-    size_t stride = (n_columns + n_columns / 16 + 63) / 64 * 64 + 64;
-    size_t words = n_sections / 64 + 1;
-
-    if (!chunk)
-        return NULL;
-    *chunk = (struct nv_chunk){.refs = 1,
-                               .columns = nv_columns_ref(columns),
-                               .stride = (uint32_t)stride,
-                               .section_words = (uint32_t)words,
-                               .observed = calloc(NV_CHUNK_ROWS * words, sizeof(uint64_t)),
-                               .present = calloc(NV_CHUNK_ROWS * stride / 64, sizeof(uint64_t)),
-                               .values = malloc(NV_CHUNK_ROWS * stride * sizeof(double)),
-                               .memory = NV_ARENA(PAGE_BYTES_MAX)};
-    if (!chunk->observed || !chunk->present || !chunk->values) {
-        nv_chunk_unref(chunk);
-        return NULL;
-    }
-    return chunk;
-}
-
-struct nv_chunk *nv_chunk_ref(struct nv_chunk *chunk)
-{
-    __atomic_add_fetch(&chunk->refs, 1, __ATOMIC_RELAXED);
-    return chunk;
-}
-
-void nv_chunk_unref(struct nv_chunk *chunk)
-{
-    if (!chunk || __atomic_sub_fetch(&chunk->refs, 1, __ATOMIC_ACQ_REL))
-        return;
-    nv_columns_unref(chunk->columns);
-    free(chunk->observed);
-    free(chunk->present);
-    free(chunk->values);
-    free(chunk->histograms);
-    nv_arena_done(&chunk->memory);
-    free(chunk);
-}
-
-size_t nv_chunk_memory(const struct nv_chunk *chunk)
-{
-    return sizeof(*chunk) + NV_CHUNK_ROWS * ((size_t)chunk->stride * 8 + chunk->stride / 8 +
-                                             chunk->section_words * sizeof(uint64_t));
-}
-
-static bool copy_histograms(struct nv_chunk *to, const struct nv_chunk *from)
-{
-    to->histograms = calloc(NV_CHUNK_ROWS * (size_t)to->stride, sizeof(*to->histograms));
-    if (!to->histograms)
-        return false;
-    for (size_t row = 0; row < from->n_rows; row++) {
-        for (size_t c = 0; c < from->widths[row]; c++) {
-            const struct nv_histogram *h = from->histograms[row * from->stride + c];
-            if (!h)
-                continue;
-            h = nv_histogram_copy(&to->memory, h);
-            if (!h)
-                return false;
-            to->histograms[row * to->stride + c] = h;
-        }
-    }
-    return true;
-}
-
-struct nv_chunk *nv_chunk_wider(const struct nv_chunk *from, size_t n_columns, size_t n_sections)
-{
-    struct nv_chunk *to = nv_chunk_new(
-        from->columns, n_columns > from->stride ? n_columns : from->stride, n_sections);
-
-    if (!to)
-        return NULL;
-    to->segment = from->segment;
-    to->n_rows = from->n_rows;
-    memcpy(to->times, from->times, sizeof(to->times));
-    memcpy(to->widths, from->widths, sizeof(to->widths));
-    for (size_t row = 0; row < from->n_rows; row++) {
-        memcpy(to->observed + row * to->section_words, from->observed + row * from->section_words,
-               from->section_words * sizeof(uint64_t));
-        memcpy(to->present + row * to->stride / 64, from->present + row * from->stride / 64,
-               from->stride / 64 * sizeof(uint64_t));
-        memcpy(to->values + row * to->stride, from->values + row * from->stride,
-               from->widths[row] * sizeof(double));
-    }
-    if (from->histograms && !copy_histograms(to, from)) {
-        nv_chunk_unref(to);
-        return NULL;
-    }
-    return to;
-}
-
-/* ---- histograms ----------------------------------------------------------------------------- */
-
-static bool copy_part(struct nv_arena *arena, const void **part, size_t size)
-{
-    if (!size)
-        return true;
-    void *copy = nv_arena_alloc(arena, size);
-    if (copy)
-        *part = memcpy(copy, *part, size);
-    return copy;
-}
-
-const struct nv_histogram *nv_histogram_copy(struct nv_arena *arena,
-                                             const struct nv_histogram *histogram)
-{
-    struct nv_histogram *h = nv_arena_alloc(arena, sizeof(*h));
-
-    if (!h)
-        return NULL;
-    *h = *histogram;
-    if (!copy_part(arena, (const void **)&h->positive_spans,
-                   h->n_positive_spans * sizeof(struct nv_span)) ||
-        !copy_part(arena, (const void **)&h->negative_spans,
-                   h->n_negative_spans * sizeof(struct nv_span)) ||
-        !copy_part(arena, (const void **)&h->positive, h->n_positive * sizeof(double)) ||
-        !copy_part(arena, (const void **)&h->negative, h->n_negative * sizeof(double)) ||
-        !copy_part(arena, (const void **)&h->custom_values, h->n_custom * sizeof(double)))
-        return NULL;
-    return h;
-}
-
-/* ---- strips --------------------------------------------------------------------------------- */
-
-void nv_chunk_strip(const struct nv_chunk *chunk, uint32_t n_rows, uint32_t column,
-                    uint32_t section, struct nv_strip *ret)
-{
-    const struct nv_histogram **histograms = __atomic_load_n(&chunk->histograms, __ATOMIC_ACQUIRE);
-
-    ret->n_rows = n_rows;
-    ret->present = ret->observed = ret->native = 0;
-    for (uint32_t row = 0; row < n_rows; row++) {
-        uint64_t bit = UINT64_C(1) << row;
-        if (section < chunk->section_words * 64 &&
-            nv_bit(chunk->observed + row * (size_t)chunk->section_words, section))
-            ret->observed |= bit;
-        if (column >= chunk->widths[row] ||
-            !nv_bit(chunk->present + row * (size_t)chunk->stride / 64, column))
-            continue;
-        ret->present |= bit;
-        ret->values[row] = chunk->values[row * (size_t)chunk->stride + column];
-        if (!histograms || !histograms[row * (size_t)chunk->stride + column])
-            continue;
-        ret->native |= bit;
-        ret->histograms[row] = histograms[row * (size_t)chunk->stride + column];
-    }
-}
-
 /* ---- sealing -------------------------------------------------------------------------------- */
 
 struct sealing {
@@ -345,10 +112,10 @@ static int seal_columns(struct sealing *s, const struct nv_chunk *chunk, uint32_
 static void gather_observed(const struct nv_chunk *chunk, uint32_t n_sections, uint64_t *observed)
 {
     memset(observed, 0, n_sections * sizeof(*observed));
-    for (uint32_t row = 0; row < chunk->n_rows; row++) {
-        const uint64_t *bits = chunk->observed + row * (size_t)chunk->section_words;
-        for (uint32_t section = 0; section < n_sections; section++)
-            observed[section] |= (uint64_t)nv_bit(bits, section) << row;
+    for (uint32_t i = 0; i < chunk->n_rows; i++) {
+        const struct nv_chunk_row *row = &chunk->at[i];
+        for (uint32_t section = 0; section < row->sections; section++)
+            observed[section] |= (uint64_t)nv_bit(row->observed, section) << i;
     }
 }
 
@@ -356,7 +123,8 @@ static void gather_observed(const struct nv_chunk *chunk, uint32_t n_sections, u
 static struct nv_page *assemble(const struct nv_chunk *chunk, uint32_t n_columns,
                                 const uint32_t *starts, struct nv_str times, struct nv_str data)
 {
-    uint32_t n_sections = chunk->section_words * 64, n_starts = (n_columns + JUMP - 1) / JUMP;
+    const struct nv_chunk_row *last = &chunk->at[chunk->n_rows - 1];
+    uint32_t n_sections = last->sections, n_starts = (n_columns + JUMP - 1) / JUMP;
     size_t bytes = sizeof(struct nv_page) + n_sections * sizeof(uint64_t) +
                    n_starts * sizeof(uint32_t) + times.n + data.n;
     struct nv_page *page = malloc(bytes);
@@ -393,7 +161,7 @@ static struct nv_page *assemble(const struct nv_chunk *chunk, uint32_t n_columns
 
 int nv_page_seal(struct nv_codec *codec, const struct nv_chunk *chunk, struct nv_page **ret)
 {
-    uint32_t n_columns = chunk->widths[chunk->n_rows - 1];
+    uint32_t n_columns = chunk->at[chunk->n_rows - 1].width;
     NV_AUTO_BUF times = NV_BUF(PAGE_BYTES_MAX), data = NV_BUF(PAGE_BYTES_MAX);
     struct sealing s = {codec, NV_BUF(PAGE_BYTES_MAX), NV_BUF(PAGE_BYTES_MAX)};
     NV_AUTO_FREE uint32_t *starts = malloc((n_columns / JUMP + 1) * sizeof(*starts));

@@ -23,7 +23,8 @@ enum {
     NV_STORE_MARKS_MAX = 65536,
     NV_STORE_RETRY_MS = 60000,    /* after blocks could not be merged */
     NV_STORE_CUT_RETRY_MS = 5000, /* or one not be cut */
-    NV_LEVEL_STAGE = 8,           /* see merge.c */
+    NV_STORE_QUIET_MS = 15000, /* without a query: then what queries left in memory is given up */
+    NV_LEVEL_STAGE = 8,        /* see merge.c */
 };
 
 struct nv_blocks {
@@ -70,10 +71,12 @@ struct nv_store {
     pthread_t thread;
     pthread_mutex_t wake_lock;
     pthread_cond_t wake;
-    bool running, stop;
+    bool running, stop, ended, woken;
 
-    struct nv_store_stats stats; /* counters, and the files' bytes as maintenance saw them last; atomic */
-    int64_t counted_ns;          /* monotonic: when that was */
+    struct nv_store_stats
+        stats;          /* counters, and the files' bytes as maintenance saw them last; atomic */
+    int64_t counted_ns; /* monotonic: when that was */
+    int64_t asked_ns;   /* likewise, atomic: the last query; 0: what it left was given up */
 };
 
 /* Whether an error says that a part is lost, and no more than that. */

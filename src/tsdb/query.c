@@ -5,6 +5,7 @@
  * is then seen twice, and never not at all. What is twice goes when the parts of a series are put together.
  */
 #include "base/assert.h"
+#include "base/clock.h"
 #include "tsdb/parts.h"
 #include "tsdb/sparse.h"
 
@@ -238,6 +239,7 @@ static int selection_new(struct nv_store *store, const struct nv_matcher *matche
 
     if (!s)
         return -ENOMEM;
+    __atomic_store_n(&store->asked_ns, nv_monotonic_ns(), __ATOMIC_RELAXED);
     s->store = store;
     s->from_ms = from_ms;
     s->to_ms = to_ms;

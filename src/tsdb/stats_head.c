@@ -169,7 +169,7 @@ static void count_parts(struct nv_store *store, struct nv_store_head *ret)
             if (!view.rows[k])
                 continue;
             ret->chunks++;
-            ret->columns += view.chunks[k]->widths[view.rows[k] - 1];
+            ret->columns += view.chunks[k]->at[view.rows[k] - 1].width;
         }
         nv_head_view_done(&view);
     }

@@ -2,6 +2,7 @@
  * Opening and closing, sources, appending. The rest: recover.c (the log, after a
  * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out), stats.c.
  */
+#include <errno.h>
 #include <malloc.h>
 
 #include "base/assert.h"
@@ -31,6 +32,16 @@ int64_t nv_store_now(const struct nv_store *store)
 
 /* ---- sources -------------------------------------------------------------------------------- */
 
+/* A chunk is full: the thread need not sleep on. */
+static void wake(void *user)
+{
+    struct nv_store *store = user;
+    LOCKED(&store->wake_lock);
+
+    store->woken = true;
+    pthread_cond_signal(&store->wake);
+}
+
 int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret)
 {
     LOCKED(&store->sources_lock);
@@ -49,6 +60,9 @@ int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret)
     int r = nv_head_new(store->table, (uint32_t)store->n_heads, nv_str(name), &head);
     if (r < 0)
         return r;
+    head->defers = store->options.threads;
+    head->wake = store->options.threads ? wake : NULL;
+    head->wake_user = store;
     store->heads[store->n_heads] = head;
     *ret = (uint32_t)store->n_heads;
     __atomic_store_n(&store->n_heads, store->n_heads + 1, __ATOMIC_RELEASE);
@@ -67,14 +81,26 @@ bool nv_store_begins_page(struct nv_store *store, uint32_t source)
 {
     nv_assert(source < nv_store_n_heads(store));
     struct nv_head *head = store->heads[source];
+    if (nv_head_is_deferring(head))
+        return false;
     LOCKED(&head->writing);
 
-    return !head->open || head->open->n_rows == NV_CHUNK_ROWS || head->open->n_rows == 0;
+    return !head->open || nv_chunk_is_full(head->open) || head->open->n_rows == 0;
+}
+
+/* Frames that wait for their layout are entered. */
+static void settle(struct nv_store *store)
+{
+    for (size_t i = 0; i < nv_store_n_heads(store); i++)
+        nv_head_settle(store->heads[i]);
 }
 
 int nv_store_flush(struct nv_store *store)
 {
-    return store->log ? nv_log_flush(store->log) : 0;
+    int64_t deadline = nv_monotonic_ns() + NV_STORE_FLUSH_MS * INT64_C(1000000);
+
+    settle(store);
+    return store->log ? nv_log_flush(store->log, deadline) : 0;
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
@@ -367,6 +393,19 @@ void nv_store_seal_pending(struct nv_store *store)
         (void)!nv_head_seal(store->heads[i], false);
 }
 
+/* After the last of some queries: the memory they decoded into, which the next one would take anew. */
+static void give_up_idle(struct nv_store *store)
+{
+    int64_t asked = __atomic_load_n(&store->asked_ns, __ATOMIC_RELAXED);
+
+    if (!asked || nv_monotonic_ns() - asked < NV_STORE_QUIET_MS * INT64_C(1000000))
+        return;
+    nv_block_cache_trim(store->cache);
+    malloc_trim(0);
+    __atomic_compare_exchange_n(&store->asked_ns, &asked, 0, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+}
+
 int nv_store_maintain(struct nv_store *store)
 {
     LOCKED(&store->maintain_lock);
@@ -375,6 +414,7 @@ int nv_store_maintain(struct nv_store *store)
 
     if (store->options.read_only)
         return 0;
+    give_up_idle(store);
     if (store->log)
         nv_log_pump(store->log);
     done = seal_all(store);
@@ -404,42 +444,73 @@ int nv_store_maintain(struct nv_store *store)
 static void *run(void *p)
 {
     struct nv_store *store = p;
+    int64_t until = nv_monotonic_ns() + MAINTAIN_EVERY_MS * INT64_C(1000000);
 
     pthread_setname_np(pthread_self(), "store");
     pthread_mutex_lock(&store->wake_lock);
     while (!store->stop) {
-        int64_t until = nv_monotonic_ns() + MAINTAIN_EVERY_MS * INT64_C(1000000);
         struct timespec t = {until / 1000000000, until % 1000000000};
-        pthread_cond_clockwait(&store->wake, &store->wake_lock, CLOCK_MONOTONIC, &t);
+        if (!store->woken)
+            pthread_cond_clockwait(&store->wake, &store->wake_lock, CLOCK_MONOTONIC, &t);
         if (store->stop)
             break;
+        store->woken = false;
         pthread_mutex_unlock(&store->wake_lock);
-        nv_store_maintain(store);
+        nv_store_seal_pending(store);
+        if (nv_monotonic_ns() >= until) {
+            nv_store_maintain(store);
+            until = nv_monotonic_ns() + MAINTAIN_EVERY_MS * INT64_C(1000000);
+        }
         pthread_mutex_lock(&store->wake_lock);
     }
+    store->ended = true;
+    pthread_cond_broadcast(&store->wake);
     pthread_mutex_unlock(&store->wake_lock);
     return NULL;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static void stop_thread(struct nv_store *store)
+/* Lets the thread of maintenance end. -ETIMEDOUT: it has not by then; the disk holds it, or long work. */
+static int stop_thread(struct nv_store *store, int64_t deadline_ns)
 {
+    struct timespec t = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+
     if (!store->running)
-        return;
-    pthread_mutex_lock(&store->wake_lock);
-    __atomic_store_n(&store->stop, true, __ATOMIC_RELAXED);
-    pthread_cond_signal(&store->wake);
-    pthread_mutex_unlock(&store->wake_lock);
+        return 0;
+    {
+        LOCKED(&store->wake_lock);
+        __atomic_store_n(&store->stop, true, __ATOMIC_RELAXED);
+        pthread_cond_broadcast(&store->wake);
+        while (!store->ended)
+            if (pthread_cond_clockwait(&store->wake, &store->wake_lock, CLOCK_MONOTONIC, &t) ==
+                    ETIMEDOUT &&
+                !store->ended)
+                return -ETIMEDOUT;
+    }
     pthread_join(store->thread, NULL);
     store->running = false;
+    return 0;
+}
+
+int nv_store_stop(struct nv_store *store, int64_t within_ms)
+{
+    int64_t deadline = nv_monotonic_ns() + within_ms * 1000000;
+
+    settle(store);
+    int r = store->log ? nv_log_flush(store->log, deadline) : 0;
+    int stopped = r == -ETIMEDOUT ? r : stop_thread(store, deadline);
+    if (stopped == 0 && store->log)
+        stopped = nv_log_stop(store->log, deadline);
+    return stopped < 0 ? stopped : r;
 }
 
 void nv_store_close(struct nv_store *store)
 {
     if (!store)
         return;
-    stop_thread(store);
+    settle(store);
+    (void)!stop_thread(store, INT64_MAX);
     nv_log_free(store->log);
     nv_store_drop_marks(store, NULL, 0);
     for (size_t i = 0; i < store->n_heads; i++) {

@@ -19,7 +19,12 @@
 #include "tsdb/block.h"
 #include "tsdb/fs.h"
 
-enum { NV_STORE_SOURCES_MAX = 1024, NV_STORE_THIN_MAX = 8 };
+enum {
+    NV_STORE_SOURCES_MAX = 1024,
+    NV_STORE_THIN_MAX = 8,
+    NV_STORE_FLUSH_MS = 10000, /* a disk that needs longer for a few megabytes hangs */
+    NV_STORE_ADMIN_MS = 60000, /* that delete, clean and snapshot wait for maintenance under way: -ETIMEDOUT */
+};
 
 struct nv_store_options {
     struct nv_fs *fs;         /* the store's from here on; NULL: in memory only */
@@ -42,7 +47,14 @@ struct nv_store;
 enum { NV_STORE_ERROR_MAX = 512 };
 NV_MUST_USE int nv_store_open(const struct nv_store_options *options, struct nv_store **ret,
                               char error[NV_STORE_ERROR_MAX]);
-void nv_store_close(struct nv_store *store); /* seals nothing, syncs the log */
+void nv_store_close(struct nv_store *store); /* seals nothing, syncs the log; waits for the disk */
+
+/*
+ * Writes and syncs what was appended and ends the store's threads, so that nv_store_close() waits for nothing. Nothing may
+ * be appended then. -ETIMEDOUT: a disk hangs; nothing was freed, and all that is left is to leave the process, or to try
+ * again. Another error is the disk's, which has not taken the last samples; closing waits for nothing then either.
+ */
+NV_MUST_USE int nv_store_stop(struct nv_store *store, int64_t within_ms);
 
 /*
  * Opens a directory to be asked through nv_store_queryable(): all that is there at this moment, log included. It may
@@ -76,11 +88,11 @@ const struct nv_queryable *nv_store_queryable(struct nv_store *store);
 /* Everything that is due now: sealing, blocks, merging, thinning, retention. Returns what was done, 0 for nothing. */
 int nv_store_maintain(struct nv_store *store);
 
-/* Waits until all that was appended is written, and synced. */
+/* Waits until all that was appended is written, and synced; -ETIMEDOUT after NV_STORE_FLUSH_MS. */
 NV_MUST_USE int nv_store_flush(struct nv_store *store);
 
 /*
- * What an operator may ask for. Each waits for maintenance under way, some seconds at most.
+ * What an operator may ask for. Each waits for maintenance under way, mostly less than a second.
  *
  *   delete     the samples in [from, to] of the series that fit (at least one matcher; -EINVAL without) are not read
  *              from when it returns, and not after a restart; later samples of these series are not meant

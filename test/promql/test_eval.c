@@ -133,6 +133,48 @@ START_TEST(a_remark_comes_once_however_many_series)
 }
 END_TEST
 
+START_TEST(the_type_label_tells_what_is_a_counter_where_series_carry_it)
+{
+    struct nv_promql_options options = {.features = NV_PROMQL_TYPE_AND_UNIT};
+
+    load("typed{__type__=\"counter\"} 0+1x100");
+    load("typed_total{__type__=\"gauge\",__unit__=\"s\"} 0+1x100");
+    ck_assert_int_eq(run("rate(typed[1m])", 10, &options), 0);
+    ck_assert_uint_eq(result.n_annotations, 0);
+    ck_assert_int_eq(run("rate(typed_total[1m])", 10, &options), 0);
+    ck_assert_uint_eq(result.n_annotations, 1);
+    ck_assert(nv_str_is(result.annotations[0].text,
+                        "PromQL info: metric might not be a counter, __type__ label is not set to "
+                        "\"counter\" or \"histogram\", got \"gauge\": \"typed_total\" (1:6)"));
+    ck_assert_uint_eq(result.series[0].n_labels, 0);
+}
+END_TEST
+
+/* At a step a selector sees one sample, a window all in it; each is read once. */
+START_TEST(what_a_query_sees_is_counted)
+{
+    struct nv_promql_options options = {.stats_by_step = true};
+
+    ck_assert_int_eq(run("b", 10, &options), 0);
+    ck_assert_uint_eq(result.stats.queryable, 10);
+    ck_assert_uint_eq(result.stats.read, 10);
+    ck_assert_uint_eq(result.stats.peak, 10);
+    ck_assert_int_eq(run("sum(rate(a_total[1m]))", 10, &options), 0);
+    ck_assert_uint_eq(result.stats.n_steps, 10);
+    ck_assert_uint_eq(result.stats.queryable_by_step[0], 2);
+    ck_assert_uint_eq(result.stats.queryable_by_step[4], 10);
+    ck_assert_uint_eq(result.stats.queryable_by_step[9], 12);
+    ck_assert_uint_eq(result.stats.queryable, 2 * (1 + 2 + 3 + 4 + 5 + 5 * 6));
+    ck_assert_uint_eq(result.stats.read, 20);
+    ck_assert_int_eq(run("a_total @ 50", 10, &options), 0);
+    ck_assert_uint_eq(result.stats.queryable, 20);
+    ck_assert_uint_eq(result.stats.queryable_by_step[9], 2);
+    ck_assert_uint_eq(result.stats.read, 2);
+    ck_assert_int_eq(run("max_over_time(a_total[40s:20s])", 10, &options), 0);
+    ck_assert_uint_eq(result.stats.queryable_by_step[9], 4);
+}
+END_TEST
+
 static int broken_read(struct nv_selection *selection, size_t i, struct nv_samples *samples)
 {
     (void)selection;
@@ -181,6 +223,8 @@ int main(void)
     tcase_add_test(c, names_dropped_at_once_may_collide);
     tcase_add_test(c, a_range_query_gives_no_range_vector);
     tcase_add_test(c, a_remark_comes_once_however_many_series);
+    tcase_add_test(c, the_type_label_tells_what_is_a_counter_where_series_carry_it);
+    tcase_add_test(c, what_a_query_sees_is_counted);
     tcase_add_test(c, an_error_of_storage_is_passed_up_with_its_cause);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);

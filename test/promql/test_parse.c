@@ -94,57 +94,57 @@ static const char *const canonical[][2] = {
 };
 
 static const char *const errors[][2] = {
-    {"",                                                                                           "1:1: parse error: no expression found in input"                                  },
-    {"1 +",                                                                                        "1:4: parse error: unexpected end of input"                                       },
-    {"1 2",                                                                                        "1:3: parse error: unexpected number \"2\""                                       },
-    {"sum(up",                                                                                     "1:7: parse error: unclosed left parenthesis"                                     },
-    {"sum)",                                                                                       "1:4: parse error: unexpected right parenthesis ')'"                              },
-    {"up{",                                                                                        "1:4: parse error: unexpected end of input inside braces"                         },
+    {"",                            "1:1: parse error: no expression found in input"                                  },
+    {"1 +",                         "1:4: parse error: unexpected end of input"                                       },
+    {"1 2",                         "1:3: parse error: unexpected number \"2\""                                       },
+    {"sum(up",                      "1:7: parse error: unclosed left parenthesis"                                     },
+    {"sum)",                        "1:4: parse error: unexpected right parenthesis ')'"                              },
+    {"up{",                         "1:4: parse error: unexpected end of input inside braces"                         },
     {"up{a}",
-     "1:5: parse error: unexpected \"}\" in label matching, expected label matching operator"                                                                                        },
-    {"up{a=b}",                                                                                    "1:6: parse error: unexpected identifier \"b\" in label matching, expected string"},
-    {"up[5m",                                                                                      "1:6: parse error: unclosed left bracket"                                         },
-    {"\nfoo(up)",                                                                                  "2:1: parse error: unknown function with name \"foo\""                            },
-    {"rate(up)",                                                                                   "1:6: parse error: expected type range vector in call to function \"rate\", got "
-     "instant vector"                                                                                                                                                                     },
-    {"rate()",                                                                                            "1:1: parse error: expected 1 argument(s) in call to \"rate\", got 0" },
+     "1:5: parse error: unexpected \"}\" in label matching, expected label matching operator"                         },
+    {"up{a=b}",                     "1:6: parse error: unexpected identifier \"b\" in label matching, expected string"},
+    {"up[5m",                       "1:6: parse error: unclosed left bracket"                                         },
+    {"\nfoo(up)",                   "2:1: parse error: unknown function with name \"foo\""                            },
+    {"rate(up)",                    "1:6: parse error: expected type range vector in call to function \"rate\", got "
+                 "instant vector"                                                                     },
+    {"rate()",                      "1:1: parse error: expected 1 argument(s) in call to \"rate\", got 0"             },
     {"round(up, 1, 2)",
-     "1:1: parse error: expected at most 2 argument(s) in call to \"round\", got 3"                                                                                                                                                            },
-    {"rate(up[5m],)",                                                                                            "1:12: parse error: trailing commas not allowed in function call args"   },
-    {"sum()",                                                                                            "1:1: parse error: no arguments for aggregate expression provided"                                                                                                                                                                    },
-    {"topk(up)",                                                                          "1:1: parse error: wrong number of arguments for aggregate expression provided, "
-     "expected 2, got 1"},
+     "1:1: parse error: expected at most 2 argument(s) in call to \"round\", got 3"                                   },
+    {"rate(up[5m],)",               "1:12: parse error: trailing commas not allowed in function call args"            },
+    {"sum()",                       "1:1: parse error: no arguments for aggregate expression provided"                },
+    {"topk(up)",                    "1:1: parse error: wrong number of arguments for aggregate expression provided, "
+                 "expected 2, got 1"                                                                  },
     {"sum(up[5m])",
-     "1:5: parse error: expected type instant vector in aggregation expression, got range vector"                                                                                                                                                           },
-    {"1 == 1",                  "1:1: parse error: comparisons between scalars must use BOOL modifier"},
-    {"a + bool b",            "1:1: parse error: bool modifier can only be used on comparison operators"                                                                                                                                                               },
-    {"a and 1",      "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"},
+     "1:5: parse error: expected type instant vector in aggregation expression, got range vector"                     },
+    {"1 == 1",                      "1:1: parse error: comparisons between scalars must use BOOL modifier"            },
+    {"a + bool b",                  "1:1: parse error: bool modifier can only be used on comparison operators"        },
+    {"a and 1",                     "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"  },
     {"a[5m] + 1",
-     "1:1: parse error: binary expression must contain only scalar and instant vector types"                                                                                                                                                               },
-    {"1 + on(a) b",                               "1:1: parse error: vector matching only allowed between instant vectors"},
-    {"a and on(x) group_left(y) b",                "1:1: parse error: no grouping allowed for \"and\" operation"                                                                                                                                               },
+     "1:1: parse error: binary expression must contain only scalar and instant vector types"                          },
+    {"1 + on(a) b",                 "1:1: parse error: vector matching only allowed between instant vectors"          },
+    {"a and on(x) group_left(y) b", "1:1: parse error: no grouping allowed for \"and\" operation"                     },
     {"a + on(x) group_left(x) b",
-     "1:1: parse error: label \"x\" must not occur in ON and GROUP clause at once"},
-    {"-a[5m]",                                                                                      "1:1: parse error: unary expression only allowed on expressions of type scalar or "
-     "instant vector, got \"range vector\""                                                                                                                                               },
-    {"1[5m]",                                                                                 "1:2: parse error: ranges only allowed for vector selectors"                                                                                                                                          },
-    {"a offset 1m [5m]",                                                                      "1:13: parse error: no offset modifiers allowed before range"                           },
-    {"a @ 1 [5m]",                                                                              "1:7: parse error: no @ modifiers allowed before range"                          },
-    {"a offset 1m offset 1m",                                                                                            "1:1: parse error: offset may not be set multiple times"                              },
-    {"(a) offset 1m",                                                                                            "1:1: parse error: offset modifier must be preceded by an instant vector "
-     "selector or range vector selector or a subquery"    },
-    {"up{__name__=\"a\"}",                                                                                            "1:1: parse error: metric name must not be set twice: \"up\" or \"a\""                                                                                                                                                                },
-    {"{a=\"\"}",                                                                                            "1:1: parse error: vector selector must contain at least one non-empty matcher"                                                                                                                                                      },
-    {"up{a=~\"(\"}",                                                                                            "1:7: parse error: error parsing regexp: missing closing ): `(`"    },
-    {"up[0]",                                                                                            "1:4: parse error: duration must be greater than 0"          },
-    {"1[5m:]",                                                                                            "1:1: parse error: subquery is only allowed on instant vector, got scalar instead"                                                                                                                                                                   },
-    {"\"a\\q\"",                                                                                            "1:1: parse error: unknown escape sequence U+0071 'q'"                                                                                                                                                            },
-    {"\"a",                                                                                            "1:1: parse error: unterminated quoted string" },
-    {"5mm",                                                                                            "1:1: parse error: bad number or duration syntax: \"5mm\""             },
-    {"300y",                                                                                            "1:1: parse error: duration out of range"                                                                                                                                                                        },
+     "1:1: parse error: label \"x\" must not occur in ON and GROUP clause at once"                                    },
+    {"-a[5m]",                      "1:1: parse error: unary expression only allowed on expressions of type scalar or "
+               "instant vector, got \"range vector\""                                                   },
+    {"1[5m]",                       "1:2: parse error: ranges only allowed for vector selectors"                      },
+    {"a offset 1m [5m]",            "1:13: parse error: no offset modifiers allowed before range"                     },
+    {"a @ 1 [5m]",                  "1:7: parse error: no @ modifiers allowed before range"                           },
+    {"a offset 1m offset 1m",       "1:1: parse error: offset may not be set multiple times"                          },
+    {"(a) offset 1m",               "1:1: parse error: offset modifier must be preceded by an instant vector "
+                      "selector or range vector selector or a subquery"                          },
+    {"up{__name__=\"a\"}",          "1:1: parse error: metric name must not be set twice: \"up\" or \"a\""            },
+    {"{a=\"\"}",                    "1:1: parse error: vector selector must contain at least one non-empty matcher"   },
+    {"up{a=~\"(\"}",                "1:7: parse error: error parsing regexp: missing closing ): `(`"                  },
+    {"up[0]",                       "1:4: parse error: duration must be greater than 0"                               },
+    {"1[5m:]",                      "1:1: parse error: subquery is only allowed on instant vector, got scalar instead"},
+    {"\"a\\q\"",                    "1:1: parse error: unknown escape sequence U+0071 'q'"                            },
+    {"\"a",                         "1:1: parse error: unterminated quoted string"                                    },
+    {"5mm",                         "1:1: parse error: bad number or duration syntax: \"5mm\""                        },
+    {"300y",                        "1:1: parse error: duration out of range"                                         },
     {"info(up, foo)",
-     "1:10: parse error: expected label selectors only, got vector selector instead"                                                                                                                                                           },
-    {"bool",                                                                                             "1:1: parse error: unexpected <bool>"},
+     "1:10: parse error: expected label selectors only, got vector selector instead"                                  },
+    {"bool",                        "1:1: parse error: unexpected <bool>"                                             },
 };
 
 START_TEST(canonical_text_prints_as_it_is)
@@ -232,12 +232,12 @@ static const char *const trees[][2] = {
      "{\"type\":\"binaryExpr\",\"op\":\">\",\"lhs\":{\"type\":\"numberLiteral\",\"val\":\"1\"},"
      "\"rhs\":{\"type\":\"numberLiteral\",\"val\":\"2\"},\"matching\":null,\"bool\":true}"     },
     {"round(vector(1))",            "{\"type\":\"call\",\"func\":{\"name\":\"round\",\"argTypes\":[\"vector\","
-     "\"scalar\"],\"variadic\":1,"
+                         "\"scalar\"],\"variadic\":1,"
                          "\"returnType\":\"vector\"},\"args\":[{\"type\":\"call\",\"func\":{"
                          "\"name\":\"vector\",\"argTypes\":"
                          "[\"scalar\"],\"variadic\":0,\"returnType\":\"vector\"},\"args\":[{"
                          "\"type\":\"numberLiteral\",\"val\":"
-                         "\"1\"}]}]}"                                                                       },
+                         "\"1\"}]}]}"                                  },
 };
 
 START_TEST(trees_are_told_as_json)

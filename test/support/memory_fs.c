@@ -36,6 +36,8 @@ struct memory_fs {
         int error;
         size_t torn;
     } fault;
+    unsigned hangs, hanging; /* calls of these kinds; so many now */
+    pthread_cond_t goes_on;
     bool locked;
 };
 
@@ -54,6 +56,18 @@ static struct memory_fs *take(struct nv_fs *fs)
 {
     pthread_mutex_lock(&memory(fs)->mutex);
     return memory(fs);
+}
+
+/* For a call of a kind, which may hang. */
+static struct memory_fs *take_for(struct nv_fs *fs, unsigned kind)
+{
+    struct memory_fs *m = take(fs);
+
+    m->hanging++;
+    while (m->hangs & kind)
+        pthread_cond_wait(&m->goes_on, &m->mutex);
+    m->hanging--;
+    return m;
 }
 
 static void unlock(struct memory_fs **fs)
@@ -150,7 +164,7 @@ static struct file *new_file(struct memory_fs *m, const char *name)
 
 static int memory_open_read(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
     struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_READS);
 
@@ -159,7 +173,7 @@ static int memory_open_read(struct nv_fs *fs, const char *name)
 
 static int memory_create(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
     return r < 0 ? r : find_file(m, name) ? -EEXIST : open_handle(m, new_file(m, name));
@@ -167,7 +181,7 @@ static int memory_create(struct nv_fs *fs, const char *name)
 
 static int memory_open_append(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -176,7 +190,7 @@ static int memory_open_append(struct nv_fs *fs, const char *name)
 
 static ssize_t memory_pread(struct nv_fs *fs, int handle, void *p, size_t n, uint64_t offset)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
     const struct file *file = m->handles[handle];
     int r = count(m, NV_MEMORY_FS_READS);
 
@@ -205,7 +219,7 @@ static void file_append(struct file *file, const void *p, size_t n)
 
 static int memory_append(struct nv_fs *fs, int handle, const void *p, size_t n)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     int r = count(m, NV_MEMORY_FS_WRITES);
     size_t part = r == 0 ? n : m->fault.torn < n ? m->fault.torn : n;
 
@@ -217,7 +231,7 @@ static int memory_append(struct nv_fs *fs, int handle, const void *p, size_t n)
 
 static int memory_sync(struct nv_fs *fs, int handle)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_SYNCS);
     int r = count(m, NV_MEMORY_FS_SYNCS);
 
     nv_assert(m->handles[handle]);
@@ -229,7 +243,7 @@ static int memory_sync(struct nv_fs *fs, int handle)
 
 static int memory_sync_dir(struct nv_fs *fs)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_SYNCS);
     int r = count(m, NV_MEMORY_FS_SYNCS);
 
     fs->synced++;
@@ -240,7 +254,7 @@ static int memory_sync_dir(struct nv_fs *fs)
 
 static int memory_truncate(struct nv_fs *fs, const char *name, uint64_t size)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -261,7 +275,7 @@ static void memory_close(struct nv_fs *fs, int handle)
 
 static int memory_link(struct nv_fs *fs, const char *from, const char *to)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     struct file *file = find_file(m, from);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -273,7 +287,7 @@ static int memory_link(struct nv_fs *fs, const char *from, const char *to)
 
 static int memory_rename(struct nv_fs *fs, const char *from, const char *to)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     struct file *file = find_file(m, from);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -291,7 +305,7 @@ static int memory_rename(struct nv_fs *fs, const char *from, const char *to)
 
 static int memory_unlink(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     struct name *at = find(&m->now, name);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
@@ -303,7 +317,7 @@ static int memory_unlink(struct nv_fs *fs, const char *name)
 
 static int memory_mkdir(struct nv_fs *fs, const char *name)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_WRITES);
     int r = count(m, NV_MEMORY_FS_WRITES);
 
     if (r < 0 || find_file(m, name))
@@ -314,7 +328,7 @@ static int memory_mkdir(struct nv_fs *fs, const char *name)
 
 static int memory_stat(struct nv_fs *fs, const char *name, struct nv_fs_stat *ret)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
     const struct file *file = find_file(m, name);
     int r = count(m, NV_MEMORY_FS_READS);
 
@@ -331,7 +345,7 @@ static int compare(const void *a, const void *b)
 
 static int memory_list(struct nv_fs *fs, struct nv_arena *arena, struct nv_str **ret, size_t *ret_n)
 {
-    LOCKED *m = take(fs);
+    LOCKED *m = take_for(fs, NV_MEMORY_FS_READS);
     int r = count(m, NV_MEMORY_FS_READS);
     struct nv_str *at = nv_arena_alloc(arena, (m->now.n + 1) * sizeof(*at));
 
@@ -369,6 +383,7 @@ static void memory_free(struct nv_fs *fs)
         if (m->handles[i])
             file_unref(m->handles[i]);
     pthread_mutex_destroy(&m->mutex);
+    pthread_cond_destroy(&m->goes_on);
     free(m);
 }
 
@@ -398,6 +413,7 @@ struct nv_fs *nv_memory_fs_new(void)
 
     m->fs.ops = &memory_ops;
     pthread_mutex_init(&m->mutex, NULL);
+    pthread_cond_init(&m->goes_on, NULL);
     return &m->fs;
 }
 
@@ -426,6 +442,21 @@ void nv_memory_fs_fail(struct nv_fs *fs, unsigned kinds, uint64_t nth, uint64_t 
     m->fault.times = times;
     m->fault.error = error;
     m->fault.torn = torn;
+}
+
+void nv_memory_fs_hang(struct nv_fs *fs, unsigned kinds)
+{
+    LOCKED *m = take(fs);
+
+    m->hangs = kinds;
+    pthread_cond_broadcast(&m->goes_on);
+}
+
+unsigned nv_memory_fs_hanging(struct nv_fs *fs)
+{
+    LOCKED *m = take(fs);
+
+    return m->hanging;
 }
 
 uint64_t nv_memory_fs_calls(const struct nv_fs *fs, unsigned kinds)

@@ -6,6 +6,7 @@
  *              what was appended last; the layer stays usable, handles do not
  *   faults     the n-th call of a kind from now on, and so many after it, fail with an errno; a failing append may
  *              leave the front of its bytes behind
+ *   hanging    calls of a kind do not return until they are let go on
  *   threads    any
  */
 #ifndef NV_TEST_MEMORY_FS_H
@@ -31,6 +32,11 @@ enum nv_memory_fs_calls {
  * (-ENOSPC, -EIO ...); a failing append keeps `torn` of its bytes. `times` 0 ends it. */
 void nv_memory_fs_fail(struct nv_fs *fs, unsigned kinds, uint64_t nth, uint64_t times, int error,
                        size_t torn);
+
+/* From now on calls of these kinds do not return, until this is called again without them; 0 lets all go on. */
+void nv_memory_fs_hang(struct nv_fs *fs, unsigned kinds);
+/* How many calls hang now. */
+unsigned nv_memory_fs_hanging(struct nv_fs *fs);
 
 /* Calls of these kinds so far: how many places there are to fail at. */
 uint64_t nv_memory_fs_calls(const struct nv_fs *fs, unsigned kinds);

@@ -10,24 +10,7 @@
 #define NV_TEST_PROMQL_SERIES_H
 
 #include "metric/queryable.h"
-
-struct nv_point {
-    bool is_missing;
-    bool has_hint; /* the notation names a counter_reset_hint */
-    double value;
-    const struct nv_histogram *histogram;
-};
-
-struct nv_points {
-    struct nv_label *labels;
-    size_t n_labels, n, room;
-    struct nv_point *at;
-    int64_t *starts; /* of a @st line: relative, INT64_MIN for none; NULL otherwise */
-};
-
-/* Reads `series points`, or only points where `with_labels` is false. Memory is the arena's. 0, -EINVAL, -ENOMEM. */
-int nv_points_parse(struct nv_str line, bool with_labels, struct nv_arena *arena,
-                    struct nv_points *ret);
+#include "promql/points.h"
 
 struct nv_memory_series;
 struct nv_memory_series *nv_memory_series_new(void);

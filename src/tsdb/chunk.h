@@ -1,0 +1,68 @@
+/*
+ * chunk.h - the rows of one source as they come, of which `n_rows` are published: those never change.
+ *
+ *   bound    NV_CHUNK_ROWS rows; of wide rows fewer, once they take NV_CHUNK_BYTES, but NV_CHUNK_ROWS_LEAST
+ *   memory   each row is as wide as the columns were when it came, so columns may be added without moving rows
+ *   threads  one writer; any number of readers of what is published
+ */
+#ifndef NV_TSDB_CHUNK_H
+#define NV_TSDB_CHUNK_H
+
+#include "metric/frame.h"
+#include "tsdb/columns.h"
+
+enum { NV_CHUNK_ROWS = 64, NV_CHUNK_ROWS_LEAST = 16, NV_CHUNK_BYTES = 4 << 20 };
+
+struct nv_chunk_row {
+    uint32_t width, sections;     /* known at that row; later ones are absent, and unobserved */
+    uint64_t *observed, *present; /* sections / 64 + 1 and width / 64 + 1 words */
+    double *values;
+    const struct nv_histogram **histograms; /* by column; NULL where the row has none */
+};
+
+struct nv_chunk {
+    unsigned refs; /* atomic */
+    struct nv_columns *columns;
+    uint32_t n_rows;  /* atomic */
+    uint64_t segment; /* the first of the log that has a row of it */
+    int64_t times[NV_CHUNK_ROWS];
+    struct nv_chunk_row at[NV_CHUNK_ROWS];
+    struct nv_slab *slab; /* the newest, in which there may be rows left */
+    size_t bytes;
+    struct nv_arena memory; /* of histograms */
+};
+
+struct nv_chunk *nv_chunk_new(struct nv_columns *columns); /* NULL when memory is out */
+struct nv_chunk *nv_chunk_ref(struct nv_chunk *chunk);
+void nv_chunk_unref(struct nv_chunk *chunk);
+size_t nv_chunk_memory(const struct nv_chunk *chunk);
+bool nv_chunk_is_full(const struct nv_chunk *chunk);
+
+/* The next row, with nothing observed or present in it; not published. NULL when memory is out. */
+struct nv_chunk_row *nv_chunk_next(struct nv_chunk *chunk, int64_t time_ms, size_t n_columns,
+                                   size_t n_sections, bool histograms);
+void nv_chunk_publish(struct nv_chunk *chunk);
+
+static inline uint32_t nv_chunk_rows(const struct nv_chunk *chunk)
+{
+    return __atomic_load_n(&chunk->n_rows, __ATOMIC_ACQUIRE);
+}
+
+/* A histogram that the chunk keeps. NULL when memory is out. */
+const struct nv_histogram *nv_histogram_copy(struct nv_arena *arena,
+                                             const struct nv_histogram *histogram);
+
+/* One series in up to NV_CHUNK_ROWS rows: of a page or of a chunk. */
+struct nv_strip {
+    uint32_t n_rows;
+    uint64_t present, observed; /* a bit per row */
+    uint64_t native;            /* rows whose value is a histogram */
+    double values[NV_CHUNK_ROWS];
+    const struct nv_histogram *histograms[NV_CHUNK_ROWS]; /* where `native` has a bit */
+};
+
+/* Histograms of a chunk live as long as it is held. */
+void nv_chunk_strip(const struct nv_chunk *chunk, uint32_t n_rows, uint32_t column,
+                    uint32_t section, struct nv_strip *ret);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * test_head.c - layouts of many series are followed aside, and still every frame is entered, in order and once; frames come
+ * back although their columns grow within a chunk.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/frames.h"
+#include "support/memory_fs.h"
+#include "tsdb/store.h"
+
+enum { WIDE = 3000, GENERATIONS = 6, FRAMES = 40, GROWING = 300 };
+
+static int64_t now_ms = 1700000000000;
+
+static int64_t clock_now(void *user)
+{
+    (void)user;
+    return __atomic_load_n(&now_ms, __ATOMIC_RELAXED);
+}
+
+static struct nv_store *open_store(bool threads)
+{
+    struct nv_store_options options = {
+        .fs = nv_memory_fs_new(), .now_ms = clock_now, .wal_sync_ms = 10000, .threads = threads};
+    char error[NV_STORE_ERROR_MAX];
+    struct nv_store *store;
+
+    ck_assert_int_eq(nv_store_open(&options, &store, error), 0);
+    return store;
+}
+
+static void append(struct nv_store *store, uint32_t source, struct nv_frames *frames)
+{
+    __atomic_add_fetch(&now_ms, 1000, __ATOMIC_RELAXED);
+    NV_AUTO(nv_frame) *frame = nv_frames_make(frames, now_ms);
+
+    ck_assert_int_eq(nv_store_append(store, source, frame), 0);
+}
+
+/* The samples of all series of a kind, less markers; each series' times rise. */
+static size_t count_samples(struct nv_store *store, const char *kind)
+{
+    const struct nv_queryable *q = nv_store_queryable(store);
+    struct nv_matcher matcher = {NV_MATCH_EQUAL, NV_LIT("kind"), nv_str(kind), NULL};
+    struct nv_samples samples = {0};
+    struct nv_selection selection;
+    size_t n = 0;
+
+    ck_assert_int_eq(q->select(q->store, &matcher, 1, 0, INT64_MAX, 0, &selection), 0);
+    for (size_t i = 0; i < selection.n; i++) {
+        nv_samples_reset(&samples);
+        ck_assert_int_ge(q->read(&selection, i, &samples), 0);
+        for (size_t k = 0; k < samples.n; k++) {
+            ck_assert(!k || samples.times[k - 1] < samples.times[k]);
+            n += !nv_is_stale(samples.values[k]);
+        }
+    }
+    nv_samples_done(&samples);
+    q->release(&selection);
+    return n;
+}
+
+START_TEST(frames_of_a_wide_layout_are_entered_in_order) /* looped: with and without threads */
+{
+    struct nv_frames *frames = nv_frames_new(WIDE, 5);
+    struct nv_store *store = open_store(_i);
+    struct nv_store_stats stats;
+    uint32_t source;
+
+    ck_assert_int_eq(nv_store_source(store, "wide", &source), 0);
+    for (int generation = 0; generation < GENERATIONS; generation++) {
+        for (int i = 0; i < FRAMES; i++) {
+            append(store, source, frames);
+            (void)nv_store_begins_page(store, source);
+        }
+        nv_frames_replace(frames, WIDE / 20);
+        nv_frames_renew(frames);
+    }
+    NV_AUTO(nv_frame) *late = nv_frames_make(frames, now_ms);
+    ck_assert_int_eq(nv_store_append(store, source, late), NV_STORE_NOT_NEWER);
+    ck_assert_int_eq(nv_store_flush(store), 0);
+    nv_store_stats(store, &stats);
+    ck_assert_uint_eq(stats.frames, GENERATIONS * FRAMES);
+    ck_assert_uint_eq(stats.samples, (uint64_t)GENERATIONS * FRAMES * WIDE);
+    ck_assert_uint_eq(stats.dropped_full + stats.dropped_conflict, 0);
+    ck_assert_uint_eq(count_samples(store, "k3"), (size_t)GENERATIONS * FRAMES * WIDE / 20);
+    nv_store_close(store);
+    nv_frames_free(frames);
+}
+END_TEST
+
+START_TEST(series_that_join_within_a_chunk_leave_its_rows_as_they_were)
+{
+    struct nv_frames *frames = nv_frames_new(10, 5);
+    struct nv_store *store = open_store(false);
+    uint32_t source;
+
+    ck_assert_int_eq(nv_store_source(store, "growing", &source), 0);
+    for (int i = 0; i < GROWING; i++) {
+        append(store, source, frames);
+        nv_frames_add(frames, 20); /* one of each kind */
+    }
+    ck_assert_uint_eq(count_samples(store, "k13"), (size_t)GROWING * (GROWING - 1) / 2);
+    nv_store_close(store);
+    nv_frames_free(frames);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tsdb/head");
+    TCase *test = tcase_create("head");
+
+    tcase_set_timeout(test, 120);
+    tcase_add_loop_test(test, frames_of_a_wide_layout_are_entered_in_order, 0, 2);
+    tcase_add_test(test, series_that_join_within_a_chunk_leave_its_rows_as_they_were);
+    suite_add_tcase(suite, test);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
