@@ -119,6 +119,11 @@ const struct nv_function *nv_function_find(struct nv_str name)
     return NULL;
 }
 
+const struct nv_function *nv_function_at(size_t i)
+{
+    return i < sizeof(functions) / sizeof(functions[0]) ? &functions[i] : NULL;
+}
+
 enum nv_value_type nv_function_arg(const struct nv_function *function, size_t i)
 {
     size_t n = strlen(function->args);

@@ -57,6 +57,7 @@ struct nv_function {
 };
 
 const struct nv_function *nv_function_find(struct nv_str name); /* NULL where there is none */
+const struct nv_function *nv_function_at(size_t i); /* all of them, by name; NULL behind the last */
 
 /* The type of argument i. */
 enum nv_value_type nv_function_arg(const struct nv_function *function, size_t i);
