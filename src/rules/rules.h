@@ -78,6 +78,7 @@ struct nv_rules_options {
     int64_t lookback_ms;         /* 0: five minutes */
     uint64_t max_samples;        /* of a query; 0: fifty million */
     size_t max_memory;           /* of a query; 0: 32 MB */
+    struct nv_promql_pool *pool; /* of all queries; may be NULL */
     int64_t resend_delay_ms;     /* negative: a minute */
     int64_t outage_tolerance_ms; /* negative: an hour */
     int64_t grace_period_ms;     /* negative: ten minutes */
@@ -98,7 +99,7 @@ struct nv_rules_config {
 };
 
 /*
- * Takes over the groups of a set, of which it takes a count. Groups that stay as they were go on; rules whose name and
+ * Takes over the groups of a set; the caller keeps its own count. Groups that stay as they were go on; rules whose name and
  * labels stay keep their alerts; what is no more becomes stale. Waits for evaluations under way. Returns 0; -ENOMEM or
  * what a source could not be made for, and everything as it was.
  */
