@@ -8,7 +8,9 @@
 
 #include "cli/chart.h"
 
-#define LARGEST 1e300 /* what lies beyond is cut to it, so that differences stay finite */
+/* What lies beyond is cut to these, so that differences stay finite and quotients no less than a double can be. */
+#define LARGEST  1e300
+#define SMALLEST 1e-280
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -61,6 +63,8 @@ static int digits_of(double step)
 
 static double limit(double value)
 {
+    if (fabs(value) < SMALLEST)
+        return 0;
     return value > LARGEST ? LARGEST : value < -LARGEST ? -LARGEST : value;
 }
 

@@ -117,6 +117,9 @@ static void lay_out(struct chart *chart)
         int n = nv_cli_width(nv_axis_text(text, &chart->values, nv_axis_value(&chart->values, i)));
         chart->gutter = (unsigned)n > chart->gutter ? (unsigned)n : chart->gutter;
     }
+    nv_time_axis_init(&chart->times, chart->query->start_ms, chart->query->end_ms, 1);
+    unsigned zone = (unsigned)strlen(chart->times.zone);
+    chart->gutter = zone > chart->gutter ? zone : chart->gutter;
     chart->ends = chart->n_drawn > 1 ? 3 : 0;
     unsigned taken = chart->gutter + 2 + chart->ends;
     chart->canvas.width = width > taken + LEAST_PLOT ? width - taken : LEAST_PLOT;
@@ -265,7 +268,7 @@ static void print_times(FILE *to, const struct chart *chart, struct nv_buf *line
 {
     bool utf8 = chart->look->utf8;
     char text[NV_AXIS_TEXT_MAX];
-    unsigned at = 0;
+    unsigned at = 0, room = chart->canvas.width + chart->ends;
 
     nv_buf_printf(line, "%*s %s", (int)chart->gutter, "", utf8 ? "\u2514" : "+");
     for (unsigned x = 0, i = 0; x < chart->canvas.width; x++) {
@@ -274,17 +277,17 @@ static void print_times(FILE *to, const struct chart *chart, struct nv_buf *line
         nv_buf_text(line, utf8 ? (tick ? "\u252c" : "\u2500") : (tick ? "+" : "-"));
     }
     end_line(to, line);
-    nv_buf_printf(line, "%*s", (int)chart->gutter + 2, "");
+    nv_buf_printf(line, "%*s  ", (int)chart->gutter, chart->times.zone);
     for (unsigned i = 0, x; (x = tick_column(chart, i)) < chart->canvas.width; i++) {
         nv_time_axis_text(text, &chart->times,
                           chart->times.first_ms + (int64_t)i * chart->times.step_ms);
-        unsigned half = (unsigned)strlen(text) / 2, from = x > half ? x - half : 0;
-        if (from < at + (i > 0) || from + strlen(text) > chart->canvas.width + chart->ends)
+        unsigned n = (unsigned)strlen(text), from = x > n / 2 ? x - n / 2 : 0;
+        from = from + n > room ? room - n : from;
+        if (from < at + (i > 0))
             continue;
         nv_buf_printf(line, "%*s%s", (int)(from - at), "", text);
-        at = from + (unsigned)strlen(text);
+        at = from + n;
     }
-    nv_buf_printf(line, " %s", chart->times.zone);
     end_line(to, line);
 }
 
