@@ -440,7 +440,7 @@ int nv_eval_vectors(struct nv_eval *ev, const struct nv_expr *expr, const struct
 
     if (r == 0)
         r = nv_eval_rows(ev, m.one_is_left ? b->left : b->right, grid, add_one, &m);
-    if (r == 0 && (m.one.n || fills_one(&m)))
+    if (r == 0) /* even if nothing can come of it: its errors and remarks do */
         r = nv_eval_rows(ev, m.one_is_left ? b->right : b->left, grid, many_row, &m);
     if (r == 0 && fills_many(&m))
         r = fill_many(ev, &m);
