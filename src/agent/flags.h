@@ -84,6 +84,11 @@ NV_MUST_USE int nv_flags_compile(struct nv_flags *flags, const struct nv_flag_va
 /* What was wrong, without a final period; "" for nothing. */
 const char *nv_flags_error(const struct nv_flags *flags);
 
+/* Calls each() with every flag that is shown and its value as text, lists joined by commas, until it returns other than
+ * 0, which is then returned; or -ENOMEM. */
+int nv_flags_each(const struct nv_flags *flags,
+                  int (*each)(void *user, const char *name, struct nv_str value), void *user);
+
 /* Writes what was asked for. */
 void nv_flags_print(const struct nv_flags *flags, enum nv_flags_outcome what, FILE *to);
 

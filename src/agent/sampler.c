@@ -250,6 +250,8 @@ int64_t nv_sampler_turn(struct nv_sampler *sampler)
     sampler->stats.jumps = sampler->ticks.jumps;
     sampler->stats.failed += !whole;
     sampler->stats.ns += (uint64_t)(end - begin);
+    sampler->stats.last_ms = wall / 1000000;
+    sampler->stats.last_ns = end - begin;
     pthread_mutex_unlock(&sampler->lock);
 
     int64_t left_ns = sampler->ticks.next_ms * 1000000 - options->wall_ns(options->clock);

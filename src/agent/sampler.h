@@ -72,6 +72,8 @@ int64_t nv_sampler_turn(struct nv_sampler *sampler);
 struct nv_sampler_stats {
     uint64_t ticks, missed, jumps, failed; /* failed: without a frame, for lack of memory */
     uint64_t ns;                           /* spent in ticks, appending included */
+    int64_t last_ms,
+        last_ns; /* when the last one began, in wall time, and its part of ns; 0 before */
 };
 void nv_sampler_stats(struct nv_sampler *sampler, struct nv_sampler_stats *ret);
 

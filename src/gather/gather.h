@@ -88,6 +88,10 @@ NV_MUST_USE int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, stru
 NV_MUST_USE int nv_gather_set_target(struct nv_gather *gather, const struct nv_label *labels,
                                      size_t n);
 
+/* The present layout, counted for the caller: the families and series known so far. Waits for a pass that runs inline
+ * collectors. NULL when memory is out. */
+struct nv_layout *nv_gather_layout(struct nv_gather *gather);
+
 /* Whether the next pass that can is to begin a new generation, where any series is absent. Until one did. */
 void nv_gather_renew(struct nv_gather *gather, bool wanted);
 

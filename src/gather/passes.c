@@ -550,6 +550,14 @@ int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame 
     return r;
 }
 
+struct nv_layout *nv_gather_layout(struct nv_gather *gather)
+{
+    pthread_mutex_lock(&gather->pass_lock);
+    struct nv_layout *layout = nv_registry_layout(gather->registry);
+    pthread_mutex_unlock(&gather->pass_lock);
+    return layout;
+}
+
 void nv_gather_renew(struct nv_gather *gather, bool wanted)
 {
     pthread_mutex_lock(&gather->lock);

@@ -185,6 +185,16 @@ void nv_store_unlink_block(struct nv_store *store, const char *name)
     store->fs->ops->unlink(store->fs, marks);
 }
 
+size_t nv_store_block_infos(struct nv_store *store, struct nv_block_info *ret, size_t max)
+{
+    LOCKED(&store->view_lock);
+    size_t n = store->blocks->n;
+
+    for (size_t i = 0; i < n && i < max; i++)
+        ret[i] = *nv_block_info(store->blocks->at[i]);
+    return n;
+}
+
 size_t nv_store_blocks(struct nv_store *store, struct nv_block **ret, size_t max)
 {
     LOCKED(&store->view_lock);

@@ -146,6 +146,9 @@ void nv_store_head_done(struct nv_store_head *head);
 /* Offline: verifies the whole directory; appends what is wrong; returns how many faults. */
 NV_MUST_USE int nv_store_verify(struct nv_fs *fs, struct nv_buf *out);
 
+/* What there is to know of the blocks, in order of time: of the first `max`. Returns how many there are. */
+size_t nv_store_block_infos(struct nv_store *store, struct nv_block_info *ret, size_t max);
+
 /* Offline: the blocks of an open store, in order of time. */
 size_t nv_store_blocks(struct nv_store *store, struct nv_block **ret, size_t max);
 

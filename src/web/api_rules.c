@@ -308,7 +308,7 @@ static int get_rules(struct nv_exchange *x)
             (int)(filter->token.n < 200 ? filter->token.n : 200), filter->token.p);
     else
         write_groups(nv_data(x), filter, &view, first);
-    nv_arena_done(&view.memory);
+    nv_rules_view_done(&view);
     return r;
 }
 
@@ -331,7 +331,7 @@ static int get_alerts(struct nv_exchange *x)
     }
     nv_write_array_end(out);
     nv_write_object_end(out);
-    nv_arena_done(&view.memory);
+    nv_rules_view_done(&view);
     return 0;
 }
 
