@@ -5,7 +5,7 @@
 
 # What a build needs.
 NV_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf libmnl-dev libsystemd-dev libpcre2-dev
-    libmicrohttpd-dev libgnutls28-dev libyaml-dev libzstd-dev libdeflate-dev libxxhash-dev libcrypt-dev
+    libmicrohttpd-dev libgnutls28-dev libyaml-dev libzstd-dev libdeflate-dev zlib1g-dev libxxhash-dev libcrypt-dev
     libcurl4-gnutls-dev"
 
 nv_as_root() {

@@ -51,6 +51,9 @@ enum nv_expo_coding { NV_CODING_IDENTITY, NV_CODING_GZIP, NV_CODING_ZSTD };
  * nothing fits. */
 enum nv_expo_coding nv_expo_negotiate_coding(struct nv_str accept_encoding);
 
+/* Whether a coding is among those wanted. */
+bool nv_expo_accepts(struct nv_str accept_encoding, enum nv_expo_coding coding);
+
 /* Compresses for HTTP. Contexts are kept per caller. Returns 0 or -ENOMEM. */
 struct nv_compressor;
 struct nv_compressor *nv_compressor_new(void);

@@ -167,19 +167,33 @@ static double coding_quality(struct nv_str clause, const char *coding)
     return q;
 }
 
+/* The best quality a coding has by any clause. */
+static double quality_of(struct nv_str accept_encoding, enum nv_expo_coding coding)
+{
+    double best = 0;
+
+    while (accept_encoding.n) {
+        double q = coding_quality(nv_str_cut(&accept_encoding, ','), codings[coding]);
+        best = q > best ? q : best;
+    }
+    return best;
+}
+
+bool nv_expo_accepts(struct nv_str accept_encoding, enum nv_expo_coding coding)
+{
+    return quality_of(accept_encoding, coding) > 0;
+}
+
 enum nv_expo_coding nv_expo_negotiate_coding(struct nv_str accept_encoding)
 {
     enum nv_expo_coding best = NV_CODING_IDENTITY;
     double best_q = 0;
 
     for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
-        struct nv_str rest = accept_encoding;
-        while (rest.n) {
-            double q = coding_quality(nv_str_cut(&rest, ','), codings[i]);
-            if (q > best_q) {
-                best_q = q;
-                best = (enum nv_expo_coding)i;
-            }
+        double q = quality_of(accept_encoding, (enum nv_expo_coding)i);
+        if (q > best_q) {
+            best_q = q;
+            best = (enum nv_expo_coding)i;
         }
     }
     return best;

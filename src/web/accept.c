@@ -8,7 +8,8 @@
 /*
  * libmicrohttpd 0.9.75 could accept by itself, but not stop accepting: MHD_quiesce_daemon() and an event loop both
  * take the listener from the loop's epoll set, and the one that comes second aborts the process. So a thread of ours
- * accepts, and hands each connection to the loop it belongs to.
+ * accepts, and hands each connection to the loop it belongs to. libmicrohttpd does not look at connections that are
+ * suspended either: the same thread hears when the client of an inquiry hangs up.
  */
 
 enum { BATCH = 32 /* connections taken from one listener before the others have their turn */ };
@@ -67,19 +68,23 @@ static int take_one(struct nv_door *door, bool *crowded)
 static void *take(void *arg)
 {
     struct nv_web *web = arg;
-    struct pollfd fds[NV_WEB_LISTENERS_MAX + 1] = {
-        {.fd = web->accept.stop_fd, .events = POLLIN}
+    enum { STOP, HANGUPS, DOORS };
+    struct pollfd fds[DOORS + NV_WEB_LISTENERS_MAX] = {
+        [STOP] = {.fd = web->accept.stop_fd,    .events = POLLIN},
+        [HANGUPS] = {.fd = web->inquiries.hangups, .events = POLLIN},
     };
     bool crowded = false;
 
     for (size_t i = 0; i < web->n_doors; i++)
-        fds[i + 1] = (struct pollfd){.fd = web->doors[i].listener.fd, .events = POLLIN};
-    while (!fds[0].revents) {
-        /* In a crowd only the stop is waited for: who knocks would wake us again and again. */
-        if (poll(fds, crowded ? 1 : web->n_doors + 1, crowded ? NV_WEB_CROWDED_MS : -1) < 0)
+        fds[DOORS + i] = (struct pollfd){.fd = web->doors[i].listener.fd, .events = POLLIN};
+    while (!fds[STOP].revents) {
+        /* In a crowd nobody at the doors is waited for: who knocks would wake us again and again. */
+        if (poll(fds, crowded ? DOORS : DOORS + web->n_doors, crowded ? NV_WEB_CROWDED_MS : -1) < 0)
             continue;
-        for (size_t i = 0; i < web->n_doors && !fds[0].revents; i++) {
-            for (int n = 0; n < BATCH && (crowded || fds[i + 1].revents); n++) {
+        if (fds[HANGUPS].revents)
+            nv_inquiries_take_hangups(&web->inquiries);
+        for (size_t i = 0; i < web->n_doors && !fds[STOP].revents; i++) {
+            for (int n = 0; n < BATCH && (crowded || fds[DOORS + i].revents); n++) {
                 if (take_one(&web->doors[i], &crowded) < 0)
                     break;
             }

@@ -87,7 +87,7 @@ struct nv_api_sources {
 };
 
 struct nv_api {
-    const struct nv_queryable *queryable; /* NULL: nothing is kept */
+    const struct nv_queryable *queryable; /* NULL: nothing is kept; endpoints never see that */
     struct nv_promql_options promql;      /* deadline and cancel are the server's to set */
     int64_t timeout_ms;                   /* of a query; 0: two minutes */
     unsigned max_concurrency;             /* queries at once, beyond which they wait; 0: 20 */

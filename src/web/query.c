@@ -14,8 +14,7 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Decodes into `out`, which has room for text.n bytes. False where a % is not followed by two digits. */
-static bool decode(struct nv_str text, char *out, struct nv_str *ret)
+bool nv_query_decode(struct nv_str text, char *out, struct nv_str *ret)
 {
     size_t n = 0;
 
@@ -35,7 +34,7 @@ static bool decode(struct nv_str text, char *out, struct nv_str *ret)
     return true;
 }
 
-static bool next_pair(struct nv_str *rest, struct nv_str *ret_key, struct nv_str *ret_value)
+bool nv_query_next(struct nv_str *rest, struct nv_str *ret_key, struct nv_str *ret_value)
 {
     while (rest->n) {
         struct nv_str pair = nv_str_cut(rest, '&');
@@ -54,7 +53,7 @@ static int which(struct nv_str raw)
     char bytes[32]; /* the longest key with every byte escaped */
     struct nv_str key;
 
-    if (raw.n > sizeof(bytes) || !decode(raw, bytes, &key))
+    if (raw.n > sizeof(bytes) || !nv_query_decode(raw, bytes, &key))
         return -1;
     for (int i = 0; i < N_KEYS; i++) {
         if (nv_str_is(key, keys[i]))
@@ -69,7 +68,7 @@ int nv_query_parse(struct nv_str raw, struct nv_arena *memory, struct nv_query *
     size_t n[N_KEYS] = {0};
     struct nv_str *values[N_KEYS] = {0};
 
-    while (next_pair(&rest, &key, &value)) {
+    while (nv_query_next(&rest, &key, &value)) {
         int i = which(key);
         if (i >= 0 && n[i] < NV_WEB_NAMES_MAX)
             n[i]++;
@@ -82,14 +81,14 @@ int nv_query_parse(struct nv_str raw, struct nv_arena *memory, struct nv_query *
     }
 
     rest = raw;
-    while (next_pair(&rest, &key, &value)) {
+    while (nv_query_next(&rest, &key, &value)) {
         int i = which(key);
         if (i < 0 || n[i] >= NV_WEB_NAMES_MAX)
             continue;
         char *out = nv_arena_alloc(memory, value.n + 1);
         if (!out)
             return -ENOMEM;
-        if (decode(value, out, &values[i][n[i]]))
+        if (nv_query_decode(value, out, &values[i][n[i]]))
             n[i]++;
     }
     *ret = (struct nv_query){values[COLLECT], values[EXCLUDE], values[NAMES],

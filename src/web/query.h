@@ -20,4 +20,10 @@ struct nv_query {
 /* Returns 0; -ENOMEM when the arena is full. */
 int nv_query_parse(struct nv_str raw, struct nv_arena *memory, struct nv_query *ret);
 
+/* The next pair, as it stands; takes it from *rest. False where there is none. */
+bool nv_query_next(struct nv_str *rest, struct nv_str *ret_key, struct nv_str *ret_value);
+
+/* Decodes into `out`, which has room for text.n bytes. False where a % is not followed by two digits. */
+bool nv_query_decode(struct nv_str text, char *out, struct nv_str *ret);
+
 #endif

@@ -1,5 +1,6 @@
 #include "web/server.h"
 
+#include <errno.h>
 #include <strings.h>
 #include <sys/socket.h>
 
@@ -40,7 +41,7 @@ enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned statu
     if (response) {
         nv_add_header(response, "Content-Type", "text/plain; charset=utf-8");
         nv_add_header(response, "X-Content-Type-Options", "nosniff");
-        if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        if (status == MHD_HTTP_METHOD_NOT_ALLOWED && !connection->request.endpoint)
             nv_add_header(response, "Allow", "GET, HEAD");
         if (status == MHD_HTTP_UNAUTHORIZED)
             nv_add_header(response, "WWW-Authenticate", "Basic");
@@ -130,6 +131,8 @@ void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     __atomic_store_n(&connection->deadline.idle, false, __ATOMIC_RELAXED);
     request->stage = NV_STAGE_HEAD;
     request->body_seen = 0;
+    request->endpoint = NULL;
+    request->body_kept = false;
     request->counted = request->limited = false;
     request->status = 0;
     nv_arena_reset(&request->memory);
@@ -152,6 +155,19 @@ static void repeat_fin(int socket)
         shutdown(socket, SHUT_RD);
 }
 
+static void inquiry_completed(struct nv_connection *connection)
+{
+    struct nv_request *request = &connection->request;
+
+    if (request->inquiry)
+        nv_inquiry_leave(nv_take(request->inquiry));
+    nv_buf_done(&request->body);
+    __atomic_sub_fetch(&connection->web->inquiries.body_bytes, request->body_counted,
+                       __ATOMIC_RELAXED);
+    request->body = NV_BUF(NV_API_BODY_MAX);
+    request->body_counted = 0;
+}
+
 void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode how)
 {
@@ -164,6 +180,7 @@ void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     struct nv_deadline *deadline = &nv_connection_of(request)->deadline;
     *context = NULL;
     nv_scrape_completed(request);
+    inquiry_completed(nv_connection_of(request));
     nv_access_unref(nv_take(request->access));
     nv_deadline_set(deadline, NV_WEB_IDLE_S * 1000 + NV_WEB_HEAD_MS);
     __atomic_store_n(&deadline->idle, true, __ATOMIC_RELAXED);
@@ -213,7 +230,8 @@ static enum MHD_Result ask_bcrypt(struct nv_connection *connection,
     return MHD_YES;
 }
 
-static enum MHD_Result after_bcrypt(struct nv_connection *connection, const char *path)
+static enum MHD_Result after_bcrypt(struct nv_connection *connection, const char *path,
+                                    const char *method)
 {
     struct nv_request *request = &connection->request;
 
@@ -221,10 +239,11 @@ static enum MHD_Result after_bcrypt(struct nv_connection *connection, const char
     if (request->verdict < 0)
         return nv_answer_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
                                "Too busy, try again later.\n");
-    return request->verdict ? nv_route(connection, path) : refuse_user(connection);
+    return request->verdict ? nv_route(connection, path, method) : refuse_user(connection);
 }
 
-static enum MHD_Result check_user(struct nv_connection *connection, const char *path)
+static enum MHD_Result check_user(struct nv_connection *connection, const char *path,
+                                  const char *method)
 {
     const struct nv_access *access = connection->request.access;
     const char *header = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
@@ -232,11 +251,11 @@ static enum MHD_Result check_user(struct nv_connection *connection, const char *
     struct nv_credentials credentials;
 
     if (access->config.n_users == 0)
-        return nv_route(connection, path);
+        return nv_route(connection, path, method);
     if (!header || !nv_credentials_read(header, &credentials))
         return refuse_user(connection);
     int verdict = nv_gate_recall(connection->web->gate, access, &credentials);
-    enum MHD_Result result = verdict > 0    ? nv_route(connection, path)
+    enum MHD_Result result = verdict > 0    ? nv_route(connection, path, method)
                              : verdict == 0 ? refuse_user(connection)
                                             : ask_bcrypt(connection, &credentials);
     explicit_bzero(&credentials, sizeof(credentials));
@@ -257,7 +276,7 @@ static enum MHD_Result admit(struct nv_connection *connection, const char *path,
     if (nv_route_is_health(path))
         return nv_route_health(connection, path, method);
     if (!web->gate)
-        return nv_route(connection, path);
+        return nv_route(connection, path, method);
     if (!request->access)
         return nv_answer_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
                                "Internal Server Error\n");
@@ -265,23 +284,52 @@ static enum MHD_Result admit(struct nv_connection *connection, const char *path,
         nv_count(&web->counters.rate_limited);
         return nv_answer_error(connection, MHD_HTTP_TOO_MANY_REQUESTS, "Too Many Requests\n");
     }
-    return check_user(connection, path);
+    return check_user(connection, path, method);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* A body means nothing here; one that is announced as long is refused before it is sent. */
-static enum MHD_Result begin(struct nv_connection *connection)
+static size_t body_max(const struct nv_request *request)
 {
+    return request->body_kept ? NV_API_BODY_MAX : NV_WEB_BODY_MAX;
+}
+
+/* A body means nothing to most; one that is announced as long is refused before it is sent. */
+static enum MHD_Result begin(struct nv_connection *connection, const char *path, const char *method)
+{
+    struct nv_request *request = &connection->request;
     const char *length = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
                                                      MHD_HTTP_HEADER_CONTENT_LENGTH);
     uint64_t n = 0;
 
-    connection->request.stage = NV_STAGE_BODY;
+    request->stage = NV_STAGE_BODY;
     nv_deadline_set(&connection->deadline, NV_WEB_HEAD_MS);
-    if (length && (!nv_str_to_u64(nv_str(length), &n) || n > NV_WEB_BODY_MAX))
-        return nv_answer_error(connection, MHD_HTTP_CONTENT_TOO_LARGE,
-                               "Request Entity Too Large\n");
+    nv_api_find(connection, path);
+    request->body_kept = request->endpoint && nv_api_wants_body(connection, method);
+    request->body.max = NV_API_BODY_MAX;
+    if (length && (!nv_str_to_u64(nv_str(length), &n) || n > body_max(request)))
+        return request->body_kept ? nv_api_too_large(connection)
+                                  : nv_answer_error(connection, MHD_HTTP_CONTENT_TOO_LARGE,
+                                                    "Request Entity Too Large\n");
+    return MHD_YES;
+}
+
+/* A piece of the body. What is kept is counted, so that all together are bounded. */
+static enum MHD_Result take_body(struct nv_connection *connection, const char *upload, size_t n)
+{
+    struct nv_request *request = &connection->request;
+    size_t *all = &connection->web->inquiries.body_bytes;
+
+    request->body_seen += n;
+    if (request->body_seen > body_max(request) && !request->body_kept)
+        return MHD_NO;
+    if (!request->body_kept || request->body.failed)
+        return MHD_YES; /* the head's deadline ends what does not end */
+    request->body_counted += n;
+    if (__atomic_add_fetch(all, n, __ATOMIC_RELAXED) <= NV_API_BODIES_MAX)
+        nv_buf_add(&request->body, upload, n);
+    else
+        request->body.failed = -ENOMEM;
     return MHD_YES;
 }
 
@@ -305,7 +353,6 @@ enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char 
     (void)cls;
     (void)mhd;
     (void)version;
-    (void)upload;
     if (!request)
         return MHD_NO;
     struct nv_connection *connection = nv_connection_of(request);
@@ -313,20 +360,22 @@ enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char 
 
     switch (request->stage) {
     case NV_STAGE_HEAD:
-        return begin(connection);
+        return begin(connection, path_of(path), method);
     case NV_STAGE_BODY:
         if (*upload_n) {
-            request->body_seen += *upload_n;
+            size_t n = *upload_n;
             *upload_n = 0;
-            return request->body_seen > NV_WEB_BODY_MAX ? MHD_NO : MHD_YES;
+            return take_body(connection, upload, n);
         }
         nv_count(&connection->web->counters.requests);
         nv_deadline_set(&connection->deadline, NV_WEB_ANSWER_MS);
         return admit(connection, path_of(path), method);
     case NV_STAGE_PASSWORD:
-        return after_bcrypt(connection, path_of(path));
+        return after_bcrypt(connection, path_of(path), method);
     case NV_STAGE_PASS:
         return nv_scrape_answer(connection);
+    case NV_STAGE_INQUIRY:
+        return nv_api_answer(connection);
     case NV_STAGE_ANSWERED:
         *upload_n = 0; /* refused early: what still comes is dropped */
         return MHD_YES;

@@ -69,12 +69,14 @@ static bool is_telemetry(const struct nv_web *web, const char *path)
            (web->telemetry_path[n - 1] == '/' && strncmp(path, web->telemetry_path, n) == 0);
 }
 
-enum MHD_Result nv_route(struct nv_connection *connection, const char *path)
+enum MHD_Result nv_route(struct nv_connection *connection, const char *path, const char *method)
 {
     struct nv_web *web = connection->web;
 
     if (is_telemetry(web, path))
         return nv_scrape(connection);
+    if (connection->request.endpoint)
+        return nv_api_begin(connection, method);
     if (strcmp(path, "/") != 0)
         return nv_answer_error(connection, MHD_HTTP_NOT_FOUND, "404 page not found\n");
 

@@ -5,6 +5,8 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/regex.h"
+#include "web/nothing.h"
 
 /* ---- event loops ---------------------------------------------------------------------------- */
 
@@ -121,6 +123,9 @@ void nv_web_stop(struct nv_web *web)
     for (size_t i = 0; i < web->n_doors; i++)
         nv_listener_shut(&web->doors[i].listener);
     /* A connection must not be suspended when its daemon stops; from here on none can be. */
+    nv_inquiries_cancel(&web->inquiries);
+    nv_jobs_stop(&web->inquiries.queries);
+    nv_jobs_stop(&web->inquiries.asks);
     nv_jobs_stop(&web->passwords);
     nv_jobs_stop(&web->passes);
     /* Nor may a connection have something to say by then: libmicrohttpd 0.9.75 dies of answering a bad request
@@ -202,6 +207,9 @@ int nv_web_new(const struct nv_web_options *options, struct nv_web **ret,
     nv_jobs_init(&web->passes, "nv-pass", NV_WEB_PASS_THREADS_MAX, NV_WEB_PASSES_WAITING_MAX);
     nv_jobs_init(&web->passwords, "nv-password", 1, NV_WEB_PASSWORDS_WAITING_MAX);
     nv_bodies_init(&web->bodies);
+    r = nv_inquiries_init(&web->inquiries);
+    gethostname(web->host, sizeof(web->host) - 1);
+    web->build = (struct nv_web_build){options->version, options->revision, options->branch};
     pthread_mutex_init(&web->scrapes_lock, NULL);
     web->telemetry_path = strdup(options->telemetry_path);
     web->max_requests = options->max_requests;
@@ -209,7 +217,8 @@ int nv_web_new(const struct nv_web_options *options, struct nv_web **ret,
     web->collectors = options->collectors;
     web->n_collectors = options->n_collectors;
 
-    r = web->telemetry_path ? nv_route_init(web, options) : -ENOMEM;
+    if (r == 0)
+        r = web->telemetry_path ? nv_route_init(web, options) : -ENOMEM;
     if (r < 0) {
         snprintf(error, NV_WEB_ERROR_MAX, "out of memory");
         return r;
@@ -232,6 +241,8 @@ void nv_web_free(struct nv_web *web)
         nv_listener_done(&web->doors[i].listener);
     nv_jobs_done(&web->passwords);
     nv_jobs_done(&web->passes);
+    nv_inquiries_done(&web->inquiries);
+    nv_regex_free(web->cors);
     nv_deadlines_done(&web->deadlines);
     nv_bodies_done(&web->bodies);
     nv_gate_free(web->gate);
@@ -242,6 +253,29 @@ void nv_web_free(struct nv_web *web)
 }
 
 /* ---- what is asked of a server -------------------------------------------------------------- */
+
+int nv_web_set_api(struct nv_web *web, const struct nv_api *api, char error[NV_WEB_ERROR_MAX])
+{
+    char reason[NV_REGEX_ERROR_MAX] = "";
+
+    nv_assert(!web->started && !web->has_api);
+    web->api = *api;
+    web->has_api = api->access != NV_API_OFF;
+    if (!web->api.queryable)
+        web->api.queryable = &nv_queryable_of_nothing;
+    if (!web->api.timeout_ms)
+        web->api.timeout_ms = NV_API_TIMEOUT_MS;
+    if (!web->api.max_concurrency)
+        web->api.max_concurrency = NV_API_QUERIES_MAX;
+    web->inquiries.queries.threads_max = web->api.max_concurrency;
+    if (!api->cors_origin || !api->cors_origin[0])
+        return 0;
+    int r = nv_regex_new(nv_str(api->cors_origin), NV_REGEX_ANCHORED, &web->cors, reason);
+    if (r < 0)
+        snprintf(error, NV_WEB_ERROR_MAX, "origin '%.200s' cannot be: %s", api->cors_origin,
+                 reason[0] ? reason : strerror(-r));
+    return r;
+}
 
 void nv_web_set_ready(struct nv_web *web, bool is_ready)
 {

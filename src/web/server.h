@@ -5,6 +5,8 @@
  *   accept.c   listeners into connections
  *   request.c  the life of connections and requests, who may ask
  *   route.c    which path means what; the small pages
+ *   api.c      paths: who may ask, from request to inquiry and back
+ *   inquiry.c  exchanges under way
  *   scrape.c   the telemetry path: selection, limit, pass, exposition
  *   body.c     memory of answers, kept for the next
  *
@@ -21,6 +23,7 @@
 #include "base/buf.h"
 #include "expo/expo.h"
 #include "web/access.h"
+#include "web/inquiry.h"
 #include "web/deadline.h"
 #include "web/jobs.h"
 #include "web/limits.h"
@@ -63,6 +66,7 @@ enum nv_stage {
     NV_STAGE_BODY,     /* its body is read and dropped */
     NV_STAGE_PASSWORD, /* a job verifies the password */
     NV_STAGE_PASS,     /* a job scrapes */
+    NV_STAGE_INQUIRY,  /* a job answers an inquiry */
     NV_STAGE_ANSWERED,
 };
 
@@ -75,6 +79,14 @@ struct nv_request {
     struct nv_access *access; /* counted: the configuration it was admitted under; or NULL */
     struct nv_credentials *credentials; /* in `memory`, while a job verifies them */
     int verdict;                        /* of that job: 1 right, 0 wrong, -EAGAIN not asked */
+
+    /* An inquiry. */
+    const struct nv_endpoint *endpoint; /* NULL: it is none */
+    struct nv_str part;                 /* of its path, {name} */
+    struct nv_buf body;
+    bool body_kept;             /* it is wanted; else it is dropped */
+    size_t body_counted;        /* of it among all bodies */
+    struct nv_inquiry *inquiry; /* counted */
 
     /* A scrape. */
     bool counted, limited; /* in flight; under the limit of concurrent requests */
@@ -152,6 +164,13 @@ struct nv_web {
     bool tls;             /* as at the start */
     const char *warning;
 
+    struct nv_api api;
+    bool has_api;
+    struct nv_regex *cors; /* NULL: no other origin may read */
+    struct nv_web_build build;
+    char host[256]; /* this machine's name */
+    struct nv_inquiries inquiries;
+
     struct nv_deadlines deadlines;
     struct nv_jobs passes, passwords;
     struct nv_bodies bodies;
@@ -206,8 +225,16 @@ void nv_accept_stop(struct nv_web *web);
 bool nv_route_is_health(const char *path);
 enum MHD_Result nv_route_health(struct nv_connection *connection, const char *path,
                                 const char *method);
-enum MHD_Result nv_route(struct nv_connection *connection, const char *path);
+enum MHD_Result nv_route(struct nv_connection *connection, const char *path, const char *method);
 int nv_route_init(struct nv_web *web, const struct nv_web_options *options);
+
+/* api.c */
+void nv_api_find(struct nv_connection *connection, const char *path); /* sets the endpoint */
+bool nv_api_wants_body(struct nv_connection *connection, const char *method);
+enum MHD_Result nv_api_begin(struct nv_connection *connection, const char *method);
+enum MHD_Result nv_api_answer(struct nv_connection *connection); /* after NV_STAGE_INQUIRY */
+enum MHD_Result nv_api_too_large(struct nv_connection *connection);
+bool nv_api_may_ask(struct nv_connection *connection); /* the page, too */
 
 /* scrape.c */
 enum MHD_Result nv_scrape(struct nv_connection *connection);        /* begins */

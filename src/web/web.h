@@ -1,7 +1,8 @@
 /*
  * web.h - the HTTP server: listeners, routes, TLS, users.
  *
- *   routes     the telemetry path (any method), "/" (landing page), /-/healthy, /-/ready; all else is 404
+ *   routes     the telemetry path (any method), "/" (landing page), /-/healthy, /-/ready, and with nv_web_set_api() those of
+ *              the API; all else is 404
  *   threads    WEB_LANES of libmicrohttpd for the first listener, one for each further one; one that
  *              ends overdue connections; threads for passes and passwords, made when needed. A pass runs on
  *              the lane that read the request where it delays nobody, else on a thread of its own with
@@ -14,6 +15,7 @@
 #define NV_WEB_WEB_H
 
 #include "gather/gather.h"
+#include "web/api.h"
 
 struct nv_web_options {
     const char *const
@@ -41,6 +43,10 @@ struct nv_web;
 enum { NV_WEB_ERROR_MAX = 1024 };
 NV_MUST_USE int nv_web_new(const struct nv_web_options *options, struct nv_web **ret,
                            char error[NV_WEB_ERROR_MAX]);
+
+/* Serves the API, too. Before the start. Returns 0; a negative errno and a line for the user in `error`. */
+NV_MUST_USE int nv_web_set_api(struct nv_web *web, const struct nv_api *api,
+                               char error[NV_WEB_ERROR_MAX]);
 
 /* Serves. The gather must have been started. */
 NV_MUST_USE int nv_web_start(struct nv_web *web, char error[NV_WEB_ERROR_MAX]);
