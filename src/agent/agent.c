@@ -23,6 +23,7 @@ struct agent {
     struct nv_history *history; /* NULL where none is kept */
     struct nv_identity identity;
     struct nv_gather *gather;
+    struct nv_promql_pool *queries; /* memory of all of them */
     struct nv_web *web;
     const char *collectors[NV_GATHER_COLLECTORS_MAX]; /* all there are; the web borrows them */
     int signals, watchdog, loop;                      /* file descriptors */
@@ -230,6 +231,24 @@ static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     return r;
 }
 
+/* What the API answers from: the history, and what is known here. */
+static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    const struct nv_asking *asking = &agent->options->asking;
+    struct nv_history_told told = {0};
+    struct nv_api api = {.user = agent};
+
+    nv_asking_warn(agent->options->query);
+    agent->queries = nv_promql_pool_new(asking->max_memory);
+    if (!agent->queries)
+        return snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory"), -ENOMEM;
+    nv_asking_fill(asking, agent->queries, &api);
+    if (agent->history)
+        nv_history_tell(agent->history, &told);
+    api.queryable = told.store ? nv_store_queryable(told.store) : NULL;
+    return nv_web_set_api(agent->web, &api, error);
+}
+
 /* Everything up to the moment of readiness. On failure `error` tells the user why. */
 static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
@@ -256,6 +275,8 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         nv_log_warn("web: %s", nv_web_warning(agent->web));
     if (agent->history)
         r = begin_history(agent, error);
+    if (r == 0)
+        r = open_api(agent, error);
     if (r == 0)
         r = nv_web_start(agent->web, error);
     if (r < 0)
@@ -336,6 +357,7 @@ static void stop(struct agent *agent)
         nv_history_end(agent->history); /* whose passes ask the web for its counts */
     agent->self.web = NULL;
     nv_web_free(agent->web);
+    nv_promql_pool_free(agent->queries);
     nv_gather_free(agent->gather);
     nv_history_free(agent->history);
     nv_close_auto(&agent->signals);

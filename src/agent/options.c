@@ -173,18 +173,21 @@ static int load_plugins(const char *dir, void *user)
 
 static int add_all(struct nv_options *options, const struct nv_collector *const *builtins)
 {
-    struct nv_flag_value *general = NULL, *web = NULL, *storage = NULL;
+    struct nv_flag_value *general = NULL, *web = NULL, *storage = NULL, *query = NULL;
 
     int r = nv_flags_add(options->flags, "General", general_flags, &general);
     if (r == 0)
         r = nv_flags_add(options->flags, "Web", web_flags, &web);
     if (r == 0)
         r = nv_flags_add(options->flags, "Storage", nv_storage_flags, &storage);
+    if (r == 0)
+        r = nv_flags_add(options->flags, "Queries", nv_query_flags, &query);
     if (r < 0)
         return failed_flags(options, r);
     options->general = general;
     options->web = web;
     options->storage = storage;
+    options->query = query;
     for (size_t i = 0; r == 0 && builtins[i]; i++)
         r = add(options, builtins[i]->name, builtins[i], builtins[i]->flags);
     for (size_t i = 0; r == 0 && i < NV_LEN(retired); i++)
@@ -232,6 +235,8 @@ static int check(struct nv_options *options)
     }
     if (r == 0)
         r = nv_storage_read(options->storage, &options->history, options->error);
+    if (r == 0)
+        r = nv_asking_read(options->query, &options->asking, options->error);
     return r;
 }
 

@@ -8,6 +8,7 @@
 #ifndef NV_AGENT_OPTIONS_H
 #define NV_AGENT_OPTIONS_H
 
+#include "agent/asking.h"
 #include "agent/flags.h"
 #include "agent/storage.h"
 #include "base/arena.h"
@@ -45,8 +46,9 @@ struct nv_option_collector {
 
 struct nv_options {
     struct nv_flags *flags;
-    const struct nv_flag_value *general, *web, *storage;
-    struct nv_storage history; /* what the flags of storage mean */
+    const struct nv_flag_value *general, *web, *storage, *query;
+    struct nv_storage history; /* what the flags of storage mean, */
+    struct nv_asking asking;   /* and those of queries */
     struct nv_option_collector collectors[NV_GATHER_COLLECTORS_MAX];
     size_t n_collectors;
     struct nv_arena names;
