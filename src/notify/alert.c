@@ -15,6 +15,12 @@ static int by_name(const void *a, const void *b)
     return order ? order : (one->name.n > other->name.n) - (one->name.n < other->name.n);
 }
 
+void nv_alert_sort_labels(struct nv_label *labels, size_t n)
+{
+    if (n)
+        qsort(labels, n, sizeof(*labels), by_name);
+}
+
 static size_t bytes_of(const struct nv_label *labels, size_t n)
 {
     size_t bytes = 0;
@@ -44,8 +50,7 @@ static size_t keep_labels(struct nv_label *into, char **at, const struct nv_labe
             continue;
         into[kept++] = (struct nv_label){keep(at, labels[i].name), keep(at, labels[i].value)};
     }
-    if (kept)
-        qsort(into, kept, sizeof(*into), by_name);
+    nv_alert_sort_labels(into, kept);
     return kept;
 }
 
@@ -110,15 +115,6 @@ bool nv_alert_same_labels(const struct nv_alert *a, const struct nv_alert *b)
     return true;
 }
 
-struct nv_str nv_alert_label(const struct nv_alert *alert, struct nv_str name)
-{
-    for (size_t i = 0; i < alert->n_labels; i++) {
-        if (nv_str_eq(alert->labels[i].name, name))
-            return alert->labels[i].value;
-    }
-    return NV_LIT("");
-}
-
 /* Both in order of names; the first has the say. */
 static size_t merge(struct nv_label *into, const struct nv_alert *alert,
                     const struct nv_label *more, size_t n_more)
@@ -128,11 +124,10 @@ static size_t merge(struct nv_label *into, const struct nv_alert *alert,
     if (n)
         memcpy(into, alert->labels, n * sizeof(*into));
     for (size_t i = 0; i < n_more; i++) {
-        if (nv_alert_label(alert, more[i].name).n == 0)
+        if (nv_label_value(alert->labels, alert->n_labels, more[i].name).n == 0)
             into[n++] = more[i];
     }
-    if (n)
-        qsort(into, n, sizeof(*into), by_name);
+    nv_alert_sort_labels(into, n);
     return n;
 }
 

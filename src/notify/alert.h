@@ -43,7 +43,11 @@ static inline bool nv_alert_fires(const struct nv_alert *alert, int64_t now_ms)
 }
 
 bool nv_alert_same_labels(const struct nv_alert *a, const struct nv_alert *b);
-struct nv_str nv_alert_label(const struct nv_alert *alert, struct nv_str name); /* empty: none */
+static inline struct nv_str nv_alert_label(const struct nv_alert *alert, struct nv_str name)
+{
+    return nv_label_value(alert->labels, alert->n_labels, name); /* empty: none */
+}
+void nv_alert_sort_labels(struct nv_label *labels, size_t n);
 
 /*
  * What the configuration makes of its labels: `external` are added where it has none of that name, then `rules` rewrite

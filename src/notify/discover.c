@@ -3,27 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "notify/alert.h"
+
 static const struct nv_str address_label = NV_LIT("__address__"),
                            scheme_label = NV_LIT("__scheme__"),
                            path_label = NV_LIT("__alerts_path__");
-
-static struct nv_str value_of(const struct nv_label *labels, size_t n, struct nv_str name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (nv_str_eq(labels[i].name, name))
-            return labels[i].value;
-    }
-    return NV_LIT("");
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const struct nv_label *one = a, *other = b;
-    size_t n = one->name.n < other->name.n ? one->name.n : other->name.n;
-    int order = n ? memcmp(one->name.p, other->name.p, n) : 0;
-
-    return order ? order : (one->name.n > other->name.n) - (one->name.n < other->name.n);
-}
 
 /* What a target is known by before it is relabelled; its group's labels have the say, as in Prometheus. */
 static struct nv_label *labels_of(const struct nv_config_alertmanager *config,
@@ -43,10 +27,10 @@ static struct nv_label *labels_of(const struct nv_config_alertmanager *config,
     if (n)
         memcpy(labels, group->labels, n * sizeof(*labels));
     for (size_t i = 0; i < n_own; i++) {
-        if (!value_of(group->labels, group->n_labels, own[i].name).n)
+        if (!nv_label_value(group->labels, group->n_labels, own[i].name).n)
             labels[n++] = own[i];
     }
-    qsort(labels, n, sizeof(*labels), by_name);
+    nv_alert_sort_labels(labels, n);
     *ret_n = n;
     return labels;
 }
@@ -113,9 +97,9 @@ static int add_target(const struct nv_config_alertmanager *config,
     if (r < 0)
         return r;
     bool dropped = r == NV_RELABEL_DROPPED;
-    struct nv_str host = value_of(after, n, address_label);
-    struct nv_str url =
-        join(memory, value_of(after, n, scheme_label), "://", host, value_of(after, n, path_label));
+    struct nv_str host = nv_label_value(after, n, address_label);
+    struct nv_str url = join(memory, nv_label_value(after, n, scheme_label), "://", host,
+                             nv_label_value(after, n, path_label));
     if (!url.p)
         return -ENOMEM;
     if (!dropped && host.n)
