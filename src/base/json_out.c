@@ -23,7 +23,7 @@ size_t nv_json_plain(struct nv_str s)
     return i;
 }
 
-size_t nv_json_escape(struct nv_str s, char out[NV_JSON_ESCAPE_MAX], size_t *ret_n)
+size_t nv_json_escaped(struct nv_str s, char out[NV_JSON_ESCAPE_MAX], size_t *ret_n)
 {
     static const char letters[] = "btn\0fr"; /* from 8 on */
     uint32_t c = 0xfffd;
@@ -52,7 +52,7 @@ void nv_json_quote(struct nv_buf *out, struct nv_str s)
         s = nv_str_from(s, plain);
         if (!s.n)
             break;
-        s = nv_str_from(s, nv_json_escape(s, escape, &n));
+        s = nv_str_from(s, nv_json_escaped(s, escape, &n));
         nv_buf_add(out, escape, n);
     }
     nv_buf_char(out, '"');

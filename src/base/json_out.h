@@ -18,6 +18,6 @@ size_t nv_json_plain(struct nv_str s);
 
 /* Writes what the character at the front of s (not empty), which cannot, is written as. Returns how many bytes it took of s. */
 enum { NV_JSON_ESCAPE_MAX = 8 };
-size_t nv_json_escape(struct nv_str s, char out[NV_JSON_ESCAPE_MAX], size_t *ret_n);
+size_t nv_json_escaped(struct nv_str s, char out[NV_JSON_ESCAPE_MAX], size_t *ret_n);
 
 #endif

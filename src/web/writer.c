@@ -106,7 +106,7 @@ static void quote(struct nv_writer *w, struct nv_str s)
         if (!s.n)
             break;
         char *to = nv_writer_room(w, NV_JSON_ESCAPE_MAX);
-        s = nv_str_from(s, nv_json_escape(s, to, &n));
+        s = nv_str_from(s, nv_json_escaped(s, to, &n));
         w->at += n;
     }
     nv_write_char(w, '"');
