@@ -319,7 +319,7 @@ static void put_new(struct nv_dispatch *dispatch, struct nv_alert *alert)
         nv_entry_remove(dispatch, entry);
 }
 
-void nv_dispatch_put(struct nv_dispatch *dispatch, struct nv_alert *alert)
+static void put(struct nv_dispatch *dispatch, struct nv_alert *alert, bool even_if_over)
 {
     pthread_mutex_lock(&dispatch->lock);
     struct nv_entry *entry = find(dispatch, alert);
@@ -332,7 +332,8 @@ void nv_dispatch_put(struct nv_dispatch *dispatch, struct nv_alert *alert)
         struct nv_alert *old = entry->alert;
         entry->alert = nv_alert_ref(alert);
         nv_alert_unref(old);
-    } else if (!nv_alert_fires(alert, nv_dispatch_now(dispatch)) || !dispatch->config) {
+    } else if (!dispatch->config ||
+               (!even_if_over && !nv_alert_fires(alert, nv_dispatch_now(dispatch)))) {
         changed = false; /* what is over and was never told need not be */
     } else if (dispatch->stats.alerts >= NV_DISPATCH_ALERTS_MAX) {
         dispatch->stats.refused++;
@@ -344,18 +345,54 @@ void nv_dispatch_put(struct nv_dispatch *dispatch, struct nv_alert *alert)
     pthread_mutex_unlock(&dispatch->lock);
 }
 
+void nv_dispatch_put(struct nv_dispatch *dispatch, struct nv_alert *alert)
+{
+    put(dispatch, alert, false);
+}
+
+void nv_dispatch_put_back(struct nv_dispatch *dispatch, struct nv_alert *alert)
+{
+    put(dispatch, alert, true);
+}
+
 /* ---- another configuration ------------------------------------------------------------------ */
 
-static void inherit(struct nv_group *group, struct nv_group *old)
+/* What was told goes on; how it goes on is known at the end of a flush only. */
+static void inherit(struct nv_group *group, const struct nv_group *old, int64_t now_ms)
 {
-    group->next_ms = old->next_ms < group->next_ms ? old->next_ms : group->next_ms;
+    if (old->busy)
+        group->next_ms = now_ms + group->route->group_interval_ms;
+    else if (old->next_ms < group->next_ms)
+        group->next_ms = old->next_ms;
     for (unsigned i = 0; i < group->n_tales && i < old->n_tales; i++) {
-        if (!old->tales[i].at_ms)
-            continue;
-        nv_tale_done(&group->tales[i]);
-        group->tales[i] = old->tales[i];
-        old->tales[i] = (struct nv_tale){0};
+        const struct nv_tale *tale = &old->tales[i];
+        if (tale->at_ms) /* without memory it is told twice */
+            (void)!nv_tale_set(&group->tales[i], tale->at_ms, tale->firing, tale->n_firing,
+                               tale->resolved, tale->n_resolved);
     }
+}
+
+void nv_group_bequeath(struct nv_dispatch *dispatch, struct nv_group *orphan)
+{
+    struct groups groups = {dispatch->groups, dispatch->n_groups, dispatch->room};
+    struct nv_group *heir = find_group(&groups, orphan->key);
+
+    if (heir) {
+        inherit(heir, orphan, nv_dispatch_now(dispatch));
+        heir->next_ms = orphan->next_ms;
+    }
+    free_shell(orphan);
+}
+
+static void leave_groups(struct nv_group **groups, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        groups[i]->n = 0;
+        groups[i]->orphan = groups[i]->busy;
+        if (!groups[i]->busy)
+            free_shell(groups[i]);
+    }
+    free(groups);
 }
 
 static void free_groups(struct nv_group **groups, size_t n)
@@ -382,7 +419,7 @@ static int regroup(struct nv_dispatch *dispatch, const struct nv_notify_config *
     for (size_t i = 0; i < groups.n; i++) {
         struct nv_group *before = find_group(&old, groups.at[i]->key);
         if (before)
-            inherit(groups.at[i], before);
+            inherit(groups.at[i], before, nv_dispatch_now(dispatch));
     }
     for (size_t i = 0; i < NV_DISPATCH_BUCKETS; i++) {
         for (struct nv_entry *entry = dispatch->buckets[i]; entry; entry = entry->same)
@@ -392,7 +429,7 @@ static int regroup(struct nv_dispatch *dispatch, const struct nv_notify_config *
         for (size_t k = 0; k < groups.at[i]->n; k++)
             groups.at[i]->entries[k]->n_groups++;
     }
-    free_groups(old.at, old.n);
+    leave_groups(old.at, old.n);
     dispatch->groups = groups.at;
     dispatch->n_groups = groups.n;
     dispatch->room = groups.room;

@@ -63,7 +63,7 @@ void nv_dispatch_free(struct nv_dispatch *dispatch);
 NV_DEFINE_AUTO(nv_dispatch)
 
 /* Takes a count of the configuration and routes all alerts anew; groups that stay keep their times and what was told.
- * Returns 0, or -ENOMEM and everything as it was. Not during a turn. */
+ * Returns 0, or -ENOMEM and everything as it was. */
 NV_MUST_USE int nv_dispatch_apply(struct nv_dispatch *dispatch, struct nv_config *config);
 
 /* Takes a count of the alert. */
@@ -108,7 +108,10 @@ void nv_dispatch_each_alert(struct nv_dispatch *dispatch,
 void nv_dispatch_each_told(struct nv_dispatch *dispatch,
                            void (*tell)(void *user, const struct nv_told *told), void *user);
 
-/* Copied; for the group when it comes. Returns 0 or -ENOMEM. */
+/* One that was kept; it may be over, which nobody was told yet. After the first apply(). */
+void nv_dispatch_put_back(struct nv_dispatch *dispatch, struct nv_alert *alert);
+
+/* Copied; for the group when it comes, so before put_back(). Returns 0 or -ENOMEM. */
 NV_MUST_USE int nv_dispatch_recall(struct nv_dispatch *dispatch, const struct nv_told *told);
 
 #endif

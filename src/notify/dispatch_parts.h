@@ -40,6 +40,7 @@ struct nv_group {
     int64_t next_ms;       /* when it is flushed */
     int64_t retry_ms;      /* the last pause after a failure; 0: nothing failed */
     bool busy;             /* a thread is at it, without the lock */
+    bool orphan;           /* left behind by a new configuration while busy: that thread frees it */
     struct nv_tale *tales; /* one for each way of the receiver */
     unsigned n_tales;
 };
@@ -89,5 +90,8 @@ void nv_entry_remove(struct nv_dispatch *dispatch, struct nv_entry *entry);
 /* Takes entry i out of a group, and the entry itself away when no group has it any more. */
 void nv_group_remove(struct nv_dispatch *dispatch, struct nv_group *group, size_t i);
 void nv_group_free(struct nv_dispatch *dispatch, struct nv_group *group);
+
+/* At the end of a flush: hands what was told to the group that took an orphan's place, and frees the orphan. */
+void nv_group_bequeath(struct nv_dispatch *dispatch, struct nv_group *orphan);
 
 #endif

@@ -281,6 +281,7 @@ static void drop_if_empty(struct nv_dispatch *dispatch, struct nv_group *group)
 /* With the lock. */
 static void flush_group(struct nv_dispatch *dispatch, struct nv_group *group)
 {
+    NV_AUTO(nv_config) *config = nv_config_ref(dispatch->config); /* the group's route is in it */
     struct flush flush;
 
     group->busy = true;
@@ -292,7 +293,10 @@ static void flush_group(struct nv_dispatch *dispatch, struct nv_group *group)
         forget_resolved(dispatch, &flush);
     group->busy = false;
     flush_done(&flush);
-    drop_if_empty(dispatch, group);
+    if (group->orphan)
+        nv_group_bequeath(dispatch, group);
+    else
+        drop_if_empty(dispatch, group);
 }
 
 /* The group that is due first. A clock that was set back must not make one wait for the time it came from. */
