@@ -27,7 +27,7 @@ enum {
     NV_FLAGS_FILE_MAX = 1 << 20,
     NV_FLAGS_NESTED_MAX = 8,
     NV_FLAGS_GROUPS_MAX = 600,
-    NV_FLAGS_OPERANDS_MAX = 16,
+    NV_FLAGS_OPERANDS_MAX = 1024, /* files of a command */
     NV_FLAGS_ERROR_MAX = 1024,
 };
 

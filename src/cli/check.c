@@ -7,14 +7,16 @@
 #include <stdio.h>
 
 #include "agent/flags.h"
-#include "cli/cli.h"
+#include "cli/rules.h"
 #include "expo/expo.h"
 
 enum { INPUT_MAX = 256 << 20, PROBLEMS = 3 };
 
-static const char help[] = "usage: nodevitals check metrics < FILE\n\n"
+static const char help[] = "usage: nodevitals check metrics < FILE\n"
+                           "       nodevitals check rules [FLAGS] [FILE ...]\n\n"
                            "Checks exposition text on standard input. Status 0: nothing to say;\n"
-                           "1: it cannot be read; 3: problems, one a line on standard error.\n";
+                           "1: it cannot be read; 3: problems, one a line on standard error.\n"
+                           "Checks rule files; see nodevitals check rules --help.\n";
 
 static int read_input(struct nv_buf *text)
 {
@@ -42,11 +44,13 @@ static int check_metrics(void)
 
 int nv_cli_check(const struct nv_cli *cli)
 {
-    static const char *const subjects[] = {"metrics"};
+    static const char *const subjects[] = {"metrics", "rules"};
     const char *word = cli->argc > 0 ? cli->argv[0] : NULL;
 
     if (!word)
-        return nv_cli_fail("expected what to check: metrics");
+        return nv_cli_fail("expected what to check: metrics or rules");
+    if (strcmp(word, "rules") == 0)
+        return nv_cli_check_rules(cli->argc - 1, cli->argv + 1);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
         (cli->argc == 2 && strcmp(cli->argv[1], "--help") == 0)) {
         fputs(help, stdout);

@@ -14,8 +14,9 @@ static const struct command {
 } commands[] = {
     {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",  nv_cli_agent  },
     {"collect", "nodevitals collect", "Writes one pass to standard output.",             nv_cli_collect},
-    {"check",   "nodevitals check",   "Checks files: metrics, on standard input.",       nv_cli_check  },
+    {"check",   "nodevitals check",   "Checks files: metrics on standard input, rules.", nv_cli_check  },
     {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",     nv_cli_query  },
+    {"test",    "nodevitals test",    "Runs tests of rules.",                            nv_cli_test   },
     {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.", nv_cli_tsdb   },
 };
 

@@ -21,6 +21,7 @@ struct nv_cli {
 int nv_cli_agent(const struct nv_cli *cli);
 int nv_cli_collect(const struct nv_cli *cli);
 int nv_cli_check(const struct nv_cli *cli);
+int nv_cli_test(const struct nv_cli *cli);
 int nv_cli_tsdb(const struct nv_cli *cli);
 int nv_cli_query(const struct nv_cli *cli);
 

@@ -135,7 +135,7 @@ static void send_due(struct nv_evaluation *ev, const struct nv_rule *rule)
     if (!n)
         return;
     nv_buf_reset(&ev->bench->text);
-    nv_ask_print(&ev->bench->parse, options->features, rule->def->expr, &ev->bench->text);
+    nv_rule_ask_print(&ev->bench->parse, options->features, rule->def->expr, &ev->bench->text);
     for (size_t i = 0; i < n; i++)
         due[i].expr = nv_buf_view(&ev->bench->text);
     options->send(options->send_user, due, n);
@@ -165,14 +165,14 @@ static int change(struct nv_evaluation *ev, struct nv_rule *rule,
     return r < 0 ? nv_evaluation_fail(ev, "out of memory") : 0;
 }
 
-int nv_alerting(struct nv_evaluation *ev, struct nv_rule *rule,
-                const struct nv_promql_result *result)
+int nv_rule_alerting(struct nv_evaluation *ev, struct nv_rule *rule,
+                     const struct nv_promql_result *result)
 {
     struct nv_alert_found *found;
     size_t n_active = 0;
 
     nv_arena_reset(&ev->bench->expand);
-    int r = nv_expand(ev, rule, result, &found);
+    int r = nv_rule_expand(ev, rule, result, &found);
     if (r == 0)
         r = change(ev, rule, found, result->n, &n_active);
     if (r < 0)

@@ -137,7 +137,7 @@ static bool goes_on(const struct applying *a, const struct plan *plan)
 static void discard(struct applying *a)
 {
     for (size_t i = 0; a->plans && i < a->set->n_groups; i++)
-        nv_group_free(a->plans[i].made);
+        nv_rule_group_free(a->plans[i].made);
     free(a->plans);
     free(a->groups);
     nv_arena_done(&a->memory);
@@ -158,7 +158,7 @@ static int plan(struct applying *a, const struct nv_rules_config *config)
         p->def = &a->set->groups[i];
         find_old(a, i);
         if (!goes_on(a, p))
-            r = nv_group_new(a->rules, a->set, p->def, &p->made);
+            r = nv_rule_group_new(a->rules, a->set, p->def, &p->made);
     }
     if (r < 0)
         a->rules->config = before;
@@ -239,8 +239,8 @@ static void end_old(struct applying *a)
         if (kept)
             continue;
         if (old->cells.registry) /* nobody took it over */
-            nv_group_end(old);
-        nv_group_free(old);
+            nv_rule_group_end(old);
+        nv_rule_group_free(old);
     }
     free(rules->groups);
     rules->groups = nv_take(a->groups);
@@ -278,7 +278,7 @@ static void commit(struct applying *a)
                        : (add_sections(group) == 0 ? group : NULL));
         if (!p->old && !rules->applied && rules->options.restore)
             await_restoring(group);
-        group->next_ms = nv_group_slot(group, now) + group->interval_ms;
+        group->next_ms = nv_rule_group_slot(group, now) + group->interval_ms;
     }
     end_old(a);
     if (!rules->applied)

@@ -35,7 +35,8 @@ static int fail_parse(struct nv_evaluation *ev, struct nv_str text, int r,
     return nv_evaluation_fail(ev, "%s", nv_buf_c_string(out));
 }
 
-int nv_ask(struct nv_evaluation *ev, struct nv_str text, bool looks, struct nv_promql_result *ret)
+int nv_rule_ask(struct nv_evaluation *ev, struct nv_str text, bool looks,
+                struct nv_promql_result *ret)
 {
     const struct nv_rules *engine = ev->group->engine;
     struct nv_promql_options options;
@@ -80,16 +81,16 @@ static int keep_sample(const struct nv_promql_series *series, struct nv_arena *m
     return h && !ret->histogram ? -ENOMEM : 0;
 }
 
-int nv_ask_for_template(void *user, struct nv_str expression, int64_t time_ms,
-                        struct nv_arena *memory, const struct nv_template_sample **ret,
-                        size_t *ret_n, char *error)
+int nv_rule_ask_for_template(void *user, struct nv_str expression, int64_t time_ms,
+                             struct nv_arena *memory, const struct nv_template_sample **ret,
+                             size_t *ret_n, char *error)
 {
     struct nv_evaluation *ev = user;
     struct nv_promql_result result;
     struct nv_template_sample *samples = NULL;
 
     (void)time_ms; /* the evaluation's */
-    int r = nv_ask(ev, expression, true, &result);
+    int r = nv_rule_ask(ev, expression, true, &result);
     if (r == 0 && result.type != NV_VALUE_VECTOR && result.type != NV_VALUE_SCALAR)
         r = nv_evaluation_fail(ev, "query result is not a vector or scalar");
     if (r == 0) {
@@ -106,8 +107,8 @@ int nv_ask_for_template(void *user, struct nv_str expression, int64_t time_ms,
     return r;
 }
 
-void nv_ask_print(struct nv_arena *memory, unsigned features, struct nv_str text,
-                  struct nv_buf *out)
+void nv_rule_ask_print(struct nv_arena *memory, unsigned features, struct nv_str text,
+                       struct nv_buf *out)
 {
     struct nv_arena_mark mark = nv_arena_mark(memory);
     struct nv_promql_error error;

@@ -148,8 +148,8 @@ static int expand_element(struct expanding *e, const struct nv_promql_series *se
                         : r;
 }
 
-int nv_expand(struct nv_evaluation *ev, const struct nv_rule *rule,
-              const struct nv_promql_result *result, struct nv_alert_found **ret)
+int nv_rule_expand(struct nv_evaluation *ev, const struct nv_rule *rule,
+                   const struct nv_promql_result *result, struct nv_alert_found **ret)
 {
     const struct nv_rules_config *config = &ev->group->engine->config;
     NV_AUTO_FREE struct expanding *e = calloc(1, sizeof(*e));
@@ -163,7 +163,7 @@ int nv_expand(struct nv_evaluation *ev, const struct nv_rule *rule,
         .rule = rule,
         .context = {.time_ms = ev->time_ms,
                     .external_url = nv_str(config->external_url),
-                    .query = nv_ask_for_template,
+                    .query = nv_rule_ask_for_template,
                     .user = ev},
         .alert = {.external_labels = config->external_labels,
                     .n_external_labels = config->n_external_labels                                },

@@ -117,8 +117,8 @@ static void time_group(struct nv_group *group)
     group->shift_ms = (int64_t)(identity(def) % (uint64_t)group->interval_ms);
 }
 
-int nv_group_new(struct nv_rules *engine, struct nv_rule_set *set,
-                 const struct nv_rule_group_def *def, struct nv_group **ret)
+int nv_rule_group_new(struct nv_rules *engine, struct nv_rule_set *set,
+                      const struct nv_rule_group_def *def, struct nv_group **ret)
 {
     struct nv_group *group = calloc(1, sizeof(*group));
 
@@ -139,7 +139,7 @@ int nv_group_new(struct nv_rules *engine, struct nv_rule_set *set,
     if (r == 0)
         r = open_source(group);
     if (r < 0) {
-        nv_group_free(group);
+        nv_rule_group_free(group);
         return r;
     }
     time_group(group);
@@ -147,7 +147,7 @@ int nv_group_new(struct nv_rules *engine, struct nv_rule_set *set,
     return 0;
 }
 
-void nv_group_free(struct nv_group *group)
+void nv_rule_group_free(struct nv_group *group)
 {
     if (!group)
         return;
@@ -179,11 +179,12 @@ static int evaluate_rule(struct nv_evaluation *ev, struct nv_rule *rule)
 {
     struct nv_promql_result result;
 
-    int r = nv_ask(ev, rule->def->expr, rule->looks, &result);
+    int r = nv_rule_ask(ev, rule->def->expr, rule->looks, &result);
     if (r == 0 && result.type != NV_VALUE_VECTOR && result.type != NV_VALUE_SCALAR)
         r = nv_evaluation_fail(ev, "rule result is not a vector or scalar");
     if (r == 0)
-        r = rule->def->is_alert ? nv_alerting(ev, rule, &result) : nv_record(ev, rule, &result);
+        r = rule->def->is_alert ? nv_rule_alerting(ev, rule, &result)
+                                : nv_rule_record(ev, rule, &result);
     nv_promql_result_done(&result);
     return r;
 }
@@ -269,7 +270,7 @@ static void count(struct nv_group *group, int64_t time_ms, int64_t wall_ns, int6
     pthread_mutex_unlock(&group->lock);
 }
 
-void nv_group_evaluate(struct nv_group *group, struct nv_rules_bench *bench, int64_t time_ms)
+void nv_rule_group_evaluate(struct nv_group *group, struct nv_rules_bench *bench, int64_t time_ms)
 {
     struct nv_rules *engine = group->engine;
     struct nv_evaluation ev = {.group = group, .bench = bench, .time_ms = time_ms};
@@ -286,11 +287,11 @@ void nv_group_evaluate(struct nv_group *group, struct nv_rules_bench *bench, int
         return;
     append(group, nv_evaluation_query_ms(&ev));
     if (group->until_restore && --group->until_restore == 0)
-        nv_restore(&ev);
+        nv_rule_restore(&ev);
     count(group, time_ms, wall, nv_rules_monotonic_ns(engine) - begin);
 }
 
-void nv_group_end(struct nv_group *group)
+void nv_rule_group_end(struct nv_group *group)
 {
     if (group->newest_ms == NV_RULES_NEVER || !group->cells.n_written)
         return;

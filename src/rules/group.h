@@ -122,38 +122,38 @@ static inline int64_t nv_evaluation_query_ms(const struct nv_evaluation *ev)
 }
 
 /* group.c */
-NV_MUST_USE int nv_group_new(struct nv_rules *engine, struct nv_rule_set *set,
-                             const struct nv_rule_group_def *def, struct nv_group **ret);
-void nv_group_free(struct nv_group *group);
+NV_MUST_USE int nv_rule_group_new(struct nv_rules *engine, struct nv_rule_set *set,
+                                  const struct nv_rule_group_def *def, struct nv_group **ret);
+void nv_rule_group_free(struct nv_group *group);
 
 /* The last slot of a group that is not after a time. */
-int64_t nv_group_slot(const struct nv_group *group, int64_t ms);
-void nv_group_evaluate(struct nv_group *group, struct nv_rules_bench *bench, int64_t time_ms);
+int64_t nv_rule_group_slot(const struct nv_group *group, int64_t ms);
+void nv_rule_group_evaluate(struct nv_group *group, struct nv_rules_bench *bench, int64_t time_ms);
 
 /* A last frame without any series, so that all become stale. */
-void nv_group_end(struct nv_group *group);
+void nv_rule_group_end(struct nv_group *group);
 __attribute__((format(printf, 2, 3))) int nv_evaluation_fail(struct nv_evaluation *ev,
                                                              const char *format, ...);
 
 /* ask.c: `text` at the evaluation's time. *ret is to be ended by nv_promql_result_done() in any case. Returns 0 or an
  * error, with its reason. */
-NV_MUST_USE int nv_ask(struct nv_evaluation *ev, struct nv_str text, bool looks,
-                       struct nv_promql_result *ret);
+NV_MUST_USE int nv_rule_ask(struct nv_evaluation *ev, struct nv_str text, bool looks,
+                            struct nv_promql_result *ret);
 
 /* As a template's `query`; `user` is the evaluation. */
-int nv_ask_for_template(void *user, struct nv_str expression, int64_t time_ms,
-                        struct nv_arena *memory, const struct nv_template_sample **ret,
-                        size_t *ret_n, char *error);
+int nv_rule_ask_for_template(void *user, struct nv_str expression, int64_t time_ms,
+                             struct nv_arena *memory, const struct nv_template_sample **ret,
+                             size_t *ret_n, char *error);
 
 /* The expression as PromQL prints it. */
-void nv_ask_print(struct nv_arena *memory, unsigned features, struct nv_str text,
-                  struct nv_buf *out);
+void nv_rule_ask_print(struct nv_arena *memory, unsigned features, struct nv_str text,
+                       struct nv_buf *out);
 
 /* record.c, alerting.c: claim, write, close. Return 0 or an error with its reason. */
-NV_MUST_USE int nv_record(struct nv_evaluation *ev, struct nv_rule *rule,
-                          const struct nv_promql_result *result);
-NV_MUST_USE int nv_alerting(struct nv_evaluation *ev, struct nv_rule *rule,
-                            const struct nv_promql_result *result);
+NV_MUST_USE int nv_rule_record(struct nv_evaluation *ev, struct nv_rule *rule,
+                               const struct nv_promql_result *result);
+NV_MUST_USE int nv_rule_alerting(struct nv_evaluation *ev, struct nv_rule *rule,
+                                 const struct nv_promql_result *result);
 
 /* The columns an evaluation has claimed become those of the rule. */
 NV_MUST_USE int nv_columns_room(struct nv_columns_of_rule *columns, size_t n);
@@ -161,11 +161,11 @@ int nv_evaluation_cells_failed(struct nv_evaluation *ev, int r, struct nv_str na
                                const struct nv_label *labels, size_t n_labels);
 
 /* expand.c: the elements of a result as alerts, in bench->expand. */
-NV_MUST_USE int nv_expand(struct nv_evaluation *ev, const struct nv_rule *rule,
-                          const struct nv_promql_result *result, struct nv_alert_found **ret);
+NV_MUST_USE int nv_rule_expand(struct nv_evaluation *ev, const struct nv_rule *rule,
+                               const struct nv_promql_result *result, struct nv_alert_found **ret);
 
 /* restore.c */
-void nv_restore(struct nv_evaluation *ev);
+void nv_rule_restore(struct nv_evaluation *ev);
 
 /* A label set with one label set or, where the value is empty, taken away; `labels` (by name) has room for one more.
  * Returns how many there are. */

@@ -104,7 +104,8 @@ static int write_cells(struct nv_evaluation *ev, const struct nv_promql_result *
     return failed;
 }
 
-int nv_record(struct nv_evaluation *ev, struct nv_rule *rule, const struct nv_promql_result *result)
+int nv_rule_record(struct nv_evaluation *ev, struct nv_rule *rule,
+                   const struct nv_promql_result *result)
 {
     uint64_t limit = ev->group->def->limit;
     struct nv_columns_of_rule now = {0};

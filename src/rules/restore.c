@@ -106,7 +106,7 @@ static int restore_rule(struct nv_evaluation *ev, struct nv_rule *rule, int64_t 
     return r;
 }
 
-void nv_restore(struct nv_evaluation *ev)
+void nv_rule_restore(struct nv_evaluation *ev)
 {
     struct nv_group *group = ev->group;
     int64_t now_ms = nv_rules_wall_ns(group->engine) / 1000000;

@@ -34,8 +34,10 @@ struct reader {
 /* ---- mistakes ------------------------------------------------------------------------------- */
 
 /* `nodes`: one or two, where it is; NULL for none. */
-static void mistake_at(struct reader *r, const struct nv_yaml *const *nodes, size_t n,
-                       const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static void mistake_at(struct reader *r,
+                                                             const struct nv_yaml *const *nodes,
+                                                             size_t n, const char *format,
+                                                             va_list arguments)
 {
     char what[MISTAKE_MAX];
 

@@ -75,7 +75,7 @@ void nv_rules_free(struct nv_rules *rules)
         return;
     nv_rules_stop(rules);
     for (size_t i = 0; i < rules->n_groups; i++)
-        nv_group_free(rules->groups[i]);
+        nv_rule_group_free(rules->groups[i]);
     nv_rules_bench_done(&rules->bench);
     nv_arena_done(&rules->config_memory);
     pthread_cond_destroy(&rules->idle);
@@ -87,7 +87,7 @@ void nv_rules_free(struct nv_rules *rules)
 
 /* ---- slots ---------------------------------------------------------------------------------- */
 
-int64_t nv_group_slot(const struct nv_group *group, int64_t ms)
+int64_t nv_rule_group_slot(const struct nv_group *group, int64_t ms)
 {
     int64_t shifted = ms - group->shift_ms, rest = shifted % group->interval_ms;
 
@@ -116,10 +116,10 @@ static bool take_slot(struct nv_group *group, int64_t now_ms, int64_t monotonic_
                       int64_t *ret_slot_ms)
 {
     if (group->next_ms - now_ms > 2 * group->interval_ms) /* the clock was set back */
-        group->next_ms = nv_group_slot(group, now_ms) + group->interval_ms;
+        group->next_ms = nv_rule_group_slot(group, now_ms) + group->interval_ms;
     if (group->busy || now_ms < group->next_ms)
         return false;
-    int64_t due = nv_group_slot(group, now_ms);
+    int64_t due = nv_rule_group_slot(group, now_ms);
     note_missed(group, due, monotonic_ns);
     group->next_ms = due + group->interval_ms;
     group->last_ns = monotonic_ns;
@@ -160,14 +160,14 @@ int64_t nv_rules_turn(struct nv_rules *rules)
         pthread_mutex_unlock(&rules->lock);
         if (!group)
             return sleep;
-        nv_group_evaluate(group, &rules->bench, slot);
+        nv_rule_group_evaluate(group, &rules->bench, slot);
     }
 }
 
 void nv_rules_evaluate_at(struct nv_rules *rules, int64_t time_ms)
 {
     for (size_t i = 0; i < rules->n_groups; i++)
-        nv_group_evaluate(rules->groups[i], &rules->bench, time_ms);
+        nv_rule_group_evaluate(rules->groups[i], &rules->bench, time_ms);
 }
 
 /* ---- threads -------------------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ static void work_on(struct nv_rules *rules, struct nv_group *group, struct nv_ru
     group->busy = true;
     rules->n_busy++;
     pthread_mutex_unlock(&rules->lock);
-    nv_group_evaluate(group, bench, slot_ms);
+    nv_rule_group_evaluate(group, bench, slot_ms);
     pthread_mutex_lock(&rules->lock);
     group->busy = false;
     if (--rules->n_busy == 0)

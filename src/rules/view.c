@@ -73,7 +73,7 @@ static void view_rule(struct viewing *v, const struct nv_rule *rule, struct nv_r
     const struct nv_rule_def *def = rule->def;
 
     nv_buf_reset(&v->text);
-    nv_ask_print(&v->parse, v->features, def->expr, &v->text);
+    nv_rule_ask_print(&v->parse, v->features, def->expr, &v->text);
     *ret = (struct nv_rule_view){
         .is_alert = def->is_alert,
         .name = keep(v, def->name),

@@ -1,0 +1,21 @@
+/*
+ * rules.h - what commands about rules share.
+ */
+#ifndef NV_CLI_RULES_H
+#define NV_CLI_RULES_H
+
+#include "agent/flags.h"
+#include "cli/cli.h"
+
+/* `check rules [FILE ...]` and `test rules FILE ...`, with the words behind. Each returns the exit status. */
+int nv_cli_check_rules(int argc, const char *const *argv);
+int nv_cli_test_rules(int argc, const char *const *argv);
+
+/* Reads a command's flags and operands. Returns 0; or -1 when there is nothing more to do, with the exit status. */
+int nv_cli_read_flags(struct nv_flags *flags, const struct nv_flag *list, int argc,
+                      const char *const *argv, const struct nv_flag_value **ret, int *ret_status);
+
+/* Features of PromQL by their names, commas between; others are told on standard error. */
+unsigned nv_cli_features(const struct nv_flag_value *value);
+
+#endif
