@@ -1,5 +1,6 @@
 /*
- * A series is its number. Its value is made from a state of its own and a random number, by the number's kind.
+ * A series is its number. Its value is made from a state of its own and a random number, by the number's kind. Layouts are
+ * made here too, as far as a store looks at them: a registry's would take more memory, in peaks, than what is measured.
  */
 #include "support/frames.h"
 
@@ -7,25 +8,49 @@
 
 #include "base/assert.h"
 
-enum { KINDS = 20, RENEW_SPARE = 256, RENEW_MEMORY = 8 << 20 };
+enum { KINDS = 20, RENEW_SPARE = 256, CHUNKS_MAX = 8192, DEVICE_MAX = 12 };
 
 struct one {
     size_t number;
     uint64_t state;
     uint32_t column;
-    uint64_t generation; /* in which that is its column */
+    uint64_t era; /* in which that is its column */
+};
+
+struct chunk {
+    struct nv_series series[NV_LAYOUT_CHUNK];
+    struct nv_label labels[NV_LAYOUT_CHUNK][2];
+    char device[NV_LAYOUT_CHUNK][DEVICE_MAX];
+};
+
+struct picture {
+    struct nv_layout layout;
+    struct picture *before;
+};
+
+/* A generation: columns only come. */
+struct era {
+    struct era *before;
+    uint64_t number;
+    struct nv_series *chunks[CHUNKS_MAX]; /* each the beginning of a struct chunk */
+    size_t n;
+    struct picture *picture;
 };
 
 struct nv_frames {
-    struct nv_registry *registry;
     struct nv_frame_pool *pool;
-    struct nv_layout *layout;
+    struct era *era;
     struct one *series; /* a ring: the oldest is at `oldest` */
     size_t n, room, oldest, made;
     uint64_t seed;
-    uint32_t section;
     bool changed, renew;
 };
+
+static const struct nv_label target_labels[] = {
+    {NV_LIT("instance"), NV_LIT("bench:9100")},
+    {NV_LIT("job"),      NV_LIT("bench")     }
+};
+static const struct nv_target target = {target_labels, 2};
 
 uint64_t nv_frames_random(struct nv_frames *frames)
 {
@@ -63,45 +88,111 @@ static double advance(struct nv_frames *frames, struct one *one)
     }
 }
 
+/* ---- layouts -------------------------------------------------------------------------------- */
+
+static struct nv_str kind_of(size_t number)
+{
+    static const char names[KINDS][4] = {"k0",  "k1",  "k2",  "k3",  "k4",  "k5",  "k6",
+                                         "k7",  "k8",  "k9",  "k10", "k11", "k12", "k13",
+                                         "k14", "k15", "k16", "k17", "k18", "k19"};
+
+    return nv_str(names[number % KINDS]);
+}
+
 static void enter(struct nv_frames *frames, struct one *one)
 {
-    char device[24], kind[8];
-    struct nv_str values[] = {
-        {device, 0},
-        {kind,   0}
-    };
-    struct nv_series_def def = {.name = "bench_value",
-                                .suffix = "",
-                                .help = "A value.",
-                                .type = NV_GAUGE,
-                                .label_names = NV_LABELS("device", "kind"),
-                                .label_values = values,
-                                .section = frames->section};
+    struct era *era = frames->era;
+    size_t c = era->n / NV_LAYOUT_CHUNK, i = era->n % NV_LAYOUT_CHUNK;
 
-    values[0].n = (size_t)snprintf(device, sizeof(device), "%zu", one->number / KINDS);
-    values[1].n = (size_t)snprintf(kind, sizeof(kind), "k%zu", one->number % KINDS);
-    nv_assert(nv_registry_add(frames->registry, &def, &one->column) == 0);
-    one->generation = nv_registry_generation(frames->registry);
+    nv_assert(c < CHUNKS_MAX);
+    if (!era->chunks[c])
+        era->chunks[c] = nv_must(calloc(1, sizeof(struct chunk)));
+    struct chunk *chunk = (struct chunk *)era->chunks[c];
+    size_t n = (size_t)snprintf(chunk->device[i], DEVICE_MAX, "%zu", one->number / KINDS);
+    chunk->labels[i][0] = (struct nv_label){
+        NV_LIT("device"), {chunk->device[i], n}
+    };
+    chunk->labels[i][1] = (struct nv_label){NV_LIT("kind"), kind_of(one->number)};
+    chunk->series[i] = (struct nv_series){
+        .legacy = true, .n_labels = 2, .labels = chunk->labels[i], .name = NV_LIT("bench_value")};
+    one->column = (uint32_t)era->n++;
+    one->era = era->number;
+}
+
+static void paint(struct era *era)
+{
+    struct picture *picture = nv_must(calloc(1, sizeof(*picture)));
+
+    picture->layout = (struct nv_layout){
+        .refs = 1, /* ours: it is never freed by whoever lets go of it last */
+        .generation = era->number,
+        .memory = (struct nv_generation *)era,
+        .chunks = (const struct nv_series *const *)era->chunks,
+        .n_series = era->n,
+        .n_sections = 1,
+        .targets = &target,
+    };
+    picture->before = era->picture;
+    era->picture = picture;
+}
+
+static bool is_held(const struct era *era)
+{
+    for (const struct picture *p = era->picture; p; p = p->before)
+        if (__atomic_load_n(&p->layout.refs, __ATOMIC_ACQUIRE) > 1)
+            return true;
+    return false;
+}
+
+static void era_free(struct era *era)
+{
+    while (era->picture) {
+        struct picture *before = era->picture->before;
+        free(era->picture);
+        era->picture = before;
+    }
+    for (size_t c = 0; c < CHUNKS_MAX; c++)
+        free(era->chunks[c]);
+    free(era);
+}
+
+/* A new one; of those before, what nobody holds goes. */
+static void begin_era(struct nv_frames *frames)
+{
+    struct era *era = nv_must(calloc(1, sizeof(*era)));
+
+    era->number = frames->era ? frames->era->number + 1 : 0;
+    era->before = frames->era;
+    frames->era = era;
+    for (struct era **at = &era->before; *at;) {
+        struct era *old = *at;
+        if (is_held(old)) {
+            at = &old->before;
+            continue;
+        }
+        *at = old->before;
+        era_free(old);
+    }
 }
 
 size_t nv_frames_memory(const struct nv_frames *frames)
 {
-    return nv_registry_memory(frames->registry);
+    size_t bytes = frames->room * sizeof(struct one);
+
+    for (const struct era *era = frames->era; era; era = era->before)
+        bytes += sizeof(*era) + era->n / NV_LAYOUT_CHUNK * sizeof(struct chunk);
+    return bytes;
 }
+
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct nv_frames *nv_frames_new(size_t n_series, uint64_t seed)
 {
     struct nv_frames *frames = nv_must(calloc(1, sizeof(*frames)));
-    struct nv_label target[] = {
-        {NV_LIT("instance"), NV_LIT("bench:9100")},
-        {NV_LIT("job"),      NV_LIT("bench")     }
-    };
 
     frames->seed = seed * UINT64_C(88172645463325252) + 1;
-    frames->registry = nv_must(nv_registry_new());
     frames->pool = nv_must(nv_frame_pool_new());
-    frames->section = nv_registry_add_section(frames->registry);
-    nv_assert(nv_registry_set_target(frames->registry, frames->section, target, 2) == 0);
+    begin_era(frames);
     nv_frames_add(frames, n_series);
     return frames;
 }
@@ -110,9 +201,12 @@ void nv_frames_free(struct nv_frames *frames)
 {
     if (!frames)
         return;
-    nv_layout_unref(frames->layout);
     nv_frame_pool_free(frames->pool);
-    nv_registry_free(frames->registry);
+    while (frames->era) {
+        struct era *before = frames->era->before;
+        era_free(frames->era);
+        frames->era = before;
+    }
     free(frames->series);
     free(frames);
 }
@@ -127,7 +221,7 @@ void nv_frames_add(struct nv_frames *frames, size_t n)
         frames->series = nv_must(realloc(frames->series, frames->room * sizeof(struct one)));
     }
     for (size_t i = before; i < before + n; i++)
-        frames->series[i] = (struct one){.number = frames->made++, .generation = UINT64_MAX};
+        frames->series[i] = (struct one){.number = frames->made++, .era = UINT64_MAX};
     frames->n += n;
     frames->changed = true;
 }
@@ -135,8 +229,7 @@ void nv_frames_add(struct nv_frames *frames, size_t n)
 void nv_frames_replace(struct nv_frames *frames, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        frames->series[frames->oldest] =
-            (struct one){.number = frames->made++, .generation = UINT64_MAX};
+        frames->series[frames->oldest] = (struct one){.number = frames->made++, .era = UINT64_MAX};
         frames->oldest = (frames->oldest + 1) % frames->n;
     }
     frames->changed |= n > 0;
@@ -149,30 +242,29 @@ void nv_frames_renew(struct nv_frames *frames)
 
 static void follow(struct nv_frames *frames)
 {
-    size_t known = nv_registry_n_series(frames->registry);
+    size_t known = frames->era->n;
 
-    if ((frames->renew && known > frames->n) || known > 2 * frames->n + RENEW_SPARE ||
-        nv_frames_memory(frames) > RENEW_MEMORY + 4096 * frames->n) {
-        nv_registry_renew(frames->registry);
+    if ((frames->renew && known > frames->n) || known > 2 * frames->n + RENEW_SPARE) {
+        begin_era(frames);
         frames->changed = true;
     }
     frames->renew = false;
     if (!frames->changed)
         return;
     for (size_t i = 0; i < frames->n; i++)
-        if (frames->series[i].generation != nv_registry_generation(frames->registry))
+        if (frames->series[i].era != frames->era->number)
             enter(frames, &frames->series[i]);
-    nv_layout_unref(frames->layout);
-    frames->layout = nv_must(nv_registry_layout(frames->registry));
+    paint(frames->era);
     frames->changed = false;
 }
 
 struct nv_frame *nv_frames_make(struct nv_frames *frames, int64_t time_ms)
 {
     follow(frames);
-    struct nv_frame *frame = nv_must(nv_frame_new(frames->pool, frames->layout, time_ms));
+    struct nv_frame *frame =
+        nv_must(nv_frame_new(frames->pool, &frames->era->picture->layout, time_ms));
 
-    nv_bit_set(frame->observed, frames->section);
+    nv_bit_set(frame->observed, 0);
     for (size_t i = 0; i < frames->n; i++) {
         struct one *one = &frames->series[i];
         nv_bit_set(frame->present, one->column);

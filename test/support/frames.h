@@ -7,8 +7,8 @@
  *
  *   bench_value{device="<number / 20>",kind="k<number % 20>"}, from the target {instance="bench:9100",job="bench"}
  *
- *   generations  as the agent's: begun when asked, or when columns without series, or layouts that were replaced, outweigh
- *                the others
+ *   generations  as the agent's: begun when asked, or when columns without series outweigh the others
+ *   ownership    layouts live as long as the frames: free these last
  *   errors       lack of memory ends the process
  */
 #ifndef NV_TEST_FRAMES_H
@@ -36,7 +36,7 @@ void nv_frames_renew(struct nv_frames *frames);
 size_t nv_frames_n(const struct nv_frames *frames);
 size_t nv_frames_made(const struct nv_frames *frames);
 
-/* Bytes their layouts hold: not the store's. */
+/* Bytes they hold, layouts included: not the store's. */
 size_t nv_frames_memory(const struct nv_frames *frames);
 
 #endif

@@ -77,8 +77,9 @@ START_TEST(frames_of_a_wide_layout_are_entered_in_order) /* looped: with and wit
         nv_frames_replace(frames, WIDE / 20);
         nv_frames_renew(frames);
     }
-    NV_AUTO(nv_frame) *late = nv_frames_make(frames, now_ms);
+    struct nv_frame *late = nv_frames_make(frames, now_ms);
     ck_assert_int_eq(nv_store_append(store, source, late), NV_STORE_NOT_NEWER);
+    nv_frame_unref(late);
     ck_assert_int_eq(nv_store_flush(store), 0);
     nv_store_stats(store, &stats);
     ck_assert_uint_eq(stats.frames, GENERATIONS * FRAMES);
