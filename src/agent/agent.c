@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
+#include "agent/answers.h"
 #include "agent/notify.h"
 #include "agent/settle.h"
 #include "agent/version.h"
@@ -25,6 +26,8 @@ struct agent {
     struct nv_gather *gather;
     struct nv_promql_pool *queries; /* memory of all of them */
     struct nv_web *web;
+    struct nv_life life; /* what HTTP requests want of the loop */
+    struct nv_answers answers;
     const char *collectors[NV_GATHER_COLLECTORS_MAX]; /* all there are; the web borrows them */
     int signals, watchdog, loop;                      /* file descriptors */
 };
@@ -173,6 +176,10 @@ static int open_loop(struct agent *agent)
     if (agent->loop < 0)
         return -errno;
     int r = watch(agent->loop, agent->signals);
+    if (r == 0)
+        r = nv_life_init(&agent->life);
+    if (r == 0)
+        r = watch(agent->loop, agent->life.fd);
     return r < 0 || agent->watchdog < 0 ? r : watch(agent->loop, agent->watchdog);
 }
 
@@ -209,21 +216,26 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     return r;
 }
 
-/* Opens the history and begins to sample into it, under the names a Prometheus would give. */
-static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+/* What a Prometheus would call this agent. */
+static void name_agent(struct agent *agent)
 {
     const char *addresses[ADDRESSES_MAX];
     char host[256] = "";
     size_t n = 0;
 
-    int r = nv_history_open(agent->history, error);
-    if (r < 0)
-        return r;
     for (; n < nv_web_n_addresses(agent->web) && n < NV_LEN(addresses); n++)
         addresses[n] = nv_web_address(agent->web, n);
     gethostname(host, sizeof(host) - 1);
     nv_identity_init(&agent->identity, &agent->options->history, getenv("NODE_NAME"), host,
                      addresses, n);
+}
+
+/* Opens the history and begins to sample into it. */
+static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    int r = nv_history_open(agent->history, error);
+    if (r < 0)
+        return r;
     r = nv_history_begin(agent->history, agent->gather, agent->identity.labels,
                          NV_LEN(agent->identity.labels));
     if (r < 0)
@@ -236,7 +248,7 @@ static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
     const struct nv_asking *asking = &agent->options->asking;
     struct nv_history_told told = {0};
-    struct nv_api api = {.user = agent};
+    struct nv_api api = {.user = &agent->answers, .sources = nv_answers_sources};
 
     nv_asking_warn(agent->options->query);
     agent->queries = nv_promql_pool_new(asking->max_memory);
@@ -245,6 +257,15 @@ static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     nv_asking_fill(asking, agent->queries, &api);
     if (agent->history)
         nv_history_tell(agent->history, &told);
+    agent->answers = (struct nv_answers){
+        .options = agent->options,
+        .history = agent->history,
+        .gather = agent->gather,
+        .web = agent->web,
+        .identity = &agent->identity,
+        .life = &agent->life,
+        .started_ms = nv_wall_ms(),
+    };
     api.queryable = told.store ? nv_store_queryable(told.store) : NULL;
     return nv_web_set_api(agent->web, &api, error);
 }
@@ -273,6 +294,7 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     agent->self.web = agent->web;
     if (nv_web_warning(agent->web)[0])
         nv_log_warn("web: %s", nv_web_warning(agent->web));
+    name_agent(agent);
     if (agent->history)
         r = begin_history(agent, error);
     if (r == 0)
@@ -300,26 +322,45 @@ static void tell_ready(const struct agent *agent)
 
 /* ---- the loop ------------------------------------------------------------------------------- */
 
-/* The web's configuration and certificates are looked after by the web itself, at each connection. */
-static void reload(const struct agent *agent)
+/*
+ * The web's configuration and certificates are looked after by the web itself, at each connection. Returns 0, or a
+ * negative errno and why in `error`.
+ */
+static int reload(struct agent *agent, char error[NV_LIFE_ERROR_MAX])
 {
+    error[0] = '\0';
     nv_notify("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(nv_monotonic_ns() / 1000));
     nv_log_info("reload: flags stay as they are; the web configuration is read again whenever it "
                 "changes");
     tell_ready(agent);
+    return 0;
 }
 
 /* Returns the signal that ends the agent, or 0. */
-static int take_signals(const struct agent *agent)
+static int take_signals(struct agent *agent)
 {
     struct signalfd_siginfo info;
+    char error[NV_LIFE_ERROR_MAX];
 
     while (read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo != SIGHUP)
             return (int)info.ssi_signo;
-        reload(agent);
+        (void)reload(agent, error); /* which logs what is wrong */
     }
     return 0;
+}
+
+/* What HTTP requests want. Returns whether to end. */
+static bool take_wishes(struct agent *agent)
+{
+    struct nv_life_wishes wishes = nv_life_take(&agent->life);
+    char error[NV_LIFE_ERROR_MAX];
+
+    if (wishes.reload) {
+        int r = reload(agent, error);
+        nv_life_serve(&agent->life, wishes.reload, r, error);
+    }
+    return wishes.quit;
 }
 
 static void feed_watchdog(const struct agent *agent)
@@ -330,16 +371,22 @@ static void feed_watchdog(const struct agent *agent)
         nv_notify("WATCHDOG=1");
 }
 
-static int loop(const struct agent *agent)
+/* Returns the signal that ended it, 0 for a wish, or a negative errno. */
+static int loop(struct agent *agent)
 {
     for (;;) {
-        struct epoll_event events[2];
-        int n = epoll_wait(agent->loop, events, 2, -1);
+        struct epoll_event events[3];
+        int n = epoll_wait(agent->loop, events, NV_LEN(events), -1);
         if (n < 0 && errno != EINTR)
             return nv_log_err(-errno, "cannot wait for events");
         for (int i = 0; i < n; i++) {
             if (events[i].data.fd == agent->watchdog) {
                 feed_watchdog(agent);
+                continue;
+            }
+            if (events[i].data.fd == agent->life.fd) {
+                if (take_wishes(agent))
+                    return 0;
                 continue;
             }
             int ending = take_signals(agent);
@@ -351,6 +398,7 @@ static int loop(const struct agent *agent)
 
 static void stop(struct agent *agent)
 {
+    nv_life_close(&agent->life); /* who waits for the loop waits for us */
     if (agent->web)
         nv_web_stop(agent->web);
     if (agent->history)
@@ -360,6 +408,7 @@ static void stop(struct agent *agent)
     nv_promql_pool_free(agent->queries);
     nv_gather_free(agent->gather);
     nv_history_free(agent->history);
+    nv_life_done(&agent->life);
     nv_close_auto(&agent->signals);
     nv_close_auto(&agent->watchdog);
     nv_close_auto(&agent->loop);
@@ -381,7 +430,8 @@ static void raise_file_limit(void)
 
 int nv_agent_run(const struct nv_options *options)
 {
-    struct agent agent = {.options = options, .signals = -1, .watchdog = -1, .loop = -1};
+    struct agent agent = {
+        .options = options, .signals = -1, .watchdog = -1, .loop = -1, .life.fd = -1};
     char error[NV_FLAGS_ERROR_MAX] = "";
 
     nv_agent_log(options);
@@ -395,8 +445,10 @@ int nv_agent_run(const struct nv_options *options)
         tell_ready(&agent);
         r = loop(&agent);
         nv_notify("STOPPING=1");
-        if (r > 0)
-            nv_log_info("stopping on %s", sigabbrev_np(r) ? sigabbrev_np(r) : "a signal");
+        if (r >= 0)
+            nv_log_info("stopping on %s", r == 0            ? "an HTTP request"
+                                          : sigabbrev_np(r) ? sigabbrev_np(r)
+                                                            : "a signal");
     }
     stop(&agent);
     return r < 0 ? 1 : 0;

@@ -41,11 +41,12 @@ static size_t find_target(struct targets *targets, const struct nv_answers *answ
 static struct nv_layout *layout_of(const struct nv_answers *answers)
 {
     struct nv_layout *layout = nv_gather_layout(answers->gather);
+    const struct nv_gather_selection all = {0};
     NV_AUTO(nv_frame) *frame = NULL;
 
     if (!layout || layout->n_families)
         return layout;
-    if (nv_gather_pass(answers->gather, NULL, PASS_MS, &frame) < 0)
+    if (nv_gather_pass(answers->gather, &all, PASS_MS, &frame) < 0)
         return layout;
     nv_layout_unref(layout);
     return nv_layout_ref(frame->layout);
@@ -254,6 +255,20 @@ static int tell_runtime(void *user, struct nv_api_runtime *ret)
     return 0;
 }
 
+static int reload(void *user, struct nv_buf *error)
+{
+    const struct nv_answers *answers = user;
+
+    return nv_life_reload(answers->life, error);
+}
+
+static void quit(void *user)
+{
+    const struct nv_answers *answers = user;
+
+    nv_life_quit(answers->life);
+}
+
 const struct nv_api_sources nv_answers_sources = {
     .families = each_family,
     .targets = each_target,
@@ -264,4 +279,6 @@ const struct nv_api_sources nv_answers_sources = {
     .delete_series = nv_answer_delete,
     .clean = nv_answer_clean,
     .snapshot = nv_answer_snapshot,
+    .reload = reload,
+    .quit = quit,
 };

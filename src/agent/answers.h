@@ -11,6 +11,7 @@
 #define NV_AGENT_ANSWERS_H
 
 #include "agent/history.h"
+#include "agent/life.h"
 #include "agent/options.h"
 #include "web/api.h"
 #include "web/web.h"
@@ -21,6 +22,7 @@ struct nv_answers {
     struct nv_gather *gather;
     const struct nv_web *web;
     const struct nv_identity *identity;
+    struct nv_life *life;
     int64_t started_ms; /* wall time */
 };
 

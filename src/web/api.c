@@ -9,8 +9,10 @@
 
 /* All there is, in the order in which it is looked for. */
 static const struct nv_endpoint *const tables[] = {
-    nv_api_query_endpoints,
-    nv_api_life_endpoints,
+    nv_api_query_endpoints,    nv_api_series_endpoints,  nv_api_metadata_endpoints,
+    nv_api_rules_endpoints,    nv_api_targets_endpoints, nv_api_status_endpoints,
+    nv_api_admin_endpoints,    nv_api_read_endpoints,    nv_api_federate_endpoints,
+    nv_api_features_endpoints, nv_api_life_endpoints,
 };
 
 static const struct {
@@ -393,7 +395,7 @@ enum MHD_Result nv_api_answer(struct nv_connection *connection)
     if (!inquiry->streaming)
         nv_deadline_set(&connection->deadline, NV_WEB_ANSWER_MS);
     add_origin_headers(connection, response);
-    if (answer->type) {
+    if (answer->type[0]) {
         nv_add_header(response, "Content-Type", answer->type);
         nv_add_header(response, "Vary", "Accept-Encoding");
     }

@@ -8,7 +8,7 @@
 /* A number that may be absent (-1). Anything else is refused as Prometheus does it, which here names no parameter. */
 static int ask_number(struct nv_exchange *x, const char *name, int64_t *ret)
 {
-    struct nv_str text = nv_ask(x, name);
+    struct nv_str text = nv_param(x, name);
 
     *ret = -1;
     if (!text.n || (!nv_is_space(text.p[0]) && nv_str_to_i64(text, ret)))
@@ -97,7 +97,7 @@ static void write_metric(struct nv_writer *out, const struct families *families,
 static int get_metadata(struct nv_exchange *x)
 {
     const struct nv_api_sources *sources = &x->api->sources;
-    struct families families = {.memory = &x->memory, .metric = nv_ask(x, "metric")};
+    struct families families = {.memory = &x->memory, .metric = nv_param(x, "metric")};
     int64_t limit, per_metric;
 
     if (ask_number(x, "limit", &limit) || ask_number(x, "limit_per_metric", &per_metric))
@@ -165,8 +165,8 @@ static int list_targets(struct nv_exchange *x, struct listing *listing)
 
 static int get_target_metadata(struct nv_exchange *x)
 {
-    struct listing listing = {.metric = nv_ask(x, "metric")};
-    struct nv_str match = nv_ask(x, "match_target");
+    struct listing listing = {.metric = nv_param(x, "metric")};
+    struct nv_str match = nv_param(x, "match_target");
     struct nv_promql_error error;
     struct nv_promql promql;
 

@@ -55,7 +55,7 @@ int nv_ask_bool(struct nv_exchange *x, const char *name, const char *why, bool *
 {
     static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
     static const char *const no[] = {"", "0", "f", "F", "false", "FALSE", "False"};
-    struct nv_str text = nv_ask(x, name);
+    struct nv_str text = nv_param(x, name);
     char shown[NV_SHOWN_MAX];
 
     *ret = false;

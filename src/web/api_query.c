@@ -26,7 +26,7 @@ struct query {
 static int parse(struct nv_exchange *x, struct nv_promql *ret, bool as_parameter)
 {
     NV_AUTO_BUF shown = NV_BUF(NV_EXCHANGE_ERROR_MAX);
-    struct nv_str text = nv_ask(x, "query");
+    struct nv_str text = nv_param(x, "query");
     struct nv_promql_error error = {0};
 
     *ret = (struct nv_promql){0};
@@ -46,11 +46,11 @@ static int read_lookback(struct nv_exchange *x, struct query *query)
     static const char name[] = "lookback_delta";
     char quoted[200];
 
-    if (!nv_ask(x, name).n)
+    if (!nv_param(x, name).n)
         return 0;
     if (nv_ask_duration(x, name, 0, &query->options.lookback_ms) == 0)
         return 0;
-    struct nv_str text = nv_ask(x, name);
+    struct nv_str text = nv_param(x, name);
     snprintf(quoted, sizeof(quoted), "%.*s", (int)(text.n < 100 ? text.n : 100), text.p);
     return nv_fail(x, NV_BAD_DATA,
                    "error parsing lookback delta duration: cannot parse \"%s\" to a valid duration",
@@ -73,7 +73,7 @@ static int read_options(struct nv_exchange *x, struct query *query)
     query->options.deadline_ms = x->deadline_ms;
     query->options.cancel = x->cancel;
 
-    struct nv_str stats = nv_ask(x, "stats");
+    struct nv_str stats = nv_param(x, "stats");
     query->stats = stats.n > 0;
     query->options.stats_by_step = x->api->step_stats && nv_str_is(stats, "all");
     if (query->stats && !nv_str_is(stats, "true") && !nv_str_is(stats, "all"))

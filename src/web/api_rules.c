@@ -232,7 +232,7 @@ static int ask_list(struct nv_exchange *x, const char *name, struct nv_str *list
 
 static int ask_type(struct nv_exchange *x, struct filter *filter)
 {
-    struct nv_str type = nv_ask(x, "type");
+    struct nv_str type = nv_param(x, "type");
     char lower[8] = "", shown[NV_SHOWN_MAX];
 
     for (size_t i = 0; i < type.n && type.n < sizeof(lower); i++)
@@ -246,10 +246,10 @@ static int ask_type(struct nv_exchange *x, struct filter *filter)
 
 static int ask_page(struct nv_exchange *x, struct filter *filter)
 {
-    struct nv_str limit = nv_ask(x, "group_limit");
+    struct nv_str limit = nv_param(x, "group_limit");
     int64_t value;
 
-    filter->token = nv_ask(x, "group_next_token");
+    filter->token = nv_param(x, "group_next_token");
     if (filter->token.n && !limit.n)
         return nv_fail_parameter(
             x, "group_next_token",

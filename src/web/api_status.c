@@ -155,7 +155,7 @@ static int get_tsdb(struct nv_exchange *x)
 {
     const struct nv_api_sources *sources = &x->api->sources;
     struct nv_store_head head = {.from_ms = INT64_MAX, .to_ms = INT64_MIN};
-    struct nv_str text = nv_ask(x, "limit");
+    struct nv_str text = nv_param(x, "limit");
     int64_t limit = TSDB_LIMIT;
 
     if (text.n && (nv_is_space(text.p[0]) || !nv_str_to_i64(text, &limit) || limit < 1))

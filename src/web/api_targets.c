@@ -62,7 +62,7 @@ static int write_target(void *to, const struct nv_api_target *target)
 static int write_targets(struct nv_exchange *x, struct nv_writer *out, const char *key,
                          bool dropped, bool shown)
 {
-    struct listing listing = {out, nv_ask(x, "scrapePool"), dropped};
+    struct listing listing = {out, nv_param(x, "scrapePool"), dropped};
     const struct nv_api_sources *sources = &x->api->sources;
 
     nv_write_key(out, key);
@@ -116,7 +116,7 @@ static int find_pools(struct nv_exchange *x, struct pools *ret)
 
 static int get_targets(struct nv_exchange *x)
 {
-    struct nv_str state = nv_ask(x, "state");
+    struct nv_str state = nv_param(x, "state");
     bool any = !state.n || nv_str_is(state, "any");
     bool active = any || nv_str_is(state, "active"), dropped = any || nv_str_is(state, "dropped");
     struct pools pools;
@@ -161,7 +161,7 @@ static int get_pools(struct nv_exchange *x)
 static int get_pool_config(struct nv_exchange *x)
 {
     const struct nv_api_sources *sources = &x->api->sources;
-    struct nv_str pool = nv_ask(x, "scrape_pool");
+    struct nv_str pool = nv_param(x, "scrape_pool");
     NV_AUTO_BUF yaml = NV_BUF(4 << 20);
 
     int r = sources->pool_config ? sources->pool_config(x->api->user, pool, &yaml) : -ENOENT;

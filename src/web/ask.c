@@ -77,7 +77,7 @@ bool nv_asked(const struct nv_exchange *x, const char *name, struct nv_str *ret)
     return nv_ask_next(x, name, &at, ret);
 }
 
-struct nv_str nv_ask(const struct nv_exchange *x, const char *name)
+struct nv_str nv_param(const struct nv_exchange *x, const char *name)
 {
     struct nv_str value = NV_LIT("");
 
@@ -140,14 +140,14 @@ static int bad_value(struct nv_exchange *x, const char *name, struct nv_str valu
 
 int nv_need_time(struct nv_exchange *x, const char *name, int64_t *ret)
 {
-    struct nv_str text = nv_ask(x, name);
+    struct nv_str text = nv_param(x, name);
 
     return read_time(text, ret) ? 0 : bad_value(x, name, text, "timestamp");
 }
 
 int nv_ask_time(struct nv_exchange *x, const char *name, int64_t fallback, int64_t *ret)
 {
-    if (nv_ask(x, name).n)
+    if (nv_param(x, name).n)
         return nv_need_time(x, name, ret);
     *ret = fallback;
     return 0;
@@ -164,14 +164,14 @@ static bool read_duration(struct nv_str text, int64_t *ret)
 
 int nv_need_duration(struct nv_exchange *x, const char *name, int64_t *ret)
 {
-    struct nv_str text = nv_ask(x, name);
+    struct nv_str text = nv_param(x, name);
 
     return read_duration(text, ret) ? 0 : bad_value(x, name, text, "duration");
 }
 
 int nv_ask_duration(struct nv_exchange *x, const char *name, int64_t fallback, int64_t *ret)
 {
-    if (nv_ask(x, name).n)
+    if (nv_param(x, name).n)
         return nv_need_duration(x, name, ret);
     *ret = fallback;
     return 0;
@@ -181,7 +181,7 @@ int nv_ask_duration(struct nv_exchange *x, const char *name, int64_t fallback, i
 
 int nv_ask_limit(struct nv_exchange *x, const char *name, uint64_t *ret)
 {
-    struct nv_str text = nv_ask(x, name);
+    struct nv_str text = nv_param(x, name);
     int64_t value = 0;
 
     if (text.n && (nv_is_space(text.p[0]) || !nv_str_to_i64(text, &value))) {

@@ -54,6 +54,16 @@ void nv_exchange_end(struct nv_exchange *x)
 
 /* ---- what is answered ----------------------------------------------------------------------- */
 
+static void set_kind(struct nv_exchange *x, enum nv_answer_kind kind, unsigned status,
+                     const char *type)
+{
+    struct nv_answer *answer = &x->inside->answer;
+
+    answer->kind = kind;
+    answer->status = status;
+    snprintf(answer->type, sizeof(answer->type), "%s", type);
+}
+
 /* Begins anew. False where that is too late. */
 static bool restart(struct nv_exchange *x, unsigned status, const char *type)
 {
@@ -66,9 +76,7 @@ static bool restart(struct nv_exchange *x, unsigned status, const char *type)
     }
     inside->out.at = inside->out.block;
     inside->out.comma = false;
-    inside->answer.kind = NV_ANSWER_RAW;
-    inside->answer.status = status;
-    inside->answer.type = type;
+    set_kind(x, NV_ANSWER_RAW, status, type);
     inside->answer.packed = false;
     return true;
 }
@@ -148,9 +156,7 @@ struct nv_writer *nv_data(struct nv_exchange *x)
     struct nv_writer *out = &x->inside->out;
 
     nv_assert(x->inside->answer.kind == NV_ANSWER_EMPTY);
-    x->inside->answer.kind = NV_ANSWER_DATA;
-    x->inside->answer.status = 200;
-    x->inside->answer.type = "application/json";
+    set_kind(x, NV_ANSWER_DATA, 200, "application/json");
     nv_write_object(out);
     nv_write_member(out, "status", NV_LIT("success"));
     nv_write_key(out, "data");
@@ -161,9 +167,7 @@ struct nv_writer *nv_raw(struct nv_exchange *x, unsigned status, const char *con
                          bool packed)
 {
     nv_assert(x->inside->answer.kind == NV_ANSWER_EMPTY);
-    x->inside->answer.kind = NV_ANSWER_RAW;
-    x->inside->answer.status = status;
-    x->inside->answer.type = content_type;
+    set_kind(x, NV_ANSWER_RAW, status, content_type);
     x->inside->answer.packed = packed;
     return &x->inside->out;
 }

@@ -80,7 +80,7 @@ struct nv_exchange {
 /* ---- what is asked -------------------------------------------------------------------------- */
 
 /* The first value of a parameter; empty where there is none. */
-struct nv_str nv_ask(const struct nv_exchange *x, const char *name);
+struct nv_str nv_param(const struct nv_exchange *x, const char *name);
 bool nv_asked(const struct nv_exchange *x, const char *name, struct nv_str *ret);
 
 /* The next value of a repeatable one, from *at (0 at first) on. */
@@ -147,7 +147,7 @@ __attribute__((format(printf, 3, 4))) int nv_refuse(struct nv_exchange *x, unsig
 /* Begins {"status":"success","data": - one value is to be written. */
 struct nv_writer *nv_data(struct nv_exchange *x);
 
-/* Begins an answer that is written as it is. Compressed as asked for unless `packed`. */
+/* Begins an answer that is written as it is; the type is copied. Compressed as asked for unless `packed`. */
 struct nv_writer *nv_raw(struct nv_exchange *x, unsigned status, const char *content_type,
                          bool packed);
 

@@ -18,6 +18,7 @@ enum {
     NV_EXCHANGE_PARAMETERS_MAX = 10000,
     NV_EXCHANGE_SELECTORS_MAX = 1000, /* match[] of one request */
     NV_EXCHANGE_ERROR_MAX = 1024,
+    NV_EXCHANGE_TYPE_MAX = 192,
 };
 
 enum nv_answer_kind { NV_ANSWER_EMPTY, NV_ANSWER_DATA, NV_ANSWER_RAW };
@@ -25,8 +26,8 @@ enum nv_answer_kind { NV_ANSWER_EMPTY, NV_ANSWER_DATA, NV_ANSWER_RAW };
 struct nv_answer {
     enum nv_answer_kind kind;
     unsigned status;
-    const char *type;
-    bool packed, refused; /* refused: as an error page of Go, nosniff */
+    char type[NV_EXCHANGE_TYPE_MAX]; /* "": no body */
+    bool packed, refused;            /* refused: as an error page of Go, nosniff */
     struct {
         const char *name, *value;
     } headers[NV_EXCHANGE_HEADERS_MAX];
