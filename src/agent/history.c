@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 
-enum { WATCH_MS = 5000 };
+enum { WATCH_MS = 5000, BEHIND_MS = 2000 };
 
 struct nv_history {
     uint32_t magic;
@@ -23,8 +23,8 @@ struct nv_history {
 
     /* The sampler's thread: what the log was told. */
     int64_t watched_ms;
-    uint64_t read_faults;
-    struct nv_complaint unwritten, unreadable;
+    uint64_t read_faults, set_backs;
+    struct nv_complaint unwritten, unreadable, behind;
 };
 
 struct nv_history *nv_history_new(const struct nv_storage *storage)
@@ -163,6 +163,23 @@ static void watch_reading(struct nv_history *history, uint64_t faults)
     history->read_faults = faults;
 }
 
+/* A tick that comes a moment early is no clock that is behind. */
+static void watch_clock(struct nv_history *history, const struct nv_store_stats *stats)
+{
+    if (stats->set_backs != history->set_backs)
+        nv_log_warn(
+            "history: the clock stays behind; what is later than it is %s, and history goes on",
+            history->in_memory ? "dropped" : "set aside as *.ahead");
+    history->set_backs = stats->set_backs;
+    if (stats->behind_ms < BEHIND_MS)
+        nv_complaint_over(&history->behind);
+    else if (nv_complaint_speaks(&history->behind))
+        nv_log_warn("history: the clock is %" PRId64 " s behind the newest sample; samples are "
+                    "dropped until it has caught up, or for some minutes if it was set back by an "
+                    "hour or more",
+                    stats->behind_ms / 1000);
+}
+
 /* What only the store notices, and only we can tell. */
 static void watch(struct nv_history *history, int64_t now_ms)
 {
@@ -174,6 +191,7 @@ static void watch(struct nv_history *history, int64_t now_ms)
     nv_store_stats(history->store, &stats);
     watch_writing(history, stats.disk_error);
     watch_reading(history, stats.read_faults);
+    watch_clock(history, &stats);
 }
 
 static int append(void *user, enum nv_sampler_source source, struct nv_frame *frame)

@@ -22,6 +22,7 @@ static const struct nv_family store_columns[] = {
     {"nodevitals_tsdb_corruptions_total",           NV_COUNTER, NV_AS_IS, "Damages found in the store's files and set aside."},
     {"nodevitals_tsdb_read_faults_total",           NV_COUNTER, NV_AS_IS, "How often a part of the store's files was asked for that is damaged or cannot be read; queries go without it."},
     {"nodevitals_tsdb_codec_faults_total",          NV_COUNTER, NV_AS_IS, "Columns that would not have come back as they were, and are kept as plain numbers instead."},
+    {"nodevitals_tsdb_clock_set_backs_total",       NV_COUNTER, NV_AS_IS, "How often samples later than the clock were set aside, for it stayed an hour or more behind them."},
     {"nodevitals_tsdb_blocks",                      NV_GAUGE,   NV_AS_IS, "Blocks in the folder."},
     {"nodevitals_tsdb_merges_total",                NV_COUNTER, NV_AS_IS, "Blocks made of other blocks."},
     {"nodevitals_tsdb_thinned_samples_total",       NV_COUNTER, NV_AS_IS, "Samples left out for their age, while others near them stay."},
@@ -33,6 +34,7 @@ static const struct nv_family store_columns[] = {
 static const struct nv_family span_columns[] = {
     {"nodevitals_tsdb_lowest_timestamp_seconds",    NV_GAUGE,   MS,       "Time of the oldest sample."},
     {"nodevitals_tsdb_highest_timestamp_seconds",   NV_GAUGE,   MS,       "Time of the newest sample."},
+    {"nodevitals_tsdb_clock_behind_seconds",        NV_GAUGE,   MS,       "How far the clock is behind that; what comes meanwhile is dropped."},
 };
 static const struct nv_family dropped_column[] = {
     {"nodevitals_tsdb_samples_dropped_total",       NV_COUNTER, NV_AS_IS, "Samples not taken in, or frames lost to the disk, by reason."},
@@ -67,17 +69,29 @@ static void emit_store(struct nv_pass *pass, const struct nv_history_told *told)
     struct nv_store_stats s;
 
     nv_store_stats(told->store, &s);
-    const uint64_t values[] = {s.series,       s.frames,          s.samples,
-                               s.log_syncs,    s.log_sync_ns,     s.corruptions,
-                               s.read_faults,  s.codec_faults,    s.blocks,
-                               s.merges,       s.thinned_samples, s.retained_blocks_dropped,
-                               s.memory_bytes, told->in_memory,   s.disk_error != 0};
+    const uint64_t values[] = {s.series,
+                               s.frames,
+                               s.samples,
+                               s.log_syncs,
+                               s.log_sync_ns,
+                               s.corruptions,
+                               s.read_faults,
+                               s.codec_faults,
+                               s.set_backs,
+                               s.blocks,
+                               s.merges,
+                               s.thinned_samples,
+                               s.retained_blocks_dropped,
+                               s.memory_bytes,
+                               told->in_memory,
+                               s.disk_error != 0};
     static_assert(NV_LEN(values) == NV_LEN(store_columns), "one value a column");
     nv_emit_row(pass, &store_table, NULL, values, NV_LEN(values));
 
     if (s.from_ms <= s.to_ms) {
         nv_emit_i64(pass, &span_table, NULL, 0, s.from_ms);
         nv_emit_i64(pass, &span_table, NULL, 1, s.to_ms);
+        nv_emit_i64(pass, &span_table, NULL, 2, s.behind_ms);
     }
     emit_labelled(pass, &dropped_table, "not_newer", s.dropped_not_newer);
     emit_labelled(pass, &dropped_table, "full", s.dropped_full);

@@ -4,7 +4,8 @@
  *   clock      ticks are the multiples of the interval in wall time; sleeping is by the monotonic clock. A tick that
  *              comes when its time is long over is missed: counted, not made up for. Where the wall clock is
  *              stepped (or the machine slept) ticks go on from the new time, and nothing was missed. After a
- *              step back the store takes nothing until its newest time is reached again, and counts that
+ *              step back the store takes nothing until its newest time is reached again, or, where that is an hour or
+ *              more, for some minutes (see src/tsdb/clock.c), and counts that
  *   time       a frame bears its tick's time when the tick came within NV_TICKS_LATE_PERCENT of the interval,
  *              else the true one; a frame shared with a scrape bears the scrape's
  *   sources    NV_SAMPLER_NODE, all collectors' sections; NV_SAMPLER_AGENT, `up`

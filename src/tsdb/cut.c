@@ -77,11 +77,15 @@ static int add_group(struct nv_cut *cut, struct nv_head *head)
     if (r < 0)
         return r;
     cut->n_groups++;
+    int64_t last_ms = 0;
     for (; group->n_pages < group->view.n_pages; group->n_pages++) {
         const struct nv_page *page = group->view.pages[group->n_pages];
         if (group->n_rows + page->n_rows > NV_BLOCK_ROWS_MAX)
             break;
+        if (group->n_rows && nv_is_jump(last_ms, page->from_ms) && !cut->store->cut_now)
+            break; /* see clock.c */
         group->n_rows += page->n_rows;
+        last_ms = page->to_ms;
         if (page->n_sections > group->n_sections)
             group->n_sections = page->n_sections;
     }

@@ -28,7 +28,14 @@ enum {
     NV_HEAD_NAME_MAX = 256,
     NV_HEAD_PAGES_BYTES = 64 << 20, /* while nothing can be written: then the oldest page goes */
     NV_HEAD_NONE = UINT32_MAX,
+    NV_JUMP_MS =
+        3600 * 1000, /* between two rows: the clock was set, or nobody was there; a page ends */
 };
+
+static inline bool nv_is_jump(int64_t from_ms, int64_t to_ms)
+{
+    return to_ms > from_ms && (uint64_t)to_ms - (uint64_t)from_ms >= NV_JUMP_MS;
+}
 
 /* When a section was last observed, and how often it is. */
 struct nv_section_clock {

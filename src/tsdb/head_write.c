@@ -28,10 +28,17 @@ static void count(uint64_t *counter, uint64_t n)
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* An open chunk with room for another row. */
-static int open_chunk(struct nv_head *head)
+static bool jumps(const struct nv_chunk *chunk, int64_t time_ms)
 {
-    if (head->open && nv_chunk_is_full(head->open)) {
+    uint32_t n = nv_chunk_rows(chunk);
+
+    return n && nv_is_jump(chunk->times[n - 1], time_ms);
+}
+
+/* An open chunk with room for a row of that time. */
+static int open_chunk(struct nv_head *head, int64_t time_ms)
+{
+    if (head->open && (nv_chunk_is_full(head->open) || jumps(head->open, time_ms))) {
         int r = nv_head_close_chunk(head);
         if (r < 0)
             return r;
@@ -169,7 +176,7 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_fram
 
     int r = nv_head_follow_layout(head, frame->layout);
     if (r == 0)
-        r = open_chunk(head);
+        r = open_chunk(head, frame->time_ms);
     if (r == 0)
         row = nv_chunk_next(head->open, frame->time_ms, head->columns->n, head->n_sections,
                             frame->histograms);
@@ -280,7 +287,7 @@ int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t seg
 
     int r = nv_head_room_for_sections(head, from->n_sections);
     if (r == 0)
-        r = open_chunk(head);
+        r = open_chunk(head, from->time_ms);
     if (r == 0)
         row = nv_chunk_next(head->open, from->time_ms, from->n_columns, from->n_sections,
                             from->histograms);

@@ -115,12 +115,16 @@ static size_t neighbours(struct nv_store *store, size_t first, unsigned class, i
     const struct nv_blocks *blocks = store->blocks;
     int64_t begin = floor_to(nv_block_info(blocks->at[first])->from_ms, length);
     bool waits = class == CLASSES - 1 && waits_to_be_thin(store, length);
+    int64_t end = nv_block_info(blocks->at[first])->to_ms;
     size_t n = 0, rows = 0;
 
     for (size_t i = first; i < blocks->n && n < AT_ONCE_MAX; i++) {
         struct nv_block *block = blocks->at[i];
-        if (nv_block_info(block)->from_ms >= begin + length)
+        if (nv_block_info(block)->from_ms >= begin + length ||
+            nv_is_jump(end, nv_block_info(block)->from_ms))
             break;
+        if (nv_block_info(block)->to_ms > end)
+            end = nv_block_info(block)->to_ms;
         if (class_of(block) >= class)
             continue;
         rows += nv_block_rows_max(block);
@@ -183,7 +187,7 @@ static int thin_one(struct nv_store *store, int64_t newest)
 
 int nv_store_merge(struct nv_store *store)
 {
-    int64_t newest = nv_store_newest(store);
+    int64_t newest = store->aged_ms;
 
     if (store->options.threads && nv_monotonic_ns() < store->retry_ns)
         return 0;

@@ -21,8 +21,10 @@ enum {
         64 << 20, /* without a disk, or while it fails: then the oldest pages go */
     NV_STORE_BLOCK_MS = 3600 * 1000,
     NV_STORE_MARKS_MAX = 65536,
-    NV_STORE_RETRY_MS = 60000,    /* after blocks could not be merged */
-    NV_STORE_CUT_RETRY_MS = 5000, /* or one not be cut */
+    NV_STORE_RETRY_MS = 60000,            /* after blocks could not be merged */
+    NV_STORE_CUT_RETRY_MS = 5000,         /* or one not be cut */
+    NV_STORE_PATIENCE_MS = 5 * 60 * 1000, /* see clock.c */
+    NV_STORE_LOOK_MS = 60000,
     NV_STORE_QUIET_MS = 15000, /* without a query: then what queries left in memory is given up */
     NV_LEVEL_STAGE = 8,        /* see merge.c */
 };
@@ -60,7 +62,9 @@ struct nv_store {
 
     pthread_mutex_t maintain_lock;
     int64_t cut_ms, rotated_ms,
-        opened_ms;                  /* newest row at the last cut, and at the last rotation */
+        opened_ms; /* newest row at the last cut, and at the last rotation */
+    int64_t seen_ms, aged_ms, jumped_ms, behind_ms, looked_ms; /* see clock.c */
+    size_t n_ahead;
     int64_t settled_ms[3];          /* by class: spans before that are merged, or cannot be */
     int64_t retry_ns, cut_retry_ns; /* monotonic: not before, after an error */
     bool cut_now;           /* damage was found: what is left of that file goes to a block */
@@ -89,6 +93,9 @@ static inline void nv_count(uint64_t *counter, uint64_t n)
 {
     __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
+
+/* Behind the name of a block that was set aside: see clock.c. */
+#define NV_AHEAD ".ahead"
 
 int64_t nv_store_now(const struct nv_store *store);
 static inline size_t nv_store_n_heads(const struct nv_store *store)
@@ -149,6 +156,9 @@ NV_MUST_USE int nv_store_write_memory(struct nv_store *store, struct nv_fs *fs,
 /* Writes n blocks as one of a level, thinned to interval_ms (0: not), without what was deleted, in their place. */
 NV_MUST_USE int nv_store_rewrite(struct nv_store *store, struct nv_block *const *blocks, size_t n,
                                  unsigned level, int64_t interval_ms);
+/* What the clock asks for: see clock.c. Ages count from store->aged_ms. */
+void nv_store_begin_clock(struct nv_store *store);
+void nv_store_mind_clock(struct nv_store *store);
 /* Seals what is full, in the middle of longer work. */
 void nv_store_seal_pending(struct nv_store *store);
 NV_MUST_USE int nv_store_merge(struct nv_store *store);  /* likewise; one step */

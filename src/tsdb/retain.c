@@ -68,7 +68,8 @@ static bool drop_damaged(struct nv_store *store)
     if (store->fs->ops->list(store->fs, &arena, &names, &n) < 0)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (nv_str_ends(names[i], NV_DAMAGED) && store->fs->ops->unlink(store->fs, names[i].p) == 0)
+        if ((nv_str_ends(names[i], NV_DAMAGED) || nv_str_ends(names[i], NV_AHEAD)) &&
+            store->fs->ops->unlink(store->fs, names[i].p) == 0)
             return true;
     return false;
 }
@@ -82,7 +83,7 @@ static bool is_too_large(struct nv_store *store)
 
 int nv_store_retain(struct nv_store *store)
 {
-    int64_t keep = store->options.retention_ms, newest = nv_store_newest(store);
+    int64_t keep = store->options.retention_ms, newest = store->aged_ms;
     struct nv_block *block;
     int n = 0;
 

@@ -70,6 +70,7 @@ void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
     ret->read_faults = __atomic_load_n(&store->stats.read_faults, __ATOMIC_RELAXED) +
                        nv_block_cache_faults(store->cache);
     ret->codec_faults = nv_codec_all_faults();
+    ret->set_backs = __atomic_load_n(&store->stats.set_backs, __ATOMIC_RELAXED);
     stats_of_heads(store, ret);
     ret->series = nv_series_count(store->table);
     ret->memory_bytes += nv_series_memory(store->table);
@@ -87,4 +88,6 @@ void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret)
     if (store->fs)
         stats_of_files(store, ret);
     store->queryable.range(store, &ret->from_ms, &ret->to_ms);
+    if (ret->from_ms <= ret->to_ms && ret->to_ms > nv_store_now(store))
+        ret->behind_ms = ret->to_ms - nv_store_now(store);
 }

@@ -355,7 +355,7 @@ static void rotate_if_due(struct nv_store *store)
 static int drop_pages(struct nv_store *store)
 {
     uint64_t limit = NV_STORE_MEMORY_BYTES;
-    int64_t newest = nv_store_newest(store), keep = store->fs ? 0 : store->options.retention_ms;
+    int64_t newest = store->aged_ms, keep = store->fs ? 0 : store->options.retention_ms;
     int n = 0;
 
     if (!store->fs && store->options.retention_bytes && store->options.retention_bytes < limit)
@@ -428,6 +428,7 @@ int nv_store_maintain(struct nv_store *store)
     if (store->log)
         nv_log_pump(store->log);
     done = seal_all(store);
+    nv_store_mind_clock(store);
     if (!store->fs)
         return done + drop_pages(store);
     rotate_if_due(store);
@@ -596,6 +597,8 @@ static int open_once(const struct nv_store_options *options, struct nv_store **r
     int r = store->table && store->blocks && store->cache ? take_lock(store, error) : -ENOMEM;
     if (r == 0 && store->fs)
         r = nv_store_recover(store, error);
+    if (r == 0)
+        nv_store_begin_clock(store);
     if (r == 0 && store->options.threads && !store->options.read_only) {
         r = -pthread_create(&store->thread, NULL, run, store);
         store->running = r == 0;

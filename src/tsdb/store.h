@@ -9,7 +9,8 @@
  *   bad disk   appends, queries and alerts go on in memory; history waits in a bounded queue and then is dropped, counted;
  *              writing resumes by itself
  *   threads    one appender per source; any number of readers; maintenance on a thread of the store
- *   time       from options.now_ms, so that a week can pass in seconds
+ *   time       from options.now_ms, so that a week can pass in seconds. A clock that was set back by an hour or more, and
+ *              stays so, gets its own history: see clock.c
  */
 #ifndef NV_TSDB_STORE_H
 #define NV_TSDB_STORE_H
@@ -23,7 +24,8 @@ enum {
     NV_STORE_SOURCES_MAX = 1024,
     NV_STORE_THIN_MAX = 8,
     NV_STORE_FLUSH_MS = 10000, /* a disk that needs longer for a few megabytes hangs */
-    NV_STORE_ADMIN_MS = 60000, /* that delete, clean and snapshot wait for maintenance under way: -ETIMEDOUT */
+    NV_STORE_ADMIN_MS =
+        60000, /* that delete, clean and snapshot wait for maintenance under way: -ETIMEDOUT */
 };
 
 struct nv_store_options {
@@ -111,9 +113,11 @@ NV_MUST_USE int nv_store_snapshot(struct nv_store *store, bool skip_head,
 struct nv_store_stats {
     uint64_t series, series_sealed_pages, frames, samples, dropped_not_newer, dropped_full,
         dropped_conflict, dropped_disk, log_bytes, block_bytes, other_bytes, log_syncs, log_sync_ns,
-        corruptions, read_faults, codec_faults, blocks, merges, thinned_samples, retained_blocks_dropped, memory_bytes;
+        corruptions, read_faults, codec_faults, set_backs, blocks, merges, thinned_samples,
+        retained_blocks_dropped, memory_bytes;
     int64_t from_ms, to_ms;
-    int disk_error; /* 0, or the errno for which nothing is written now */
+    int64_t behind_ms; /* of the clock, behind the newest sample; 0: it is not */
+    int disk_error;    /* 0, or the errno for which nothing is written now */
 };
 void nv_store_stats(struct nv_store *store, struct nv_store_stats *ret);
 
