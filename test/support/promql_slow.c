@@ -1,4 +1,4 @@
-#include "support/promql_slow.h"
+#include "support/promql_slow_parts.h"
 
 #include <errno.h>
 #include <math.h>
@@ -7,41 +7,6 @@
 #include "promql/function.h"
 
 enum { LOOKBACK_MS = 300000, INTERVAL_MS = 60000 };
-
-struct slow {
-    const struct nv_queryable *queryable;
-    struct nv_arena *arena;
-    int64_t at;
-};
-
-/* A series within a window. */
-struct range {
-    struct nv_label *labels;
-    size_t n_labels, n, room;
-    int64_t *times;
-    double *values;
-};
-
-struct ranges {
-    struct range *at;
-    size_t n, room;
-};
-
-static int vector_of(const struct slow *s, const struct nv_expr *e, struct nv_slow_vector *ret);
-static int scalar_of(const struct slow *s, const struct nv_expr *e, double *ret);
-
-#define GROW(s, list, item)                                                                        \
-    do {                                                                                           \
-        if ((list)->n == (list)->room) {                                                           \
-            size_t room_ = (list)->room ? (list)->room * 2 : 8;                                    \
-            void *more_ = nv_must(nv_arena_alloc((s)->arena, room_ * sizeof(*(list)->at)));        \
-            if ((list)->n)                                                                         \
-                memcpy(more_, (list)->at, (list)->n * sizeof(*(list)->at));                        \
-            (list)->at = more_;                                                                    \
-            (list)->room = room_;                                                                  \
-        }                                                                                          \
-        (list)->at[(list)->n++] = (item);                                                          \
-    } while (0)
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
@@ -54,8 +19,8 @@ static bool listed(const struct nv_label_names *names, struct nv_str name)
 }
 
 /* A copy with, or without, the labels listed. */
-static struct nv_slow_sample filtered(const struct slow *s, const struct nv_slow_sample *from,
-                                      const struct nv_label_names *names, bool keep)
+struct nv_slow_sample nv_slow_filtered(const struct slow *s, const struct nv_slow_sample *from,
+                                       const struct nv_label_names *names, bool keep)
 {
     struct nv_slow_sample out = {.value = from->value};
 
@@ -66,24 +31,24 @@ static struct nv_slow_sample filtered(const struct slow *s, const struct nv_slow
     return out;
 }
 
-static struct nv_slow_sample unnamed(const struct slow *s, const struct nv_slow_sample *from)
+struct nv_slow_sample nv_slow_unnamed(const struct slow *s, const struct nv_slow_sample *from)
 {
     struct nv_str name = NV_LIT("__name__");
 
-    return filtered(s, from, &(struct nv_label_names){&name, 1}, false);
+    return nv_slow_filtered(s, from, &(struct nv_label_names){&name, 1}, false);
 }
 
-static bool same_labels(const struct nv_slow_sample *a, const struct nv_slow_sample *b)
+bool nv_slow_same_labels(const struct nv_slow_sample *a, const struct nv_slow_sample *b)
 {
     return a->n_labels == b->n_labels &&
            nv_labels_compare(a->labels, a->n_labels, b->labels, b->n_labels) == 0;
 }
 
-static int unique(const struct nv_slow_vector *v)
+int nv_slow_unique(const struct nv_slow_vector *v)
 {
     for (size_t i = 0; i < v->n; i++)
         for (size_t k = 0; k < i; k++)
-            if (same_labels(&v->at[i], &v->at[k]))
+            if (nv_slow_same_labels(&v->at[i], &v->at[k]))
                 return -EINVAL;
     return 0;
 }
@@ -91,7 +56,7 @@ static int unique(const struct nv_slow_vector *v)
 static void set_label(const struct slow *s, struct nv_slow_sample *to, struct nv_str name,
                       struct nv_str value)
 {
-    struct nv_slow_sample out = filtered(s, to, &(struct nv_label_names){&name, 1}, false);
+    struct nv_slow_sample out = nv_slow_filtered(s, to, &(struct nv_label_names){&name, 1}, false);
     size_t at = 0;
 
     while (at < out.n_labels && nv_str_cmp(out.labels[at].name, name) < 0)
@@ -147,8 +112,8 @@ static int gather(const struct slow *s, const struct nv_selector *selector, int6
 }
 
 /* `times`: the samples' times instead of their values. */
-static int instant(const struct slow *s, const struct nv_selector *selector, bool times,
-                   struct nv_slow_vector *ret)
+int nv_slow_instant(const struct slow *s, const struct nv_selector *selector, bool times,
+                    struct nv_slow_vector *ret)
 {
     int64_t at = time_of(s, &selector->when);
     struct ranges all;
@@ -188,7 +153,7 @@ static void add_point(const struct slow *s, struct ranges *all, const struct nv_
 
     for (size_t i = 0; i < all->n && !found; i++) {
         struct nv_slow_sample other = {all->at[i].labels, all->at[i].n_labels, 0};
-        if (same_labels(&other, sample))
+        if (nv_slow_same_labels(&other, sample))
             found = &all->at[i];
     }
     if (!found) {
@@ -215,7 +180,7 @@ static int subquery(const struct slow *s, const struct nv_subquery *q, int64_t f
     for (int64_t t = first; t <= to; t += step) {
         struct slow inner = {s->queryable, s->arena, t};
         struct nv_slow_vector v = {0};
-        int r = vector_of(&inner, q->expr, &v);
+        int r = nv_slow_vector_of(&inner, q->expr, &v);
         if (r < 0)
             return r;
         for (size_t i = 0; i < v.n; i++)
@@ -242,7 +207,7 @@ static int window(const struct slow *s, const struct nv_expr *e, struct ranges *
 
 /* ---- functions of ranges ---------------------------------------------------------------------- */
 
-static double total(const double *values, size_t n)
+double nv_slow_total(const double *values, size_t n)
 {
     long double sum = 0;
 
@@ -251,16 +216,16 @@ static double total(const double *values, size_t n)
     return (double)sum;
 }
 
-static double squares(const double *values, size_t n)
+double nv_slow_squares(const double *values, size_t n)
 {
-    long double mean = (long double)total(values, n) / n, sum = 0;
+    long double mean = (long double)nv_slow_total(values, n) / n, sum = 0;
 
     for (size_t i = 0; i < n; i++)
         sum += (values[i] - mean) * (values[i] - mean);
     return (double)(sum / n);
 }
 
-static double most(const double *values, size_t n, int sign)
+double nv_slow_most(const double *values, size_t n, int sign)
 {
     double best = values[0];
 
@@ -279,7 +244,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double quantile(const struct slow *s, double q, const double *values, size_t n)
+double nv_slow_quantile(const struct slow *s, double q, const double *values, size_t n)
 {
     double *sorted = nv_must(nv_arena_alloc(s->arena, n * sizeof(double)));
 
@@ -388,13 +353,13 @@ static bool reduce(const struct slow *s, const struct nv_call *call, const struc
     case NV_FN_CHANGES:
         return *ret = steps(id, w), true;
     case NV_FN_SUM_OVER_TIME:
-        return *ret = total(w->values, w->n), true;
+        return *ret = nv_slow_total(w->values, w->n), true;
     case NV_FN_AVG_OVER_TIME:
-        return *ret = total(w->values, w->n) / (double)w->n, true;
+        return *ret = nv_slow_total(w->values, w->n) / (double)w->n, true;
     case NV_FN_MIN_OVER_TIME:
-        return *ret = most(w->values, w->n, -1), true;
+        return *ret = nv_slow_most(w->values, w->n, -1), true;
     case NV_FN_MAX_OVER_TIME:
-        return *ret = most(w->values, w->n, 1), true;
+        return *ret = nv_slow_most(w->values, w->n, 1), true;
     case NV_FN_COUNT_OVER_TIME:
         return *ret = (double)w->n, true;
     case NV_FN_PRESENT_OVER_TIME:
@@ -404,11 +369,11 @@ static bool reduce(const struct slow *s, const struct nv_call *call, const struc
     case NV_FN_FIRST_OVER_TIME:
         return *ret = w->values[0], true;
     case NV_FN_STDDEV_OVER_TIME:
-        return *ret = sqrt(squares(w->values, w->n)), true;
+        return *ret = sqrt(nv_slow_squares(w->values, w->n)), true;
     case NV_FN_STDVAR_OVER_TIME:
-        return *ret = squares(w->values, w->n), true;
+        return *ret = nv_slow_squares(w->values, w->n), true;
     case NV_FN_QUANTILE_OVER_TIME:
-        return *ret = quantile(s, parameter, w->values, w->n), true;
+        return *ret = nv_slow_quantile(s, parameter, w->values, w->n), true;
     case NV_FN_DERIV:
         return line(w, w->times[0], ret, &slope);
     default: /* predict_linear() */
@@ -459,16 +424,16 @@ static int ranged(const struct slow *s, const struct nv_expr *e, struct nv_slow_
     if (!is_known(id))
         return -ENOTSUP;
     if (r == 0 && call->n == 2)
-        r = scalar_of(s, call->args[1 - m], &parameter);
+        r = nv_slow_scalar_of(s, call->args[1 - m], &parameter);
     for (size_t i = 0; r == 0 && i < all.n; i++) {
         struct nv_slow_sample sample = {all.at[i].labels, all.at[i].n_labels, 0};
         if (!all.at[i].n || !reduce(s, call, &all.at[i], from, to, parameter, &sample.value))
             continue;
         if (id != NV_FN_LAST_OVER_TIME && id != NV_FN_FIRST_OVER_TIME)
-            sample = unnamed(s, &sample);
+            sample = nv_slow_unnamed(s, &sample);
         GROW(s, ret, sample);
     }
-    return r < 0 ? r : unique(ret);
+    return r < 0 ? r : nv_slow_unique(ret);
 }
 
 /* ---- functions of vectors --------------------------------------------------------------------- */
@@ -522,7 +487,7 @@ static int replace_labels(const struct slow *s, const struct nv_call *call,
         set_label(s, &v->at[i], to, nv_buf_view(&out));
     }
     nv_regex_free(regex);
-    return unique(v);
+    return nv_slow_unique(v);
 }
 
 static int absent(const struct slow *s, const struct nv_expr *e, bool there,
@@ -557,7 +522,7 @@ static int absent_over_time(const struct slow *s, const struct nv_expr *e,
     return r < 0 ? r : absent(s, e, there, ret);
 }
 
-static int call_of(const struct slow *s, const struct nv_expr *e, struct nv_slow_vector *ret)
+int nv_slow_call_of(const struct slow *s, const struct nv_expr *e, struct nv_slow_vector *ret)
 {
     const struct nv_call *call = &e->call;
     enum nv_function_id id = call->function->id;
@@ -572,7 +537,7 @@ static int call_of(const struct slow *s, const struct nv_expr *e, struct nv_slow
             return ranged(s, e, ret);
     if (id == NV_FN_VECTOR) {
         struct nv_slow_sample sample = {NULL, 0, 0};
-        r = scalar_of(s, call->args[0], &sample.value);
+        r = nv_slow_scalar_of(s, call->args[0], &sample.value);
         GROW(s, ret, sample);
         return r;
     }
@@ -582,9 +547,9 @@ static int call_of(const struct slow *s, const struct nv_expr *e, struct nv_slow
     if (!arg || arg->type != NV_VALUE_VECTOR)
         return -ENOTSUP;
     if (id == NV_FN_TIMESTAMP && arg->kind == NV_EXPR_SELECTOR)
-        r = instant(s, &arg->selector, true, &v);
+        r = nv_slow_instant(s, &arg->selector, true, &v);
     else
-        r = vector_of(s, arg, &v);
+        r = nv_slow_vector_of(s, arg, &v);
     if (r == 0 && id == NV_FN_ABSENT)
         return absent(s, e, v.n > 0, ret);
     if (r == 0 && id == NV_FN_LABEL_REPLACE) {
@@ -592,333 +557,14 @@ static int call_of(const struct slow *s, const struct nv_expr *e, struct nv_slow
         return replace_labels(s, call, ret);
     }
     if (r == 0 && call->n == 2)
-        r = scalar_of(s, call->args[1], &parameter);
+        r = nv_slow_scalar_of(s, call->args[1], &parameter);
     for (size_t i = 0; r == 0 && i < v.n; i++) {
-        struct nv_slow_sample sample = unnamed(s, &v.at[i]);
+        struct nv_slow_sample sample = nv_slow_unnamed(s, &v.at[i]);
         if (id == NV_FN_TIMESTAMP)
             sample.value = arg->kind == NV_EXPR_SELECTOR ? v.at[i].value : (double)s->at / 1000;
         else if (!apply(id, v.at[i].value, parameter, &sample.value))
             r = -ENOTSUP;
         GROW(s, ret, sample);
     }
-    return r < 0 ? r : unique(ret);
-}
-
-/* ---- aggregation ------------------------------------------------------------------------------ */
-
-static double aggregate(const struct slow *s, enum nv_aggregator what, double parameter,
-                        const double *values, size_t n)
-{
-    switch (what) {
-    case NV_AGG_SUM:
-        return total(values, n);
-    case NV_AGG_AVG:
-        return total(values, n) / (double)n;
-    case NV_AGG_COUNT:
-        return (double)n;
-    case NV_AGG_GROUP:
-        return 1;
-    case NV_AGG_MIN:
-        return most(values, n, -1);
-    case NV_AGG_MAX:
-        return most(values, n, 1);
-    case NV_AGG_STDDEV:
-        return sqrt(squares(values, n));
-    case NV_AGG_STDVAR:
-        return squares(values, n);
-    default:
-        return quantile(s, parameter, values, n);
-    }
-}
-
-/* Whether an element is among the first k of its group; `by`: for topk, bottomk, or as they come. */
-static bool is_chosen(const struct nv_slow_vector *v, const struct nv_slow_vector *groups, size_t i,
-                      enum nv_aggregator what, double k)
-{
-    double before = 0, sign = what == NV_AGG_TOPK ? 1 : -1;
-
-    for (size_t j = 0; j < v->n; j++) {
-        double x = sign * v->at[i].value, y = sign * v->at[j].value;
-        if (j == i || !same_labels(&groups->at[i], &groups->at[j]))
-            continue;
-        bool first = what == NV_AGG_LIMITK  ? j < i
-                     : isnan(x) != isnan(y) ? isnan(x)
-                     : isnan(x) || x == y   ? j < i
-                                            : y > x;
-        before += first;
-    }
-    return before + 1 <= k;
-}
-
-static int aggregation(const struct slow *s, const struct nv_aggregation *a,
-                       struct nv_slow_vector *ret)
-{
-    struct nv_slow_vector v = {0}, groups = {0};
-    struct nv_str name = NV_LIT("__name__");
-    double parameter = 0;
-    int r = vector_of(s, a->expr, &v);
-
-    if (r == 0 && a->parameter)
-        r = scalar_of(s, a->parameter, &parameter);
-    for (size_t i = 0; r == 0 && i < v.n; i++) {
-        struct nv_slow_sample group = filtered(s, &v.at[i], &a->labels, !a->without);
-        if (a->without)
-            group = filtered(s, &group, &(struct nv_label_names){&name, 1}, false);
-        GROW(s, &groups, group);
-    }
-    bool chooses = a->aggregator == NV_AGG_TOPK || a->aggregator == NV_AGG_BOTTOMK ||
-                   a->aggregator == NV_AGG_LIMITK;
-    double *values = nv_must(nv_arena_alloc(s->arena, (v.n + 1) * sizeof(double)));
-    for (size_t i = 0; r == 0 && i < v.n; i++) {
-        size_t n = 0;
-        bool first = true;
-        if (chooses) {
-            if (is_chosen(&v, &groups, i, a->aggregator, parameter))
-                GROW(s, ret, v.at[i]);
-            continue;
-        }
-        for (size_t k = 0; k < v.n; k++) {
-            if (!same_labels(&groups.at[i], &groups.at[k]))
-                continue;
-            first &= k >= i;
-            values[n++] = v.at[k].value;
-        }
-        struct nv_slow_sample sample = groups.at[i];
-        sample.value = aggregate(s, a->aggregator, parameter, values, n);
-        if (first)
-            GROW(s, ret, sample);
-    }
-    return r;
-}
-
-/* ---- operators -------------------------------------------------------------------------------- */
-
-static double operate(enum nv_op op, double a, double b)
-{
-    switch (op) {
-    case NV_OP_ADD:
-        return a + b;
-    case NV_OP_SUB:
-        return a - b;
-    case NV_OP_MUL:
-        return a * b;
-    case NV_OP_DIV:
-        return a / b;
-    case NV_OP_MOD:
-        return fmod(a, b);
-    case NV_OP_POW:
-        return pow(a, b);
-    case NV_OP_EQ:
-        return a == b;
-    case NV_OP_NE:
-        return a != b;
-    case NV_OP_LT:
-        return a < b;
-    case NV_OP_LE:
-        return a <= b;
-    case NV_OP_GT:
-        return a > b;
-    default:
-        return a >= b;
-    }
-}
-
-/* What two values give: false where a comparison does not hold. `kept`: what is left of one that does. */
-static bool judge(const struct nv_binary *b, double x, double y, double kept, double *ret)
-{
-    double value = operate(b->op, x, y);
-
-    *ret = nv_op_is_comparison(b->op) && !b->return_bool ? kept : value;
-    return !nv_op_is_comparison(b->op) || b->return_bool || value;
-}
-
-static int with_scalar(const struct slow *s, const struct nv_binary *b, struct nv_slow_vector *ret)
-{
-    bool left = b->left->type == NV_VALUE_SCALAR;
-    struct nv_slow_vector v = {0};
-    double k;
-    int r = scalar_of(s, left ? b->left : b->right, &k);
-
-    if (r == 0)
-        r = vector_of(s, left ? b->right : b->left, &v);
-    for (size_t i = 0; r == 0 && i < v.n; i++) {
-        double x = v.at[i].value, value;
-        struct nv_slow_sample sample = v.at[i];
-        if (!judge(b, left ? k : x, left ? x : k, x, &value))
-            continue;
-        if (!nv_op_is_comparison(b->op) || b->return_bool)
-            sample = unnamed(s, &sample);
-        sample.value = value;
-        GROW(s, ret, sample);
-    }
-    return r < 0 ? r : unique(ret);
-}
-
-static struct nv_slow_sample signature(const struct slow *s, const struct nv_binary *b,
-                                       const struct nv_slow_sample *from)
-{
-    struct nv_slow_sample out = filtered(s, from, &b->labels, b->on);
-
-    return b->on ? out : unnamed(s, &out);
-}
-
-static int sets(const struct slow *s, const struct nv_binary *b, const struct nv_slow_vector *left,
-                const struct nv_slow_vector *right, struct nv_slow_vector *ret)
-{
-    const struct nv_slow_vector *from = b->op == NV_OP_OR ? right : left,
-                                *other = b->op == NV_OP_OR ? left : right;
-
-    for (size_t i = 0; b->op == NV_OP_OR && i < left->n; i++)
-        GROW(s, ret, left->at[i]);
-    for (size_t i = 0; i < from->n; i++) {
-        struct nv_slow_sample own = signature(s, b, &from->at[i]);
-        bool found = false;
-        for (size_t k = 0; k < other->n; k++) {
-            struct nv_slow_sample its = signature(s, b, &other->at[k]);
-            found |= same_labels(&own, &its);
-        }
-        if (found == (b->op == NV_OP_AND))
-            GROW(s, ret, from->at[i]);
-    }
-    return 0;
-}
-
-/* The only one of a side with a signature: NULL for none, *r for two. */
-static const struct nv_slow_sample *partner(const struct slow *s, const struct nv_binary *b,
-                                            const struct nv_slow_vector *side,
-                                            const struct nv_slow_sample *own, int *r)
-{
-    const struct nv_slow_sample *found = NULL;
-
-    for (size_t k = 0; k < side->n; k++) {
-        struct nv_slow_sample its = signature(s, b, &side->at[k]);
-        if (!same_labels(own, &its))
-            continue;
-        if (found)
-            *r = -EINVAL;
-        found = &side->at[k];
-    }
-    return found;
-}
-
-static int pairs(const struct slow *s, const struct nv_binary *b, const struct nv_slow_vector *left,
-                 const struct nv_slow_vector *right, struct nv_slow_vector *ret)
-{
-    bool one_left = b->card == NV_CARD_ONE_TO_MANY, grouped = b->card != NV_CARD_ONE_TO_ONE;
-    const struct nv_slow_vector *many = one_left ? right : left, *one = one_left ? left : right;
-    struct nv_slow_vector made = {0};
-    int r = 0;
-
-    if (!one->n || !many->n)
-        return 0;
-    for (size_t i = 0; i < one->n; i++) { /* twice on this side is an error, whoever asks for it */
-        struct nv_slow_sample own = signature(s, b, &one->at[i]);
-        partner(s, b, one, &own, &r);
-    }
-    for (size_t i = 0; r == 0 && i < many->n; i++) {
-        struct nv_slow_sample own = signature(s, b, &many->at[i]), sample = many->at[i];
-        const struct nv_slow_sample *other = partner(s, b, one, &own, &r);
-        if (r < 0 || !other)
-            continue;
-        if (!grouped)
-            partner(s, b, many, &own, &r);
-        double x = one_left ? other->value : sample.value,
-               y = one_left ? sample.value : other->value;
-        bool drops = !nv_op_is_comparison(b->op) || b->return_bool;
-        if (drops)
-            sample = unnamed(s, &sample);
-        if (!grouped)
-            sample = filtered(s, &sample, &b->labels, b->on);
-        GROW(s, &made, sample);
-        if (judge(b, x, y, x, &sample.value))
-            GROW(s, ret, sample);
-    }
-    return r < 0 ? r : unique(&made);
-}
-
-static int binary(const struct slow *s, const struct nv_expr *e, struct nv_slow_vector *ret)
-{
-    const struct nv_binary *b = &e->binary;
-    struct nv_slow_vector left = {0}, right = {0};
-
-    if (b->left->type == NV_VALUE_SCALAR || b->right->type == NV_VALUE_SCALAR)
-        return with_scalar(s, b, ret);
-    int r = vector_of(s, b->left, &left);
-    if (r == 0)
-        r = vector_of(s, b->right, &right);
-    if (r < 0)
-        return r;
-    return nv_op_is_set(b->op) ? sets(s, b, &left, &right, ret) : pairs(s, b, &left, &right, ret);
-}
-
-static int scalar_of(const struct slow *s, const struct nv_expr *e, double *ret)
-{
-    struct nv_slow_vector v = {0};
-    double a, b;
-    int r;
-
-    switch (e->kind) {
-    case NV_EXPR_NUMBER:
-        return *ret = e->number.value, 0;
-    case NV_EXPR_PAREN:
-        return scalar_of(s, e->paren, ret);
-    case NV_EXPR_UNARY:
-        r = scalar_of(s, e->unary.expr, ret);
-        *ret = e->unary.op == NV_OP_SUB ? -*ret : *ret;
-        return r;
-    case NV_EXPR_BINARY:
-        r = scalar_of(s, e->binary.left, &a);
-        if (r == 0)
-            r = scalar_of(s, e->binary.right, &b);
-        if (r == 0)
-            *ret = operate(e->binary.op, a, b);
-        return r;
-    default:
-        break;
-    }
-    if (e->kind != NV_EXPR_CALL)
-        return -ENOTSUP;
-    if (e->call.function->id == NV_FN_TIME)
-        return *ret = (double)s->at / 1000, 0;
-    if (e->call.function->id != NV_FN_SCALAR)
-        return -ENOTSUP;
-    r = vector_of(s, e->call.args[0], &v);
-    *ret = v.n == 1 ? v.at[0].value : NAN;
-    return r;
-}
-
-static int vector_of(const struct slow *s, const struct nv_expr *e, struct nv_slow_vector *ret)
-{
-    int r;
-
-    switch (e->kind) {
-    case NV_EXPR_SELECTOR:
-        return instant(s, &e->selector, false, ret);
-    case NV_EXPR_PAREN:
-        return vector_of(s, e->paren, ret);
-    case NV_EXPR_UNARY:
-        r = vector_of(s, e->unary.expr, ret);
-        for (size_t i = 0; r == 0 && e->unary.op == NV_OP_SUB && i < ret->n; i++) {
-            ret->at[i] = unnamed(s, &ret->at[i]);
-            ret->at[i].value = -ret->at[i].value;
-        }
-        return r < 0 ? r : unique(ret);
-    case NV_EXPR_CALL:
-        return call_of(s, e, ret);
-    case NV_EXPR_AGGREGATION:
-        return aggregation(s, &e->aggregation, ret);
-    case NV_EXPR_BINARY:
-        return binary(s, e, ret);
-    default:
-        return -ENOTSUP;
-    }
-}
-
-int nv_slow_eval(const struct nv_expr *expr, const struct nv_queryable *queryable, int64_t at_ms,
-                 struct nv_arena *arena, struct nv_slow_vector *ret)
-{
-    struct slow s = {queryable, arena, at_ms};
-
-    *ret = (struct nv_slow_vector){0};
-    return vector_of(&s, expr, ret);
+    return r < 0 ? r : nv_slow_unique(ret);
 }
