@@ -489,6 +489,7 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
     if (r == 0)
         r = run(m, promql);
     nv_annotate_gathered(ev);
+    nv_index_done(&ev->annotations);
     nv_pool_empty(ev, &ev->scratch);
     nv_pool_empty(ev, &ev->work);
     nv_samples_done(&ev->samples);

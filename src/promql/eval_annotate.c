@@ -9,6 +9,22 @@
 
 enum { ANNOTATIONS_MAX = 10000 };
 
+static uint64_t text_hash(uint32_t i, const void *user)
+{
+    const struct nv_promql_result *result = user;
+
+    return nv_hash(result->annotations[i].text.p, result->annotations[i].text.n, 0);
+}
+
+static bool is_known(const struct nv_eval *ev, struct nv_str text, uint64_t hash)
+{
+    for (uint32_t at = nv_index_first(&ev->annotations, hash), i;
+         nv_index_next(&ev->annotations, hash, &at, &i);)
+        if (nv_str_eq(ev->result->annotations[i].text, text))
+            return true;
+    return false;
+}
+
 void nv_annotate(struct nv_eval *ev, bool is_warning, const struct nv_expr *at, const char *format,
                  ...)
 {
@@ -24,10 +40,8 @@ void nv_annotate(struct nv_eval *ev, bool is_warning, const struct nv_expr *at, 
     nv_promql_position(ev->text, at->start, &line, &column);
     nv_buf_printf(&text, "PromQL %s: %s (%u:%u)", is_warning ? "warning" : "info", message, line,
                   column);
-    for (size_t i = 0; i < result->n_annotations; i++)
-        if (nv_str_eq(result->annotations[i].text, nv_buf_view(&text)))
-            return;
-    if (result->n_annotations == ANNOTATIONS_MAX)
+    uint64_t hash = nv_hash(text.p, text.n, 0);
+    if (result->n_annotations == ANNOTATIONS_MAX || is_known(ev, nv_buf_view(&text), hash))
         return;
     if (result->n_annotations == ev->room_annotations) {
         size_t room = ev->room_annotations ? ev->room_annotations * 2 : 8;
@@ -38,8 +52,12 @@ void nv_annotate(struct nv_eval *ev, bool is_warning, const struct nv_expr *at, 
         ev->room_annotations = room;
     }
     struct nv_str kept = nv_arena_str(&ev->kept.arena, nv_buf_view(&text));
-    if (kept.p)
-        result->annotations[result->n_annotations++] = (struct nv_annotation){is_warning, kept};
+    if (!kept.p)
+        return;
+    result->annotations[result->n_annotations++] = (struct nv_annotation){is_warning, kept};
+    if (nv_index_add(&ev->annotations, hash, (uint32_t)result->n_annotations - 1, text_hash,
+                     result) < 0)
+        result->n_annotations--;
 }
 
 struct nv_str nv_row_name(const struct nv_row *row)

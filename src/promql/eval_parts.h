@@ -86,7 +86,8 @@ struct nv_eval {
     struct nv_samples samples;
     struct nv_selection **selections;
     size_t n_selections, room_selections, room_annotations;
-    size_t memory, granted; /* bytes in use; bytes taken from the pool of all queries */
+    struct nv_index annotations; /* by text */
+    size_t memory, granted;      /* bytes in use; bytes taken from the pool of all queries */
     size_t samples_memory;
     int refused; /* why no more was granted */
     uint64_t n_samples;

@@ -1,8 +1,9 @@
 /*
- * query_bench.c - expressions over a store, without HTTP: query_bench DIR START END STEP < expressions
+ * query_bench.c - expressions over a store, without HTTP: query_bench DIR START END STEP [range|instant] < expressions
  *
  * One expression a line. Each is asked as a range of END - START and at END, a few times; the least time of each
  * counts. Prints: ms of the range, us of the single time, KB of memory, series, points, the expression.
+ * query_bench parse: how many short expressions are parsed in a second.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -71,6 +72,35 @@ static int64_t ask(const struct nv_queryable *queryable, struct nv_str text, boo
     return spent;
 }
 
+static int parse(void)
+{
+    static const char *const texts[] = {
+        "up",
+        "rate(node_network_receive_bytes_total[5m])",
+        "node_load1 > 4",
+        "sum(up)",
+        "sum by (job) (rate(http_requests_total{code=\"500\"}[5m]))",
+        "a / b",
+        "1 - avg(rate(node_cpu_seconds_total{mode=\"idle\"}[5m]))",
+        "absent(up{job=\"node\"})"};
+    struct nv_arena arena = NV_ARENA(1 << 20);
+    size_t n = sizeof(texts) / sizeof(texts[0]), rounds = 250000;
+    int64_t begin = nv_monotonic_ns();
+
+    for (size_t i = 0; i < rounds * n; i++) {
+        struct nv_promql promql;
+        struct nv_promql_error error;
+        if (nv_promql_parse(nv_str(texts[i % n]), 0, &arena, &promql, &error) < 0)
+            return 1;
+        nv_promql_done(&promql);
+        nv_arena_reset(&arena);
+    }
+    double s = (double)(nv_monotonic_ns() - begin) / 1e9;
+    printf("%.2f million short expressions parsed in a second\n", (double)(rounds * n) / s / 1e6);
+    nv_arena_done(&arena);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static char line[1 << 16];
@@ -78,6 +108,8 @@ int main(int argc, char **argv)
     struct nv_store *store;
     double range = 0, instant = 0;
 
+    if (argc == 2 && strcmp(argv[1], "parse") == 0)
+        return parse();
     if (argc < 5) {
         fprintf(stderr, "usage: query_bench DIR START END STEP < expressions\n");
         return 2;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "promql/eval.h"
 #include "support/promql_series.h"
 
@@ -175,6 +176,93 @@ START_TEST(what_a_query_sees_is_counted)
 }
 END_TEST
 
+/* However long and fine a grid is, it ends in an error, soon and in little memory. */
+START_TEST(grids_without_end_are_refused)
+{
+    static const char *const texts[] = {"1",
+                                        "time()",
+                                        "a_total",
+                                        "vector(1)",
+                                        "absent(x)",
+                                        "sum(a_total)",
+                                        "-a_total",
+                                        "rate(a_total[1m])",
+                                        "a_total + b",
+                                        "a_total or b",
+                                        "topk(1, a_total)",
+                                        "scalar(b)",
+                                        "quantile(0.5, a_total)",
+                                        "count_values(\"v\", b)",
+                                        "histogram_quantile(0.5, a_total)",
+                                        "label_replace(a_total, \"a\", \"b\", \"c\", \"\")",
+                                        "hour()",
+                                        "clamp(b, 1, 2)",
+                                        "a_total @ 10",
+                                        "sum_over_time(a_total[1m:1s])",
+                                        "info(a_total)",
+                                        "sort(a_total)",
+                                        "absent_over_time(a_total[1m])",
+                                        "1 + 2",
+                                        "b > bool 1",
+                                        "min_of(1, 2)"};
+    struct nv_promql_options options = {.features = NV_PROMQL_ALL};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct nv_promql promql;
+        struct nv_promql_error error;
+        nv_promql_result_done(&result);
+        ck_assert_int_eq(nv_promql_parse(nv_str(texts[i]), NV_PROMQL_ALL, &arena, &promql, &error),
+                         0);
+        int r = nv_promql_eval(&promql, &queryable, 0, INT64_MAX / 2, 1, &options, &result);
+        ck_assert_msg(r == -EDQUOT, "%s: %d", texts[i], r);
+        ck_assert(result.error[0]);
+        nv_promql_done(&promql);
+    }
+}
+END_TEST
+
+START_TEST(subqueries_without_end_are_refused)
+{
+    struct nv_promql_options options = {0};
+
+    ck_assert_int_eq(run("max_over_time(a_total[290y:1ms])", 1, &options), -EDQUOT);
+    ck_assert_int_eq(run("max_over_time(max_over_time(a_total[1h:1ms])[290y:1ms])", 1, &options),
+                     -EDQUOT);
+    ck_assert_int_eq(run("count_over_time(max_over_time(a_total[1y:1s])[1y:1s])", 1, &options),
+                     -EDQUOT);
+}
+END_TEST
+
+/* A value of many kinds of matches, and expressions that try them all. */
+START_TEST(regular_expressions_that_explode_end)
+{
+    NV_AUTO_BUF line = NV_BUF(1 << 16);
+    struct nv_promql_options options = {0};
+    int64_t begin = nv_monotonic_ns();
+
+    nv_buf_text(&line, "long{l=\"");
+    for (int i = 0; i < 5000; i++)
+        nv_buf_char(&line, 'a');
+    nv_buf_text(&line, "!\"} 1x10");
+    load(nv_buf_c_string(&line));
+    (void)run("long{l=~\"(a*)*b\"}", 2, &options);
+    (void)run("long{l=~\"(a|aa)+$\"}", 2, &options);
+    (void)run("label_replace(long, \"x\", \"$1\", \"l\", \"((a+)+)+b\")", 2, &options);
+    ck_assert_int_lt(nv_monotonic_ns() - begin, INT64_C(60000000000));
+}
+END_TEST
+
+/* A remark of its own at every step of every series. */
+START_TEST(remarks_without_end_are_bounded)
+{
+    struct nv_promql_options options = {0};
+
+    ck_assert_int_eq(run("quantile_over_time(time() + 2, a_total[1m])", 10000, &options), 0);
+    ck_assert_uint_gt(result.n_annotations, 100);
+    ck_assert_uint_le(result.n_annotations, 10000);
+}
+END_TEST
+
 static int broken_read(struct nv_selection *selection, size_t i, struct nv_samples *samples)
 {
     (void)selection;
@@ -216,6 +304,7 @@ int main(void)
     TCase *c = tcase_create("eval");
 
     tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 120);
     tcase_add_test(c, more_samples_than_allowed_are_an_error);
     tcase_add_test(c, a_sum_holds_no_more_than_its_answer);
     tcase_add_test(c, more_memory_than_allowed_is_an_error);
@@ -225,6 +314,10 @@ int main(void)
     tcase_add_test(c, a_remark_comes_once_however_many_series);
     tcase_add_test(c, the_type_label_tells_what_is_a_counter_where_series_carry_it);
     tcase_add_test(c, what_a_query_sees_is_counted);
+    tcase_add_test(c, grids_without_end_are_refused);
+    tcase_add_test(c, subqueries_without_end_are_refused);
+    tcase_add_test(c, regular_expressions_that_explode_end);
+    tcase_add_test(c, remarks_without_end_are_bounded);
     tcase_add_test(c, an_error_of_storage_is_passed_up_with_its_cause);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);

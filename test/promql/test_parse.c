@@ -214,7 +214,7 @@ END_TEST
 
 static const char *const trees[][2] = {
     {"-1.5",                        "{\"type\":\"numberLiteral\",\"val\":\"-1.5\"}"            },
-    {"\"a\\\"\\n\"",                "{\"type\":\"stringLiteral\",\"val\":\"a\\\"\\n\"}"    },
+    {"\"a\\\"\\n\"",                "{\"type\":\"stringLiteral\",\"val\":\"a\\\"\\n\"}"        },
     {"up{a!=\"b\"} @ 10 offset 1m",
      "{\"type\":\"vectorSelector\",\"name\":\"up\",\"offset\":60000,\"timestamp\":10000,"
      "\"startOrEnd\":null,\"matchers\":[{\"name\":\"__name__\",\"value\":\"up\",\"type\":\"=\"},"
@@ -307,6 +307,52 @@ START_TEST(deep_nesting_is_refused)
 }
 END_TEST
 
+/* Ten megabytes of one thing are refused, four are parsed or refused; no kind takes long. */
+START_TEST(long_expressions_end)
+{
+    static const char *const pieces[][3] = {
+        {"a",                          " + a",          ""     },
+        {"label_join(a, \"b\", \"c\"", ", \"d\"",       ")"    },
+        {"{",                          "a!=\"b\",",     "}"    },
+        {"sum by (",                   "a,",            ") (b)"},
+        {"\"",                         "a\\n",          "\""   },
+        {"a[",                         "1+",            "1]"   },
+        {"",                           "# comment\n",   "a"    },
+        {"round(",                     "a,",            "a)"   },
+        {"1",                          "00000000",      ""     },
+        {"a",                          "aaaaaaaaa",     ""     },
+        {"a ",                         "and on (x) a ", ""     },
+        {"a{b=~\"",                    "x|",            "y\"}" },
+    };
+    struct nv_promql promql;
+    struct nv_promql_error error;
+
+    for (size_t i = 0; i < 2 * sizeof(pieces) / sizeof(pieces[0]); i++) {
+        const char *const *p = pieces[i / 2];
+        size_t most = i % 2 ? (size_t)10 << 20 : NV_PROMQL_LENGTH_MAX - 64;
+        NV_AUTO_BUF text = NV_BUF(11 << 20), out = NV_BUF(32 << 20);
+        struct nv_arena arena = NV_ARENA(64 << 20);
+        nv_buf_text(&text, p[0]);
+        while (text.n < most)
+            nv_buf_text(&text, p[1]);
+        nv_buf_text(&text, p[2]);
+        int r = nv_promql_parse(nv_buf_view(&text), NV_PROMQL_ALL, &arena, &promql, &error);
+        if (i % 2) {
+            ck_assert_int_eq(r, -EINVAL);
+            ck_assert_str_eq(error.text, "expression is too long");
+        }
+        ck_assert(r == 0 || r == -EINVAL || r == -ENOMEM);
+        if (r == 0) {
+            nv_promql_print(&out, promql.root);
+            nv_promql_prettify(&out, promql.root);
+            nv_promql_json(&out, promql.root);
+            nv_promql_done(&promql);
+        }
+        nv_arena_done(&arena);
+    }
+}
+END_TEST
+
 START_TEST(every_limit_of_memory_is_met_with_an_error)
 {
     struct nv_str text =
@@ -339,6 +385,8 @@ int main(void)
     tcase_add_test(c, lists_of_labels_are_bounded);
     tcase_add_test(c, experimental_things_are_refused_unless_enabled);
     tcase_add_test(c, deep_nesting_is_refused);
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, long_expressions_end);
     tcase_add_test(c, every_limit_of_memory_is_met_with_an_error);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
