@@ -125,10 +125,8 @@ static int get_federate(struct nv_exchange *x)
     struct nv_selector_list selectors;
     struct federation f;
     struct nv_union all;
+    char type[NV_EXPO_TYPE_MAX];
 
-    char *type = nv_arena_alloc(&x->memory, NV_EXPO_TYPE_MAX);
-    if (!type)
-        return -ENOMEM;
     nv_expo_content_type(choice, type);
     if (nv_ask_selectors(x, "match[]", &selectors))
         return NV_ANSWERED;

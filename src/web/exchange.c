@@ -81,10 +81,13 @@ static bool restart(struct nv_exchange *x, unsigned status, const char *type)
     return true;
 }
 
+/* In JSON below /api/, as text elsewhere. */
 static int fail(struct nv_exchange *x, enum nv_api_error kind, struct nv_str text)
 {
     struct nv_writer *out = &x->inside->out;
 
+    if (strncmp(x->endpoint->path, "/api/", 5) != 0)
+        return nv_refuse(x, errors[kind].status, "%.*s\n", NV_ARGS(text));
     if (!restart(x, errors[kind].status, "application/json"))
         return NV_ANSWERED;
     nv_write_object(out);
