@@ -53,6 +53,14 @@ enum nv_scrape_protocol {
     NV_SCRAPE_PROTOCOLS,
 };
 
+/* What a target is asked to do with names that are not of the old kind. */
+enum nv_config_escaping {
+    NV_ESCAPING_ALLOW_UTF8,
+    NV_ESCAPING_UNDERSCORES,
+    NV_ESCAPING_DOTS,
+    NV_ESCAPING_VALUES,
+};
+
 /* 0 is no limit. In `global` they are the defaults of every scrape. */
 struct nv_scrape_limits {
     int64_t body_size, samples, labels, label_name_length, label_value_length, targets;
@@ -66,7 +74,9 @@ struct nv_config_global {
     const struct nv_label *external_labels; /* by name; ${VARIABLE} expanded */
     size_t n_external_labels;
     struct nv_scrape_limits limits;
-    struct nv_text_list scrape_protocols;
+    enum nv_scrape_protocol protocols[NV_SCRAPE_PROTOCOLS]; /* in order of preference */
+    size_t n_protocols;
+    int name_escaping; /* enum nv_config_escaping */
     bool scrape_native_histograms, always_scrape_classic_histograms, extra_scrape_metrics;
 };
 
@@ -102,6 +112,7 @@ struct nv_config_scrape {
     struct nv_scrape_limits limits;
     enum nv_scrape_protocol protocols[NV_SCRAPE_PROTOCOLS]; /* in order of preference */
     size_t n_protocols;
+    int name_escaping;     /* enum nv_config_escaping */
     int fallback_protocol; /* enum nv_scrape_protocol, -1 for none */
     struct nv_http_config http;
     struct nv_config_targets targets;

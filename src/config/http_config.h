@@ -11,6 +11,7 @@
 #ifndef NV_CONFIG_HTTP_CONFIG_H
 #define NV_CONFIG_HTTP_CONFIG_H
 
+#include "base/http.h"
 #include "config/schema.h"
 
 enum { NV_HTTP_HEADERS_MAX = 64 };
@@ -92,6 +93,11 @@ int nv_schema_http_headers(struct nv_schema *schema, const struct nv_yaml *node,
 /* A map that is nothing but an nv_http_config (http_config of a webhook), checked. */
 int nv_schema_http(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                    const void *with);
+
+/* For the client of base/http.h. The texts are the configuration's; headers go with each request. */
+struct nv_http_options nv_http_config_options(const struct nv_http_config *http,
+                                              int64_t timeout_ms);
+struct nv_http_tls nv_tls_config_options(const struct nv_tls_config *tls);
 
 /* What can only be said of all keys together. `at` is where the map stands. */
 NV_MUST_USE int nv_http_config_check(struct nv_schema *schema, const struct nv_yaml *at,

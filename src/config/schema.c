@@ -282,6 +282,24 @@ int nv_schema_path(struct nv_schema *schema, const struct nv_yaml *node, void *i
     return 0;
 }
 
+int nv_schema_paths(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                    const void *with)
+{
+    struct nv_text_list list = {NULL, 0};
+    const char **paths;
+    int r = nv_schema_texts(schema, node, &list, with);
+
+    if (r == 0)
+        r = nv_schema_alloc(schema, (list.n + 1) * sizeof(*paths), &paths);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        paths[i] = "";
+        r = nv_schema_path(schema, node->items[i], &paths[i], NULL);
+    }
+    if (r == 0)
+        *(struct nv_text_list *)into = (struct nv_text_list){paths, list.n};
+    return r;
+}
+
 int nv_schema_secret(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                      const void *with)
 {

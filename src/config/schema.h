@@ -84,6 +84,9 @@ int nv_schema_path(struct nv_schema *schema, const struct nv_yaml *node, void *i
                    const void *with);
 int nv_schema_secret(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                      const void *with);
+/* Several paths: struct nv_text_list. */
+int nv_schema_paths(struct nv_schema *schema, const struct nv_yaml *node, void *into,
+                    const void *with);
 
 /* For keys that are known and not to be had here: refuses, and is not listed among what is allowed. `with` is why (a
  * C string), or NULL. */
