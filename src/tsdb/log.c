@@ -24,6 +24,7 @@ struct nv_log {
     struct nv_buf queue;
     uint64_t queued_frames, segment;
     uint64_t asked, answered; /* flushes */
+    bool gathering;           /* what comes now is written without another signal */
     int64_t busy_ns;          /* since when the writer is with the disk; 0: it is not */
     struct nv_log_stats stats;
 
@@ -105,7 +106,8 @@ void nv_log_end(struct nv_log *log, struct nv_str records, uint64_t frames)
             if (log->queue.failed)
                 drop_queue(log);
         }
-        pthread_cond_signal(&log->work);
+        if (!log->gathering)
+            pthread_cond_signal(&log->work);
     }
     pthread_mutex_unlock(&log->lock);
 }
@@ -274,6 +276,16 @@ static void wait_until(struct nv_log *log, int64_t monotonic_ns)
     pthread_cond_clockwait(&log->work, &log->lock, CLOCK_MONOTONIC, &t);
 }
 
+/* Something has come: for a moment what follows it joins, for a call costs as much as a few frames. */
+static void gather(struct nv_log *log)
+{
+    if (!log->sync_ms)
+        return;
+    log->gathering = true;
+    wait_until(log, nv_monotonic_ns() + NV_LOG_GATHER_MS * INT64_C(1000000));
+    log->gathering = false;
+}
+
 /* Waits, under the lock, until there is something to write or sync. */
 static void wait_for_work(struct nv_log *log)
 {
@@ -284,9 +296,10 @@ static void wait_for_work(struct nv_log *log)
             return;
         if (log->stats.error && now < log->retry_ns)
             wait_until(log, log->retry_ns);
-        else if (log->queue.n)
+        else if (log->queue.n) {
+            gather(log);
             return;
-        else if (!log->dirty)
+        } else if (!log->dirty)
             pthread_cond_wait(&log->work, &log->lock);
         else if (now - log->synced_ns >= log->sync_ms * 1000000)
             return;

@@ -21,6 +21,7 @@ enum {
     NV_LOG_SEGMENT_BYTES = 32 << 20, /* then the next begins in any case */
     NV_LOG_NAME_MAX = 32,
     NV_LOG_RETRY_MS = 1000,
+    NV_LOG_GATHER_MS = 1, /* from the first record to its write, unless every frame is synced */
     NV_LOG_HANGS_MS =
         5000, /* a write or sync that takes longer is told as an error, -ETIMEDOUT, until it returns */
 };

@@ -150,9 +150,12 @@ static inline void put_difference(struct out_bits *out, struct nv_log_coder *c, 
     unsigned k = nv_coder_k(by_step ? c->step_mean : c->mean);
     uint64_t q = u >> k;
 
-    if (q < NV_CODER_UNARY) {
+    uint64_t low = u & ((UINT64_C(1) << k) - 1);
+    if (q < NV_CODER_UNARY && k < 48) { /* nearly all */
+        put(out, ((1u << q) - 1) | low << (q + 1), (unsigned)q + 1 + k);
+    } else if (q < NV_CODER_UNARY) {
         put(out, (1u << q) - 1, (unsigned)q + 1);
-        put_wide(out, u & ((UINT64_C(1) << k) - 1), k);
+        put_wide(out, low, k);
     } else {
         put(out, (1u << NV_CODER_UNARY) - 1, NV_CODER_UNARY + 1);
         put_sized(out, u);
@@ -285,9 +288,10 @@ void nv_log_values_put(struct nv_log_values *values, const struct nv_row *row, b
         put_active(&bits, active, changed);
         if (!whole)
             put_others(&bits, changed & ~active);
+        uint64_t formed = values->formed[w];
         for (uint64_t rest = changed; rest; rest &= rest - 1) {
             size_t c = w * 64 + (size_t)__builtin_ctzll(rest);
-            if (!nv_bit(values->formed, c))
+            if (!(formed >> c % 64 & 1))
                 put_form(&bits, &values->coders[c], row->values[c], true);
             else
                 put_change(&bits, &values->coders[c], row->values[c]);
