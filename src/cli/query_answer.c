@@ -15,10 +15,15 @@ void nv_answer_done(struct nv_answer *answer)
 
 void nv_answer_note(struct nv_answer *answer, const char *kind, struct nv_str text)
 {
+    static const char prefix[] = "PromQL ";
     NV_AUTO_BUF line = NV_BUF(text.n + 64);
 
     if (answer->n_notes == NV_QUERY_NOTES_MAX)
         return;
+    struct nv_str rest = nv_str_from(text, sizeof(prefix) - 1);
+    if (nv_str_starts(text, prefix) && nv_str_starts(rest, kind) &&
+        nv_str_starts(nv_str_from(rest, strlen(kind)), ": ")) /* it says its kind itself */
+        text = nv_str_from(rest, strlen(kind) + 2);
     nv_buf_printf(&line, "%s: %.*s", kind, NV_ARGS(text));
     struct nv_str kept = nv_arena_str(&answer->memory, nv_buf_view(&line));
     if (kept.p && !line.failed)

@@ -17,7 +17,7 @@ import time
 import unittest
 import urllib.parse
 
-from harness import BINARY, SLOW, Process, find_program, free_port, run
+from harness import BINARY, SLOW, Agent, Process, find_program, free_port, run, wait_for
 
 PROMETHEUS, PROMTOOL = find_program("prometheus"), find_program("promtool")
 STEP = 15
@@ -195,6 +195,12 @@ class Offline(unittest.TestCase):
         self.assertEqual((result.returncode, len(result.stdout.splitlines())), (0, 3))
         self.assertEqual(result.stderr, "nodevitals: warning: results truncated due to limit\n")
 
+    def test_remarks_are_told_and_the_answer_is_there(self):
+        result = offline("rate(node_load1[5m])", "--output=json")
+        self.assertEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, r"^nodevitals: info: metric might not be a counter, [^\n]*\n$")
+        self.assertTrue(json.loads(result.stdout)["result"])
+
     def test_mistakes_are_told(self):
         self.refused("expected an expression", "--step=5")
         self.refused("flag '--time' cannot be 'noon'", "up", "--time=noon")
@@ -222,6 +228,44 @@ class Offline(unittest.TestCase):
                                     stderr=subprocess.PIPE, text=True, timeout=SLOW, check=False)
         self.assertEqual(result.returncode, 2)
         self.assertIn("cannot write to standard output: No space left", result.stderr)
+
+
+class BesideAnAgent(unittest.TestCase):
+    """The agent, on a port and on a socket, and the folder it is writing, are asked the same."""
+
+    EXPRESSIONS = ("node_load1", "rate(node_cpu_seconds_total[5m])", "count({__name__!=''})", "up",
+                   "topk(2, node_memory_MemTotal_bytes)")
+
+    def asked(self, source, *arguments):
+        result = run("query", source, *arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, ""), result)
+        return result.stdout
+
+    def test_all_give_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data, socket = os.path.join(folder, "data"), os.path.join(folder, "socket")
+            with Agent(f"--storage.tsdb.path={data}", f"--web.listen-address=unix:{socket}",
+                       "--web.listen-address=127.0.0.1:0") as agent:
+                port = re.search(r"address=127\.0\.0\.1:(\d+)", agent.log)
+                sources = (f"--storage.tsdb.path={data}", f"--url=unix:{socket}",
+                           f"--url=http://localhost:{port.group(1)}")
+                newest = "timestamp(count_over_time(node_load1[1m]) > 2)"
+                wait_for(lambda: all(run("query", source, newest).returncode == 0 for source in sources), step=1)
+                at = json.loads(self.asked(sources[0], newest, "--output=json"))["result"][0]["value"][0] - 1
+                for expression in self.EXPRESSIONS:
+                    for when in ((f"--time={at}",), (f"--start={at - 1}", f"--end={at}", "--step=0.5")):
+                        with self.subTest((expression, when)):
+                            answers = [json.loads(self.asked(source, expression, *when, "--output=json"))
+                                       for source in sources]
+                            for answer in answers:
+                                answer["result"].sort(key=sort_key)
+                            self.assertTrue(answers[0]["result"])
+                            self.assertEqual(answers[0], answers[1])
+                            self.assertEqual(answers[0], answers[2])
+                for arguments in (("--labels",), ("--label-values=device",), ("--series=node_load1",)):
+                    self.assertEqual(*(self.asked(source, *arguments) for source in sources[:2]))
+                errors = {run("query", source, "sum(up").stderr.split("parse error")[1] for source in sources}
+                self.assertEqual(len(errors), 1)
 
 
 class Terminal(unittest.TestCase):
