@@ -11,7 +11,8 @@ enum {
     TARGETS_MAX = 64, /* different sets of target labels */
     PASS_MS = 1000,
     TIMEOUT_MS = 500, /* of a pass for the store */
-    URL_MAX = NV_IDENTITY_INSTANCE_MAX + 512,
+    ADDRESS_MAX = 256,
+    URL_MAX = ADDRESS_MAX + 512,
 };
 
 /* ---- targets -------------------------------------------------------------------------------- */
@@ -54,7 +55,7 @@ static struct nv_layout *layout_of(const struct nv_answers *answers)
 
 /* "http://localhost:9100/metrics": by the first address that has a port. */
 static void make_urls(const struct nv_answers *answers, char local[URL_MAX], char global[URL_MAX],
-                      char address[URL_MAX])
+                      char address[ADDRESS_MAX])
 {
     const char *scheme = nv_web_has_tls(answers->web) ? "https" : "http";
     const char *path = answers->options->web[NV_OPTION_TELEMETRY_PATH].text.p;
@@ -66,7 +67,7 @@ static void make_urls(const struct nv_answers *answers, char local[URL_MAX], cha
         if (colon && strncmp(listen, "unix:", 5) != 0 && strncmp(listen, "vsock:", 6) != 0)
             port = colon;
     }
-    snprintf(address, URL_MAX, "localhost%s", port);
+    snprintf(address, ADDRESS_MAX, "localhost%s", port);
     snprintf(local, URL_MAX, "%s://%s%s", scheme, address, path);
     (void)gethostname(host, sizeof(host) - 1);
     snprintf(global, URL_MAX, "%s://%s%s%s", scheme, host, port, path);
@@ -110,7 +111,7 @@ static int each_target(void *user, int (*each)(void *to, const struct nv_api_tar
 {
     const struct nv_answers *answers = user;
     struct targets targets = {0};
-    char local[URL_MAX], global[URL_MAX], address[URL_MAX];
+    char local[URL_MAX], global[URL_MAX], address[ADDRESS_MAX];
     NV_AUTO_BUF interval = NV_BUF(64);
     struct nv_layout *layout = layout_of(answers);
     int r = 0;
