@@ -1,5 +1,6 @@
 /*
- * check.c - `nodevitals check metrics`: lints exposition text on standard input, as promtool does.
+ * check.c - `nodevitals check`: by what is to be checked. `check metrics` lints exposition text on standard input, as promtool
+ * does.
  *
  * Status 0: nothing to say; 1: not readable; 3: problems, one a line on standard error.
  */
@@ -12,11 +13,13 @@
 
 enum { INPUT_MAX = 256 << 20, PROBLEMS = 3 };
 
-static const char help[] = "usage: nodevitals check metrics < FILE\n"
-                           "       nodevitals check rules [FLAGS] [FILE ...]\n\n"
-                           "Checks exposition text on standard input. Status 0: nothing to say;\n"
-                           "1: it cannot be read; 3: problems, one a line on standard error.\n"
-                           "Checks rule files; see nodevitals check rules --help.\n";
+static const char help[] =
+    "usage: nodevitals check config FILE ...\n"
+    "       nodevitals check metrics < FILE\n"
+    "       nodevitals check rules [FLAGS] [FILE ...]\n\n"
+    "Checks exposition text on standard input. Status 0: nothing to say;\n"
+    "1: it cannot be read; 3: problems, one a line on standard error.\n"
+    "Checks configurations and rule files; see nodevitals check config --help.\n";
 
 static int read_input(struct nv_buf *text)
 {
@@ -44,11 +47,13 @@ static int check_metrics(void)
 
 int nv_cli_check(const struct nv_cli *cli)
 {
-    static const char *const subjects[] = {"metrics", "rules"};
+    static const char *const subjects[] = {"config", "metrics", "rules"};
     const char *word = cli->argc > 0 ? cli->argv[0] : NULL;
 
     if (!word)
-        return nv_cli_fail("expected what to check: metrics or rules");
+        return nv_cli_fail("expected what to check: config, metrics or rules");
+    if (strcmp(word, "config") == 0)
+        return nv_cli_check_config(cli->argc - 1, cli->argv + 1);
     if (strcmp(word, "rules") == 0)
         return nv_cli_check_rules(cli->argc - 1, cli->argv + 1);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||

@@ -27,11 +27,6 @@ static const struct nv_flag flags_list[] = {
     {0          },
 };
 
-struct checking {
-    struct nv_rule_file_options options;
-    bool duplicates, failed, has_mistakes;
-};
-
 int nv_cli_read_flags(struct nv_flags *flags, const struct nv_flag *list, int argc,
                       const char *const *argv, const struct nv_flag_value **ret, int *ret_status)
 {
@@ -73,15 +68,15 @@ unsigned nv_cli_features(const struct nv_flag_value *value)
     return features;
 }
 
-static bool read_lint(struct nv_str list, bool *ret_duplicates)
+bool nv_cli_read_lint(struct nv_str list, struct nv_cli_rule_check *check)
 {
-    *ret_duplicates = false;
+    check->duplicates = false;
     while (list.n) {
         struct nv_str name = nv_str_cut(&list, ',');
         if (nv_str_is(name, "all") || nv_str_is(name, "duplicate-rules"))
-            *ret_duplicates = true;
+            check->duplicates = true;
         else if (nv_str_is(name, "none"))
-            *ret_duplicates = false;
+            check->duplicates = false;
         else
             return false;
     }
@@ -89,7 +84,8 @@ static bool read_lint(struct nv_str list, bool *ret_duplicates)
 }
 
 /* Tells how it went with the file that was added to `set`: r, and the mistakes. */
-static int tell(struct checking *c, const struct nv_rule_set *set, int r, struct nv_buf *mistakes)
+static int tell(struct nv_cli_rule_check *c, const struct nv_rule_set *set, int r,
+                struct nv_buf *mistakes)
 {
     NV_AUTO_BUF found = NV_BUF(NV_RULE_MISTAKES_MAX);
 
@@ -108,7 +104,7 @@ static int tell(struct checking *c, const struct nv_rule_set *set, int r, struct
     return r == -ENOMEM ? r : 0;
 }
 
-static int check_file(struct checking *c, const char *path)
+int nv_cli_check_rule_file(struct nv_cli_rule_check *c, const char *path)
 {
     NV_AUTO(nv_rule_set) *set = nv_rule_set_new();
     NV_AUTO_BUF mistakes = NV_BUF(NV_RULE_MISTAKES_MAX);
@@ -120,7 +116,7 @@ static int check_file(struct checking *c, const char *path)
     return tell(c, set, nv_rule_set_add_file(set, path, &c->options, &mistakes), &mistakes);
 }
 
-static int check_input(struct checking *c)
+static int check_input(struct nv_cli_rule_check *c)
 {
     NV_AUTO(nv_rule_set) *set = nv_rule_set_new();
     NV_AUTO_BUF mistakes = NV_BUF(NV_RULE_MISTAKES_MAX), text = NV_BUF(NV_YAML_SIZE_MAX);
@@ -146,14 +142,14 @@ int nv_cli_check_rules(int argc, const char *const *argv)
                      "Checks rule files, or standard input. Status 0: all is well; 1: mistakes; 3: "
                      "the lint found something, with --lint-fatal.");
     const struct nv_flag_value *values;
-    struct checking c = {0};
+    struct nv_cli_rule_check c = {0};
     int status, r = 0;
 
     if (!flags)
         return nv_cli_fail("out of memory");
     if (nv_cli_read_flags(flags, flags_list, argc, argv, &values, &status) < 0)
         return status;
-    if (!read_lint(values[LINT].text, &c.duplicates))
+    if (!nv_cli_read_lint(values[LINT].text, &c))
         return nv_cli_fail("flag '--lint' cannot be '%.*s': duplicate-rules, all or none are "
                            "expected",
                            NV_ARGS(values[LINT].text));
@@ -162,7 +158,7 @@ int nv_cli_check_rules(int argc, const char *const *argv)
     if (!nv_flags_operand(flags, 0))
         r = check_input(&c);
     for (size_t i = 0; r == 0 && nv_flags_operand(flags, i); i++)
-        r = check_file(&c, nv_flags_operand(flags, i));
+        r = nv_cli_check_rule_file(&c, nv_flags_operand(flags, i));
     if (r < 0)
         return nv_cli_fail("%s", strerror(-r));
     if (r > 0 || c.has_mistakes)

@@ -12,12 +12,13 @@ static const struct command {
     const char *name, *program, *summary;
     int (*run)(const struct nv_cli *cli);
 } commands[] = {
-    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",  nv_cli_agent  },
-    {"collect", "nodevitals collect", "Writes one pass to standard output.",             nv_cli_collect},
-    {"check",   "nodevitals check",   "Checks files: metrics on standard input, rules.", nv_cli_check  },
-    {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",     nv_cli_query  },
-    {"test",    "nodevitals test",    "Runs tests of rules.",                            nv_cli_test   },
-    {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.", nv_cli_tsdb   },
+    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",                  nv_cli_agent  },
+    {"collect", "nodevitals collect", "Writes one pass to standard output.",                             nv_cli_collect},
+    {"check",   "nodevitals check",   "Checks files: configurations, rules, metrics on standard input.",
+     nv_cli_check                                                                                                      },
+    {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",                     nv_cli_query  },
+    {"test",    "nodevitals test",    "Runs tests of rules.",                                            nv_cli_test   },
+    {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.",                 nv_cli_tsdb   },
 };
 
 int nv_cli_fail(const char *format, ...)
