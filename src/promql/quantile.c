@@ -192,7 +192,7 @@ static double classic_quantile(double q, const struct bound *b, size_t n)
         return -INFINITY;
     if (q > 1)
         return INFINITY;
-    if (n < 2 || !isinf(b[n - 1].upper) || b[n - 1].count == 0 || isnan(b[n - 1].count))
+    if (n < 2 || b[n - 1].upper != INFINITY || b[n - 1].count == 0 || isnan(b[n - 1].count))
         return NAN;
     double rank = q * b[n - 1].count;
     while (i < n - 1 && !(b[i].count >= rank))
@@ -406,8 +406,8 @@ static double value_at(struct nv_eval *ev, struct quantiling *q, const struct cl
                         : native_quantile(ev, q->c, name, p, h);
     if (!n)
         return nv_stale();
-    if (!isinf(b[n - 1].upper))
-        return NAN;
+    if (b[n - 1].upper != INFINITY) /* which a quantile beyond 0 to 1 does not mind */
+        return fraction ? NAN : classic_quantile(p, b, n);
     n = mend(b, n, &low, &high, &most);
     if (most > 0 && !fraction)
         note_mended(ev, q, name, i, low, high, most);

@@ -61,7 +61,8 @@ def rule_expressions(folder):
     """Texts behind `expr:`, on its line or in the block below it."""
     out = []
     for path in sorted(glob.glob(os.path.join(folder, "*.yaml"))):
-        lines = open(path, encoding="utf-8").read().split("\n")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().split("\n")
         for i, line in enumerate(lines):
             found = re.match(r"(\s*(?:- )?)expr:\s*(.*)$", line)
             if not found:
