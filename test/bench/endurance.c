@@ -6,8 +6,9 @@
  *   endurance growth DIR [HOURS]  600 series at 1 s, and ten new ones each second
  *   endurance start DIR [HOURS]   a day of 600 series and a log as long as it gets; then the time to the first answer
  *   endurance stall DIR [FRAMES]  2,000 series, a frame each millisecond of real time, with the store's threads
+ *   endurance renew DIR [FRAMES]  50,000 series, some new in each frame, a frame each 100 ms, a new generation each 20
  *
- * Frames are those of support/frames.h. But for `stall` the store has no threads: maintenance runs once in each simulated
+ * Frames are those of support/frames.h. But for the last two the store has no threads: maintenance runs once in each simulated
  * second, as its thread would, and the clock is the frames'. Writes one JSON object, the week's after one for each day.
  */
 #include <fcntl.h>
@@ -63,6 +64,7 @@ struct run {
     int64_t step_ms;
     double per_step; /* series that come with each frame */
     bool replace;    /* ... in the place of others */
+    bool keeps_all;  /* nothing is thinned, so blocks merge sooner */
     double pending;
     uint64_t samples, disk_max, log_max;
     double longest_append_ms, maintain_s;
@@ -80,6 +82,8 @@ static void open_run(struct run *run, const char *dir, bool threads)
     };
     char error[NV_STORE_ERROR_MAX];
 
+    if (run->keeps_all)
+        options.thin[0].interval_ms = 0;
     if (nv_fs_open(dir, &options.fs) < 0) {
         fprintf(stderr, "cannot open %s\n", dir);
         exit(1);
@@ -269,56 +273,80 @@ static void *maintain(void *p)
     return NULL;
 }
 
-/*
- * A millisecond stands for a second: hours of pages, their blocks and a merge come by in seconds. So maintenance comes by as
- * often; else full chunks would wait until the writer has to seal them.
- */
-static int stall(const char *dir, size_t n_frames)
-{
-    struct run run = {.step_ms = 1000, .frames = nv_frames_new(2000, 1)};
-    uint64_t above_1 = 0, above_5 = 0, alone_5 = 0;
-    double longest_alone = 0;
-    int64_t next = nv_monotonic_ns();
-    pthread_t thread;
+/* What appends cost in real time; those during which the thread was taken off its CPU by itself. */
+struct stalls {
+    uint64_t above_1, above_5, alone_5;
+    double longest, longest_alone;
+};
 
-    open_run(&run, dir, true);
-    if (pthread_create(&thread, NULL, maintain, run.store) != 0)
+static int append_timed(struct run *run, struct stalls *stalls)
+{
+    struct nv_frame *frame = nv_frames_make(run->frames, now_ms);
+    struct rusage before, after;
+
+    getrusage(RUSAGE_THREAD, &before);
+    double entry = seconds(CLOCK_MONOTONIC);
+    if (nv_store_append(run->store, run->source, frame) != 0)
         return 1;
-    for (size_t i = 0; i < n_frames; i++) {
-        struct timespec t = {next / 1000000000, next % 1000000000};
-        struct rusage before, after;
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-        next += 1000000;
-        now_ms += run.step_ms;
-        struct nv_frame *frame = nv_frames_make(run.frames, now_ms);
-        getrusage(RUSAGE_THREAD, &before);
-        double entry = seconds(CLOCK_MONOTONIC);
-        if (nv_store_append(run.store, run.source, frame) != 0)
-            return 1;
-        double ms = (seconds(CLOCK_MONOTONIC) - entry) * 1e3;
-        getrusage(RUSAGE_THREAD, &after);
-        nv_frame_unref(frame);
-        bool preempted = after.ru_nivcsw != before.ru_nivcsw;
-        above_1 += ms > 1;
-        above_5 += ms > 5;
-        alone_5 += ms > 5 && !preempted;
-        run.longest_append_ms = ms > run.longest_append_ms ? ms : run.longest_append_ms;
-        if (!preempted && ms > longest_alone)
-            longest_alone = ms;
-    }
-    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-    pthread_join(thread, NULL);
+    double ms = (seconds(CLOCK_MONOTONIC) - entry) * 1e3;
+    getrusage(RUSAGE_THREAD, &after);
+    nv_frame_unref(frame);
+    bool preempted = after.ru_nivcsw != before.ru_nivcsw;
+    stalls->above_1 += ms > 1;
+    stalls->above_5 += ms > 5;
+    stalls->alone_5 += ms > 5 && !preempted;
+    stalls->longest = ms > stalls->longest ? ms : stalls->longest;
+    if (!preempted && ms > stalls->longest_alone)
+        stalls->longest_alone = ms;
+    return 0;
+}
+
+static void tell_stalls(struct run *run, const char *what, size_t n_frames, struct stalls stalls)
+{
     struct nv_store_stats stats;
-    nv_store_stats(run.store, &stats);
-    printf("{\"what\": \"stall\", \"frames\": %zu, \"longest_append_ms\": %.3f, "
+
+    nv_store_stats(run->store, &stats);
+    printf("{\"what\": \"%s\", \"frames\": %zu, \"longest_append_ms\": %.3f, "
            "\"longest_not_preempted_ms\": %.3f, \"above_1ms\": %llu, \"above_5ms\": %llu, "
            "\"above_5ms_not_preempted\": %llu, \"blocks\": %llu, \"merges\": %llu, "
            "\"dropped\": %llu}\n",
-           n_frames, run.longest_append_ms, longest_alone, (unsigned long long)above_1,
-           (unsigned long long)above_5, (unsigned long long)alone_5,
+           what, n_frames, stalls.longest, stalls.longest_alone, (unsigned long long)stalls.above_1,
+           (unsigned long long)stalls.above_5, (unsigned long long)stalls.alone_5,
            (unsigned long long)stats.blocks, (unsigned long long)stats.merges,
            (unsigned long long)(stats.dropped_disk + stats.dropped_full));
-    close_run(&run);
+}
+
+/*
+ * So many real milliseconds stand for a step: hours of pages, their blocks and a merge come by in seconds. So maintenance
+ * comes by as often; else full chunks would wait until the writer has to seal them.
+ */
+static int stall(const char *what, const char *dir, struct run *run, size_t n_frames, int64_t ms,
+                 size_t renew_every)
+{
+    int64_t next = nv_monotonic_ns();
+    struct stalls stalls = {0};
+    pthread_t thread;
+
+    open_run(run, dir, true);
+    if (pthread_create(&thread, NULL, maintain, run->store) != 0)
+        return 1;
+    for (size_t i = 0; i < n_frames; i++) {
+        struct timespec t = {next / 1000000000, next % 1000000000};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+        next += ms * 1000000;
+        now_ms += run->step_ms;
+        if (renew_every) {
+            churn(run);
+            if (i % renew_every == 0)
+                nv_frames_renew(run->frames);
+        }
+        if (append_timed(run, &stalls) != 0)
+            return 1;
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    tell_stalls(run, what, n_frames, stalls);
+    close_run(run);
     return 0;
 }
 
@@ -338,7 +366,18 @@ int main(int argc, char **argv)
     if (strcmp(what, "start") == 0)
         return start(dir, n ? n : 24);
     if (strcmp(what, "stall") == 0)
-        return stall(dir, n ? (size_t)n : 30000);
-    fprintf(stderr, "usage: endurance week|churn|growth|start DIR [HOURS] | stall DIR [FRAMES]\n");
+        return stall(
+            what, dir,
+            &(struct run){.step_ms = 1000, .frames = nv_frames_new(2000, 1), .keeps_all = true},
+            n ? (size_t)n : 30000, 1, 0);
+    if (strcmp(what, "renew") == 0)
+        return stall(what, dir,
+                     &(struct run){.step_ms = 15000,
+                                   .frames = nv_frames_new(50000, 1),
+                                   .replace = true,
+                                   .per_step = 5000.0 / 240},
+                     n ? (size_t)n : 200, 100, 20);
+    fprintf(stderr,
+            "usage: endurance week|churn|growth|start DIR [HOURS] | stall|renew DIR [FRAMES]\n");
     return 2;
 }
