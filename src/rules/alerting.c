@@ -38,8 +38,8 @@ static int claim_series(struct nv_evaluation *ev, const struct nv_rule *rule, co
 static int claim(struct nv_evaluation *ev, const struct nv_rule *rule, const struct nv_alert *alert,
                  struct nv_columns_of_rule *now, double *values)
 {
-    struct nv_label *labels;
-    size_t n, at = now->n;
+    struct nv_label *labels = NULL;
+    size_t n = 0, at = now->n;
 
     int r = alerts_labels(ev, alert, &labels, &n);
     if (r == 0)
@@ -79,8 +79,6 @@ static int write_alerts(struct nv_evaluation *ev, struct nv_rule *rule, size_t n
     for (size_t i = 0; i < rule->alerts.n && r == 0; i++)
         if (nv_alert_is_active(rule->alerts.at[i]))
             r = claim(ev, rule, rule->alerts.at[i], &now, values);
-    if (nv_cells_end_claims(cells) < 0)
-        r = nv_evaluation_fail(ev, "out of memory");
     if (r == 0)
         r = write_columns(ev, &now, values);
     if (r < 0) {

@@ -44,14 +44,16 @@ int nv_rule_ask(struct nv_evaluation *ev, struct nv_str text, bool looks,
     struct nv_promql promql;
 
     *ret = (struct nv_promql_result){0};
+    looks = looks && ev->sees_more;
+    if (looks && nv_cells_settle(&ev->group->cells) < 0)
+        return nv_evaluation_fail(ev, "out of memory");
     options_of(engine, &options);
     struct nv_arena_mark mark = nv_arena_mark(&ev->bench->parse);
     int r = nv_promql_parse(text, options.features, &ev->bench->parse, &promql, &error);
     if (r < 0)
         return fail_parse(ev, text, r, &error);
-    r = nv_promql_eval_at(
-        &promql, looks && ev->sees_more ? &ev->sight.queryable : engine->options.storage.queryable,
-        nv_evaluation_query_ms(ev), &options, ret);
+    r = nv_promql_eval_at(&promql, looks ? &ev->sight.queryable : engine->options.storage.queryable,
+                          nv_evaluation_query_ms(ev), &options, ret);
     nv_promql_done(&promql);
     nv_arena_rewind(&ev->bench->parse, mark);
     if (r == 0)

@@ -187,7 +187,7 @@ int nv_cells_claim(struct nv_cells *cells, uint32_t section, struct nv_str name,
     return 0;
 }
 
-int nv_cells_end_claims(struct nv_cells *cells)
+int nv_cells_settle(struct nv_cells *cells)
 {
     struct nv_layout *layout = nv_registry_layout(cells->registry);
 
@@ -278,8 +278,11 @@ int nv_cells_frame(struct nv_cells *cells, int64_t time_ms, struct nv_frame **re
         return 0;
     for (size_t i = 0; i < cells->n_ending; i++)
         nv_bit_set(cells->observed, cells->ending[i]);
+    int r = nv_cells_settle(cells);
+    if (r < 0)
+        return r;
     struct nv_frame *frame = nv_frame_new(cells->pool, cells->layout, time_ms);
-    int r = frame ? fill(cells, frame) : -ENOMEM;
+    r = frame ? fill(cells, frame) : -ENOMEM;
     if (r < 0) {
         nv_frame_free(frame);
         return r;
@@ -315,9 +318,11 @@ static int add_again(struct nv_cells *cells, const struct nv_layout *old,
 
 int nv_cells_renew(struct nv_cells *cells, struct nv_columns_of_rule *const *rules, size_t n)
 {
+    int r = nv_cells_settle(cells);
     struct nv_layout *old = cells->layout;
-    int r = 0;
 
+    if (r < 0)
+        return r;
     nv_registry_renew(cells->registry);
     for (size_t i = 0; i < n; i++) {
         int e = r == 0 ? add_again(cells, old, rules[i]) : r;

@@ -5,6 +5,7 @@
  *              writes; so a rule whose result cannot be written as a whole writes nothing
  *   steady     the n-th result of a rule is nearly always the series it was in the evaluation before: its column is
  *              then found by comparing labels, without hashing and without memory
+ *   layout     made when somebody looks, and for the frame: each picture takes memory
  *   sections   one for each rule; those of rules that are no more are observed once more, empty, and given away anew
  *   threads    one user
  */
@@ -24,7 +25,8 @@ struct nv_columns_of_rule {
 struct nv_cells {
     struct nv_registry *registry;
     struct nv_frame_pool *pool;
-    struct nv_layout *layout; /* all columns that can be claimed without adding */
+    struct nv_layout
+        *layout; /* as of nv_cells_settle(): columns known without asking the registry */
 
     /* By column: the evaluation it was written in, in which it vanished, and the claim it belongs to. */
     uint64_t *written, *gone, *claimed;
@@ -66,8 +68,8 @@ NV_MUST_USE int nv_cells_claim(struct nv_cells *cells, uint32_t section, struct 
                                const struct nv_columns_of_rule *before, size_t i,
                                uint32_t *ret_column);
 
-/* Ends them: from here on the layout has the columns. -ENOMEM. */
-NV_MUST_USE int nv_cells_end_claims(struct nv_cells *cells);
+/* From here on the layout has all columns, for those who look at what was written. -ENOMEM. */
+NV_MUST_USE int nv_cells_settle(struct nv_cells *cells);
 
 /* Returns 0, NV_CELLS_DIFFERS or -ENOMEM. */
 NV_MUST_USE int nv_cells_write(struct nv_cells *cells, uint32_t column, double value,
