@@ -412,6 +412,23 @@ void nv_block_unref(struct nv_block *block)
     free(block);
 }
 
+uint32_t nv_block_mark_of(const char *name)
+{
+    size_t n = strlen(name), suffix = strlen(NV_BLOCK_SUFFIX);
+
+    return n < suffix + 8 ? 0 : (uint32_t)strtoul(name + n - suffix - 8, NULL, 16);
+}
+
+bool nv_block_is_made_of(const struct nv_block *block, const struct nv_block *other)
+{
+    uint32_t mark = nv_block_mark_of(other->info.name);
+
+    for (size_t i = 0; block != other && i < block->footer.n_made_of; i++)
+        if (block->footer.made_of[i] == mark)
+            return true;
+    return false;
+}
+
 uint64_t nv_block_faults(const struct nv_block *block)
 {
     return __atomic_load_n(&block->faults, __ATOMIC_RELAXED);

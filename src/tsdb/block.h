@@ -22,7 +22,8 @@ enum {
     NV_BLOCK_ROWS_MAX = NV_CODEC_ROWS_MAX, /* a group; 36 hours at 1 s */
     NV_BLOCK_GROUPS_MAX = 1 << 20,
     NV_BLOCK_SECTIONS_MAX = 1 << 16, /* a group */
-    NV_BLOCK_CACHE_BYTES = 2 << 20,  /* of all open blocks together, by default */
+    NV_BLOCK_MADE_OF_MAX = 256,
+    NV_BLOCK_CACHE_BYTES = 2 << 20, /* of all open blocks together, by default */
 };
 
 /* What begins so is a file that was not finished: removed when a store is opened for writing. */
@@ -59,6 +60,9 @@ NV_MUST_USE int nv_block_add_series(struct nv_block_writer *writer, uint32_t gro
 NV_MUST_USE int nv_block_add_sparse(struct nv_block_writer *writer, const struct nv_label *labels,
                                     size_t n_labels, const struct nv_samples *samples);
 
+/* The block is made of the one of that name (of NV_BLOCK_MADE_OF_MAX at most): see nv_block_is_made_of(). */
+void nv_block_note_origin(struct nv_block_writer *writer, const char *name);
+
 /* Completes the file under its name (block-<from>-<to>-<level>-<random>.nvb). `level`: how often its samples were
  * merged. -ENODATA for a block without samples, and no file. */
 enum { NV_BLOCK_NAME_MAX = 96 };
@@ -89,6 +93,9 @@ NV_MUST_USE int nv_block_open(struct nv_fs *fs, struct nv_block_cache *cache, co
 struct nv_block *nv_block_ref(struct nv_block *block);
 void nv_block_unref(struct nv_block *block);
 const struct nv_block_info *nv_block_info(const struct nv_block *block);
+
+/* Whether all that another block holds is in this one, which replaced it: it is still there where nobody came to remove it. */
+bool nv_block_is_made_of(const struct nv_block *block, const struct nv_block *other);
 
 /* How often a damaged part, or one that could not be read, was met so far. Selecting and listing go on without it. */
 uint64_t nv_block_faults(const struct nv_block *block);

@@ -7,6 +7,8 @@
  *   pages      then for each: series, part of labels, part of columns, 8 bytes of hash
  *   values     pages of the index of label values, then for each: part, name and value (led by their lengths)
  *              it begins with
+ *   made of    blocks this one was made of, then for each the 4 bytes its name ends in; left out where there are none.
+ *              Such a one that is still there holds nothing of its own
  *
  * A part is its offset, less the end (CRC included) of the part named before it (s), and its length.
  */
@@ -112,6 +114,10 @@ void nv_footer_encode(const struct nv_footer *footer, struct nv_buf *out)
         nv_put_sized(out, footer->values[i].first.name);
         nv_put_sized(out, footer->values[i].first.value);
     }
+    if (footer->n_made_of)
+        nv_put_uvarint(out, footer->n_made_of);
+    for (size_t i = 0; i < footer->n_made_of; i++)
+        nv_put_u32(out, footer->made_of[i]);
 }
 
 /* An array of as many as the next number says; each takes at least `least` bytes of what follows. */
@@ -142,6 +148,20 @@ static int get_pages(struct nv_str *in, struct places *places, struct nv_arena *
     return r < 0 ? r : n_series == footer->n_series ? 0 : -EBADMSG;
 }
 
+static int get_made_of(struct nv_str *in, struct nv_arena *arena, struct nv_footer *footer)
+{
+    struct nv_str bytes;
+
+    int r = get_count(in, NV_BLOCK_MADE_OF_MAX, 4, sizeof(*footer->made_of), arena,
+                      &footer->n_made_of, (void **)&footer->made_of);
+    for (size_t i = 0; r == 0 && i < footer->n_made_of; i++) {
+        if (!nv_get_bytes(in, 4, &bytes))
+            return -EBADMSG;
+        footer->made_of[i] = nv_load_u32(bytes.p);
+    }
+    return r == 0 && !footer->n_made_of ? -EBADMSG : r;
+}
+
 int nv_footer_decode(struct nv_str in, uint64_t end, struct nv_arena *arena, struct nv_footer *ret)
 {
     struct places places = {.at = NV_BLOCK_HEADER, .end = end};
@@ -169,6 +189,8 @@ int nv_footer_decode(struct nv_str in, uint64_t end, struct nv_arena *arena, str
                       (void **)&footer.values);
     for (size_t i = 0; r == 0 && i < footer.n_values; i++)
         r = get_values(&in, &places, &footer.values[i]) ? 0 : -EBADMSG;
+    if (r == 0 && in.n)
+        r = get_made_of(&in, arena, &footer);
     if (r == 0 && in.n)
         r = -EBADMSG;
     if (r == 0)

@@ -169,7 +169,8 @@ struct nv_footer {
     struct nv_group_place *groups;
     struct nv_page_place *pages;
     struct nv_values_place *values;
-    size_t n_groups, n_pages, n_values;
+    uint32_t *made_of;
+    size_t n_groups, n_pages, n_values, n_made_of;
 };
 
 void nv_footer_encode(const struct nv_footer *footer, struct nv_buf *out);
@@ -325,6 +326,8 @@ struct nv_block {
     struct nv_marks *marks;          /* NULL: none */
 };
 
+/* The random number a block's name ends in. */
+uint32_t nv_block_mark_of(const char *name);
 /* Reads a part into the arena and checks it. */
 NV_MUST_USE int nv_block_part(struct nv_block *block, struct nv_part part, struct nv_arena *arena,
                               struct nv_str *ret);

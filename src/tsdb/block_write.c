@@ -140,6 +140,19 @@ int nv_block_writer_new(struct nv_fs *fs, struct nv_block_writer **ret)
     return r;
 }
 
+void nv_block_note_origin(struct nv_block_writer *w, const char *name)
+{
+    uint32_t *made_of;
+
+    if (w->footer.n_made_of == NV_BLOCK_MADE_OF_MAX)
+        return;
+    made_of = realloc(w->footer.made_of, (w->footer.n_made_of + 1) * sizeof(*made_of));
+    if (!made_of)
+        return;
+    made_of[w->footer.n_made_of++] = nv_block_mark_of(name);
+    w->footer.made_of = made_of;
+}
+
 static void free_groups(struct nv_block_writer *w)
 {
     for (size_t i = 0; i < w->footer.n_groups; i++) {
@@ -167,6 +180,7 @@ void nv_block_writer_free(struct nv_block_writer *w)
     free(w->texts);
     free(w->footer.pages);
     free(w->footer.values);
+    free(w->footer.made_of);
     nv_index_done(&w->by_text);
     nv_arena_done(&w->strings);
     nv_buf_done(&w->out);

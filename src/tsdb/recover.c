@@ -450,6 +450,31 @@ static int open_blocks(struct nv_store *store, const struct nv_str *names, size_
     return 0;
 }
 
+static bool is_leftover(const struct nv_blocks *blocks, const struct nv_block *block)
+{
+    for (size_t i = 0; i < blocks->n; i++)
+        if (nv_block_is_made_of(blocks->at[i], block))
+            return true;
+    return false;
+}
+
+/* What was merged, and was to be removed when the machine stopped. Leftovers tell of others, so all are found first. */
+static int drop_leftovers(struct nv_store *store)
+{
+    struct nv_blocks *blocks = nv_store_view(store);
+    NV_AUTO_FREE struct nv_block **gone = calloc(blocks->n + 1, sizeof(*gone));
+    size_t n = 0;
+
+    for (size_t i = 0; gone && i < blocks->n; i++)
+        if (is_leftover(blocks, blocks->at[i]))
+            gone[n++] = blocks->at[i];
+    int r = !gone ? -ENOMEM : n ? nv_store_replace(store, gone, n, NULL) : 0;
+    for (size_t i = 0; r == 0 && i < n && !store->options.read_only; i++)
+        nv_store_unlink_block(store, nv_block_info(gone[i])->name);
+    nv_blocks_unref(blocks);
+    return r;
+}
+
 /* ---- all ------------------------------------------------------------------------------------ */
 
 /* The next name of a block or a segment; NULL where there is none left. */
@@ -506,6 +531,8 @@ int nv_store_recover(struct nv_store *store, char error[NV_STORE_ERROR_MAX])
     *replay = (struct replay){.store = store, .row = NV_ARENA(ROW_BYTES), .last = 1};
     replay->codec = nv_codec_new();
     r = replay->codec ? open_blocks(store, names, n) : -ENOMEM;
+    if (r == 0)
+        r = drop_leftovers(store);
     if (r == 0)
         r = replay_log(replay, names, n);
     nv_codec_free(replay->codec);

@@ -731,6 +731,8 @@ int nv_store_rewrite(struct nv_store *store, struct nv_block *const *blocks, siz
     char name[NV_BLOCK_NAME_MAX] = "";
 
     int r = build(&w);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        nv_block_note_origin(w.writer, nv_block_info(blocks[i])->name);
     if (r == 0)
         r = nv_block_commit(w.writer, level, name);
     if (r == -ENODATA)

@@ -238,26 +238,7 @@ static bool mount_small(const char *path, const char *options)
            mount("none", path, "tmpfs", 0, options) == 0;
 }
 
-static int no_lock(struct nv_fs *fs, const char *name)
-{
-    (void)fs, (void)name;
-    return 0;
-}
-
-/* Without the file that a lock is held by: while one is open for writing, nobody makes its disk read-only. */
-static struct nv_store *open_unlocked(const char *path)
-{
-    static struct nv_fs_ops ops;
-    struct nv_fs *fs;
-
-    ck_assert_int_eq(nv_fs_open(path, &fs), 0);
-    ops = *fs->ops;
-    ops.lock = no_lock;
-    fs->ops = &ops;
-    return open_store(fs, false);
-}
-
-/* That works as soon as the log too has met the error, and given up its file. */
+/* That works as soon as the log too has met the error, and given up its file: nothing else is held open for writing. */
 static void make_read_only(const char *path, struct witness *w, struct nv_store *store)
 {
     for (int i = 0; i < 200; i++) {
@@ -282,7 +263,7 @@ START_TEST(a_full_or_read_only_disk_costs_nothing_that_fits_in_memory)
         printf("SKIP: no tmpfs of our own: %s\n", strerror(errno));
         return;
     }
-    struct nv_store *store = open_unlocked(path);
+    struct nv_store *store = open_dir(path, false);
     witness_new(&w);
     ck_assert_int_eq(nv_store_source(store, "w", &w.source), 0);
     for (int i = 0; i < 100 && disk_error(store) == 0; i++)
@@ -385,6 +366,12 @@ static void leave_open(struct nv_fs *fs)
     (void)fs;
 }
 
+static int no_lock(struct nv_fs *fs, const char *name)
+{
+    (void)fs, (void)name;
+    return 0;
+}
+
 static struct nv_store *open_memory_to_read(struct nv_fs *fs)
 {
     struct nv_store_options options = {.fs = fs, .now_ms = clock_now, .read_only = true};
@@ -440,6 +427,52 @@ START_TEST(a_damaged_part_costs_its_own_samples_and_nothing_else)
     nv_samples_done(&samples);
     witness_done(&w);
     fs->ops = ops;
+    nv_fs_free(fs);
+}
+END_TEST
+
+static const struct nv_fs_ops *whole_ops;
+
+static int keep_blocks(struct nv_fs *fs, const char *name)
+{
+    return strncmp(name, "block-", 6) == 0 ? -EIO : whole_ops->unlink(fs, name);
+}
+
+/* A machine that stops between the two: what was merged is there twice, is read once, and goes with the next start. */
+START_TEST(what_was_merged_and_not_removed_is_left_out_and_removed_later)
+{
+    struct nv_fs *fs = nv_memory_fs_new();
+    struct nv_fs_ops lent = *fs->ops;
+    struct nv_store_stats writer, reader, next;
+    struct witness w;
+
+    whole_ops = fs->ops;
+    lent.free = leave_open;
+    lent.lock = no_lock;
+    lent.unlink = keep_blocks;
+    fs->ops = &lent;
+    struct nv_store *store = open_store(fs, false);
+    witness_new(&w);
+    ck_assert_int_eq(nv_store_source(store, "w", &w.source), 0);
+    append_until(&w, store, now_ms + 9000000, 5);
+    nv_store_stats(store, &writer);
+    ck_assert_uint_gt(writer.merges, 0);
+    nv_store_close(store);
+
+    store = open_memory_to_read(fs);
+    nv_store_stats(store, &reader);
+    ck_assert_uint_eq(reader.blocks, writer.blocks);
+    witness_expect(store, witness_begin + WITNESS_STEP, now_ms);
+    nv_store_close(store);
+    lent.unlink = whole_ops->unlink;
+    store = open_store(fs, false);
+    nv_store_stats(store, &next);
+    ck_assert_uint_eq(next.blocks, writer.blocks);
+    ck_assert_uint_lt(next.block_bytes, reader.block_bytes);
+    witness_expect(store, witness_begin + WITNESS_STEP, now_ms);
+    nv_store_close(store);
+    witness_done(&w);
+    fs->ops = whole_ops;
     nv_fs_free(fs);
 }
 END_TEST
@@ -642,6 +675,7 @@ int main(void)
                         (int)NV_LEN(errors));
     tcase_add_test(test, a_read_that_fails_costs_what_was_to_be_read_and_no_more);
     tcase_add_test(test, a_damaged_part_costs_its_own_samples_and_nothing_else);
+    tcase_add_test(test, what_was_merged_and_not_removed_is_left_out_and_removed_later);
     tcase_add_test(test, a_directory_that_was_removed_is_made_again);
     tcase_add_test(test, what_is_not_newer_is_dropped_and_counted);
     tcase_add_test(test, a_clock_that_jumps_ahead_leaves_a_gap_and_nothing_else);

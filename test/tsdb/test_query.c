@@ -204,6 +204,56 @@ START_TEST(target_labels_win_and_keep_what_they_hide)
 }
 END_TEST
 
+/*
+ * The newest sample of a window, which is what an instant vector is made of, as the whole series has it and as a reader of
+ * the window alone gets it. A marker that nothing precedes in the window is not told; it means the same as no sample.
+ */
+static void compare_window(const struct model_series *s, struct nv_store *store, int64_t from,
+                           int64_t to, struct nv_samples *got)
+{
+    const struct model_sample *last = NULL;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (s->samples[i].time_ms >= from && s->samples[i].time_ms <= to)
+            last = &s->samples[i];
+    bool there = last && !nv_is_stale(last->value);
+    model_read(store, "a", s->id, from, to, got);
+    bool found = got->n && !nv_is_stale(got->values[got->n - 1]);
+    if (there != found ||
+        (there && (got->times[got->n - 1] != last->time_ms ||
+                   model_bits(got->values[got->n - 1]) != model_bits(last->value))))
+        ck_abort_msg("series %s in [%" PRId64 ", %" PRId64 "] ends otherwise", s->id, from, to);
+}
+
+START_TEST(a_marker_in_front_of_a_window_makes_no_difference)
+{
+    const struct nv_store_options how = {.block_ms = 60000, .wal_sync_ms = 1000};
+    const struct nv_fs_ops *ops;
+    struct nv_fs *disk = model_disk(&ops);
+    struct nv_samples got = {0};
+    struct model m;
+    model_begin(&m, "a", 11, 4);
+    struct nv_store *store = model_open_with(&m, disk, &how);
+    uint32_t source = model_source(store, "node");
+    int64_t begin = m.now_ms;
+
+    for (int i = 0; i < 400; i++) { /* series that come and go, in blocks, pages and open rows */
+        m.now_ms += 1000;
+        model_append(&m, store, source, model_random(&m) & 0xf, 0xf);
+        if (i % 7 == 0)
+            nv_store_maintain(store);
+    }
+    for (int64_t to = begin; to <= m.now_ms + 5000; to += 700)
+        for (int64_t length = 0; length <= 3; length++)
+            for (size_t i = 0; i < 4; i++)
+                compare_window(&m.series[i], store, to - length * 1000 + 1, to, &got);
+    nv_samples_done(&got);
+    nv_store_close(store);
+    model_end(&m);
+    model_disk_done(disk, ops);
+}
+END_TEST
+
 /* ---- staleness ------------------------------------------------------------------------------ */
 
 START_TEST(a_section_unobserved_for_three_intervals_is_stale)
@@ -336,6 +386,7 @@ int main(void)
     tcase_add_test(test, lists_are_sorted_and_come_from_memory_and_blocks);
     tcase_add_test(test, a_label_set_belongs_to_the_source_that_brought_it);
     tcase_add_test(test, target_labels_win_and_keep_what_they_hide);
+    tcase_add_test(test, a_marker_in_front_of_a_window_makes_no_difference);
     tcase_add_test(test, a_section_unobserved_for_three_intervals_is_stale);
     tcase_add_test(test, samples_with_times_of_their_own_survive_restart_and_block);
     tcase_add_test(test, deleted_samples_are_gone_from_memory_and_blocks_for_good);
