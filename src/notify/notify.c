@@ -58,7 +58,7 @@ static void wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
     pthread_cond_timedwait(cond, lock, &until);
 }
 
-static void *tell(void *arg)
+static void *tell_due(void *arg)
 {
     struct nv_notify *notify = arg;
 
@@ -261,7 +261,7 @@ static int start_threads(struct nv_notify *notify)
     bool tells = notify->config->notify.route, sends = notify->config->alerting.n_alertmanagers > 0;
 
     while (tells && notify->n_tellers < NV_NOTIFY_THREADS) {
-        int r = pthread_create(&notify->tellers[notify->n_tellers], NULL, tell, notify);
+        int r = pthread_create(&notify->tellers[notify->n_tellers], NULL, tell_due, notify);
         if (r != 0)
             return -r;
         pthread_setname_np(notify->tellers[notify->n_tellers++], "nv-notify");
@@ -394,4 +394,14 @@ struct nv_dispatch *nv_notify_dispatch(struct nv_notify *notify)
 struct nv_alertmanagers *nv_notify_alertmanagers(struct nv_notify *notify)
 {
     return notify->alertmanagers;
+}
+
+void nv_notify_each_receiver(struct nv_notify *notify,
+                             void (*tell)(void *user, const struct nv_notify_receiver *receiver),
+                             void *user)
+{
+    NV_AUTO(nv_config) *config = current_config(notify);
+
+    for (size_t i = 0; config && i < config->notify.n_receivers; i++)
+        tell(user, &config->notify.receivers[i]);
 }

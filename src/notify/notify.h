@@ -50,6 +50,11 @@ nv_notify_silences(struct nv_notify *notify); /* NULL before the first apply() *
 struct nv_dispatch *nv_notify_dispatch(struct nv_notify *notify); /* the same */
 struct nv_alertmanagers *nv_notify_alertmanagers(struct nv_notify *notify);
 
+/* Calls for each receiver of the configuration, in its order. */
+void nv_notify_each_receiver(struct nv_notify *notify,
+                             void (*tell)(void *user, const struct nv_notify_receiver *receiver),
+                             void *user);
+
 /* After a silence was changed, so that it is heard at once. */
 void nv_notify_wake(struct nv_notify *notify);
 

@@ -12,16 +12,17 @@ static const struct nv_endpoint *const tables[] = {
     nv_api_query_endpoints,    nv_api_series_endpoints,  nv_api_metadata_endpoints,
     nv_api_rules_endpoints,    nv_api_targets_endpoints, nv_api_status_endpoints,
     nv_api_admin_endpoints,    nv_api_read_endpoints,    nv_api_federate_endpoints,
-    nv_api_features_endpoints, nv_api_life_endpoints,
+    nv_api_features_endpoints, nv_api_life_endpoints,    nv_api_alertmanager_endpoints,
 };
 
 static const struct {
     const char *name;
     enum nv_method method;
 } methods[] = {
-    {"GET",  NV_GET },
-    {"POST", NV_POST},
-    {"PUT",  NV_PUT },
+    {"GET",    NV_GET   },
+    {"POST",   NV_POST  },
+    {"PUT",    NV_PUT   },
+    {"DELETE", NV_DELETE},
 };
 
 static const char form_type[] = "application/x-www-form-urlencoded";
@@ -33,18 +34,34 @@ static struct nv_str header(struct nv_connection *connection, const char *name)
     return value ? nv_str(value) : NV_LIT("");
 }
 
-void nv_api_find(struct nv_connection *connection, const char *path)
+static unsigned method_of(const char *name)
+{
+    for (size_t i = 0; i < NV_LEN(methods); i++) {
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].method;
+    }
+    return 0;
+}
+
+/* A path may stand in several lines, one for each way to use it. */
+void nv_api_find(struct nv_connection *connection, const char *path, const char *method)
 {
     struct nv_request *request = &connection->request;
+    unsigned known = method_of(method);
+    struct nv_str part;
 
     if (!connection->web->has_api)
         return;
     for (size_t i = 0; i < NV_LEN(tables); i++) {
         for (const struct nv_endpoint *one = tables[i]; one->path; one++) {
-            if (nv_endpoint_fits(one, path, &request->part)) {
+            if (!nv_endpoint_fits(one, path, &part))
+                continue;
+            if (!request->endpoint || (one->methods & known)) {
                 request->endpoint = one;
-                return;
+                request->part = part;
             }
+            if (one->methods & known)
+                return;
         }
     }
 }
@@ -211,15 +228,6 @@ static enum MHD_Result refuse_early(struct nv_connection *connection)
 }
 
 /* ---- from request to inquiry ------------------------------------------------------------------- */
-
-static unsigned method_of(const char *name)
-{
-    for (size_t i = 0; i < NV_LEN(methods); i++) {
-        if (strcmp(methods[i].name, name) == 0)
-            return methods[i].method;
-    }
-    return 0;
-}
 
 bool nv_api_wants_body(struct nv_connection *connection, const char *method)
 {

@@ -10,6 +10,7 @@
 #define NV_WEB_API_H
 
 #include "metric/queryable.h"
+#include "notify/notify.h"
 #include "promql/eval.h"
 #include "rules/rules.h"
 #include "tsdb/store.h"
@@ -96,6 +97,7 @@ struct nv_api {
     bool admin, lifecycle;
     const char *cors_origin;  /* expression for the whole Origin; NULL or "": none but our own */
     const char *external_url; /* NULL: none */
+    struct nv_notify *notify; /* alerts on their way out, for /api/v2; NULL for none */
     struct nv_api_sources sources;
     void *user;
 };

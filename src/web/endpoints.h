@@ -7,6 +7,7 @@
 #include "web/exchange.h"
 
 extern const struct nv_endpoint nv_api_admin_endpoints[];
+extern const struct nv_endpoint nv_api_alertmanager_endpoints[];
 extern const struct nv_endpoint nv_api_features_endpoints[];
 extern const struct nv_endpoint nv_api_federate_endpoints[];
 extern const struct nv_endpoint nv_api_life_endpoints[];

@@ -29,7 +29,7 @@
 
 struct nv_exchange;
 
-enum nv_method { NV_GET = 1 << 0, NV_POST = 1 << 1, NV_PUT = 1 << 2 };
+enum nv_method { NV_GET = 1 << 0, NV_POST = 1 << 1, NV_PUT = 1 << 2, NV_DELETE = 1 << 3 };
 
 enum nv_endpoint_option {
     NV_ENDPOINT_QUERY = 1 << 0,     /* one of max_concurrency; others have threads of their own */
@@ -40,7 +40,8 @@ enum nv_endpoint_option {
 };
 
 struct nv_endpoint {
-    const char *path; /* whole; one part may be {name}: x->part */
+    const char
+        *path; /* whole; one part may be {name}: x->part. Lines for several methods may share one */
     unsigned methods, options;
     int (*run)(struct nv_exchange *x); /* 0; NV_ANSWERED; or a negative errno, told as internal */
 };

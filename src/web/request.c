@@ -304,7 +304,7 @@ static enum MHD_Result begin(struct nv_connection *connection, const char *path,
 
     request->stage = NV_STAGE_BODY;
     nv_deadline_set(&connection->deadline, NV_WEB_HEAD_MS);
-    nv_api_find(connection, path);
+    nv_api_find(connection, path, method);
     request->body_kept = request->endpoint && nv_api_wants_body(connection, method);
     request->body.max = NV_API_BODY_MAX;
     if (length && (!nv_str_to_u64(nv_str(length), &n) || n > body_max(request)))

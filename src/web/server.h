@@ -229,7 +229,8 @@ enum MHD_Result nv_route(struct nv_connection *connection, const char *path, con
 int nv_route_init(struct nv_web *web, const struct nv_web_options *options);
 
 /* api.c */
-void nv_api_find(struct nv_connection *connection, const char *path); /* sets the endpoint */
+void nv_api_find(struct nv_connection *connection, const char *path,
+                 const char *method); /* sets the endpoint */
 bool nv_api_wants_body(struct nv_connection *connection, const char *method);
 enum MHD_Result nv_api_begin(struct nv_connection *connection, const char *method);
 enum MHD_Result nv_api_answer(struct nv_connection *connection); /* after NV_STAGE_INQUIRY */

@@ -12,7 +12,7 @@ USES = {
     "base": (), "metric": ("base",), "config": ("metric",), "expo": ("metric",), "gather": ("metric",),
     "tsdb": ("metric",), "promql": ("metric",),
     "rules": ("promql", "config"), "notify": ("config",),
-    "web": ("expo", "gather", "config", "promql", "rules", "tsdb"), "agent": ("web", "tsdb", "rules", "notify"),
+    "web": ("notify", "expo", "gather", "config", "promql", "rules", "tsdb"), "agent": ("web", "tsdb", "rules", "notify"),
     "cli": ("agent",),
 }
 ALLOWED_AT_TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "collectors", "deploy", "include",
