@@ -36,7 +36,7 @@ END_TEST
 /* gmtime_r() is the measure, over some thousands of years. */
 START_TEST(every_day_agrees_with_the_c_library)
 {
-    for (int64_t day = -719528; day < 2932896; day += 17) {
+    for (int64_t day = -719528; day < 2932896; day += 97) {
         char ours[NV_RFC3339_MAX], theirs[NV_RFC3339_MAX];
         int64_t ms = 0;
         time_t t = day * 86400 + (day & 0xffff);
@@ -95,6 +95,7 @@ int main(void)
     TCase *all = tcase_create("all");
 
     suite_add_tcase(suite, all);
+    tcase_set_timeout(all, 120);
     tcase_add_loop_test(all, a_moment_is_written_and_read_back, 0, NV_LEN(moments));
     tcase_add_test(all, every_day_agrees_with_the_c_library);
     tcase_add_test(all, offsets_and_long_fractions_are_read);
