@@ -13,7 +13,6 @@
 #include "agent/flags.h"
 #include "agent/version.h"
 #include "base/clock.h"
-#include "base/http.h"
 #include "cli/cli.h"
 #include "tsdb/store.h"
 
@@ -21,6 +20,7 @@ enum { MATCHES_MAX = 256, PLACE_WIDTH = 100, HEIGHT = 16 };
 
 enum {
     URL,
+    HTTP_CONFIG,
     STORAGE,
     TIME,
     START,
@@ -42,6 +42,8 @@ enum {
 // clang-format off
 static const struct nv_flag table[] = {
     [URL] = {"url", NV_FLAG_TEXT, "http://localhost:9100", "Server to ask, or unix:/path/of/socket.", false},
+    [HTTP_CONFIG] = {"http.config.file", NV_FLAG_TEXT, "",
+                     "How to ask it: TLS, users, tokens, proxy, as Prometheus' http_config has them.", false},
     [STORAGE] = {"storage.tsdb.path", NV_FLAG_TEXT, "",
                  "Ask the history in this folder instead, whether or not an agent is writing it.", false},
     [TIME] = {"time", NV_FLAG_TEXT, "now",
@@ -341,14 +343,16 @@ static int show(const struct command *command, const struct nv_answer *answer)
 
 static int ask_server(struct command *command, struct nv_answer *ret)
 {
-    NV_AUTO(nv_http) *http = nv_http_new(&(struct nv_http_options){.follow_redirects = true,
-                                                                   .user_agent = "nodevitals-query",
-                                                                   .proxy_from_environment = true});
+    struct nv_query_server server;
+    int r = nv_query_server_init(&server, command->values[URL].text.p,
+                                 command->values[HTTP_CONFIG].text.p);
 
-    if (!http)
-        return nv_query_fail("out of memory");
-    int r = read_times(command, nv_wall_ms());
-    return r ? r : nv_query_api(&command->query, http, command->values[URL].text.p, ret);
+    if (r == 0)
+        r = read_times(command, nv_wall_ms());
+    if (r == 0)
+        r = nv_query_api(&command->query, &server, ret);
+    nv_query_server_done(&server);
+    return r;
 }
 
 /* A store that nobody writes any more ends before now: its newest sample is then what "now" means. */

@@ -20,6 +20,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/http.h"
 #include "base/rfc3339.h"
 #include "cli/text.h"
 #include "metric/matcher.h"
@@ -101,8 +102,19 @@ void nv_answer_histogram_print(struct nv_buf *out, const struct nv_answer_histog
 
 /* ---- asking: 0, or NV_QUERY_FAILED after telling why ---------------------------------------- */
 
-struct nv_http;
-NV_MUST_USE int nv_query_api(const struct nv_query *query, struct nv_http *http, const char *url,
+/* Who is asked, and how: as a file of Prometheus' http_config tells, where there is one ("" for none). */
+struct nv_query_server {
+    const char *url;
+    struct nv_http *http;
+    struct nv_http_header *headers; /* with room for one more behind */
+    size_t n_headers;
+    struct nv_arena memory;
+};
+NV_MUST_USE int nv_query_server_init(struct nv_query_server *server, const char *url,
+                                     const char *config_file);
+void nv_query_server_done(struct nv_query_server *server);
+
+NV_MUST_USE int nv_query_api(const struct nv_query *query, const struct nv_query_server *server,
                              struct nv_answer *ret);
 
 struct nv_store;

@@ -7,11 +7,61 @@
 #include <nodevitals/collector.h> /* NV_LEN */
 #include <nodevitals/json.h>
 
-#include "base/http.h"
 #include "cli/query.h"
+#include "config/http_client.h"
 #include "expo/series.h"
 
-enum { FORM_MAX = 8 << 20, TEXT_SHOWN = 200, SLACK_MS = 5000 };
+enum { FORM_MAX = 8 << 20, TEXT_SHOWN = 200, SLACK_MS = 5000, CONFIG_MAX = 16 << 20 };
+
+/* ---- the server ----------------------------------------------------------------------------- */
+
+static int read_config(const char *path, struct nv_arena *memory, struct nv_http_config *ret)
+{
+    char error[NV_YAML_ERROR_MAX] = "";
+    const char *slash = strrchr(path, '/');
+    struct nv_schema schema = {
+        .file = path,
+        .memory = memory,
+        .error = error,
+        .folder = slash ? (struct nv_str){path, (size_t)(slash - path)}
+             : NV_LIT("."),
+    };
+    const struct nv_yaml *root;
+    struct nv_str text;
+
+    int r = nv_config_read_file(path, memory, &text, error);
+    if (r == 0)
+        r = nv_yaml_parse(path, text, memory, &root, error);
+    if (r == 0)
+        r = nv_schema_http(&schema, root, ret, NULL);
+    return r < 0 ? nv_query_fail("%s", error[0] ? error : strerror(-r)) : 0;
+}
+
+int nv_query_server_init(struct nv_query_server *server, const char *url, const char *config_file)
+{
+    struct nv_http_config config = NV_HTTP_CONFIG_DEFAULT;
+    const char *file = NULL;
+
+    *server = (struct nv_query_server){.url = url, .memory = NV_ARENA(CONFIG_MAX)};
+    config.proxy_from_environment = !config_file[0];
+    int r = config_file[0] ? read_config(config_file, &server->memory, &config) : 0;
+    if (r)
+        return r;
+    struct nv_http_options options = nv_http_config_options(&config, 0);
+    options.user_agent = "nodevitals-query";
+    server->http = nv_http_new(&options);
+    r = nv_http_client_headers(&config, 1, &server->memory, &server->headers, &server->n_headers,
+                               &file);
+    if (r < 0 && file)
+        return nv_query_fail("cannot read %s: %s", file, strerror(-r));
+    return r < 0 || !server->http ? nv_query_fail("out of memory") : 0;
+}
+
+void nv_query_server_done(struct nv_query_server *server)
+{
+    nv_http_free(server->http);
+    nv_arena_done(&server->memory);
+}
 
 /* ---- the question --------------------------------------------------------------------------- */
 
@@ -176,33 +226,35 @@ static int read_answer(const struct nv_query *query, struct nv_http *http, const
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
-static int ask(struct nv_http *http, const char *url, const char *form, bool post,
+static int ask(const struct nv_query_server *server, const char *url, const char *form, bool post,
                int64_t timeout_ms, struct nv_buf *body, int *ret_status)
 {
-    static const struct nv_http_header type = {"Content-Type", "application/x-www-form-urlencoded"};
     NV_AUTO_BUF with_form = NV_BUF(FORM_MAX);
     struct nv_http_request request = {
         .url = url,
-        .headers = &type,
-        .n_headers = post,
+        .headers = server->headers,
+        .n_headers = server->n_headers + post,
         .timeout_ms = timeout_ms + SLACK_MS, /* the server ends it first, and says so */
         .decode = true,
         .into = body,
     };
 
     nv_buf_reset(body);
+    server->headers[server->n_headers] =
+        (struct nv_http_header){"Content-Type", "application/x-www-form-urlencoded"};
     if (post) {
         request.body = nv_str(form);
     } else {
         nv_buf_printf(&with_form, form[0] ? "%s?%s" : "%s", url, form);
         request.url = nv_buf_c_string(&with_form);
     }
-    return nv_http_ask(http, &request, ret_status);
+    return nv_http_ask(server->http, &request, ret_status);
 }
 
-int nv_query_api(const struct nv_query *query, struct nv_http *http, const char *url,
+int nv_query_api(const struct nv_query *query, const struct nv_query_server *server,
                  struct nv_answer *ret)
 {
+    const char *url = server->url;
     NV_AUTO_BUF form = NV_BUF(FORM_MAX), place = NV_BUF(FORM_MAX), body = NV_BUF(NV_QUERY_BODY_MAX);
     bool post = query->kind != NV_QUERY_LABEL_VALUES;
     int status = 0;
@@ -212,10 +264,10 @@ int nv_query_api(const struct nv_query *query, struct nv_http *http, const char 
     if (form.failed || place.failed)
         return nv_query_fail("the question is too long");
     const char *where = nv_buf_c_string(&place), *text = nv_buf_c_string(&form);
-    int r = ask(http, where, text, post, query->timeout_ms, &body, &status);
+    int r = ask(server, where, text, post, query->timeout_ms, &body, &status);
     if (r == 0 && post && (status == 405 || status == 501))
-        r = ask(http, where, text, false, query->timeout_ms, &body, &status);
+        r = ask(server, where, text, false, query->timeout_ms, &body, &status);
     if (r < 0)
-        return nv_query_fail("cannot ask %s: %s", url, nv_http_error(http));
-    return read_answer(query, http, url, nv_buf_view(&body), ret);
+        return nv_query_fail("cannot ask %s: %s", url, nv_http_error(server->http));
+    return read_answer(query, server->http, url, nv_buf_view(&body), ret);
 }

@@ -402,6 +402,25 @@ class OddServers(unittest.TestCase):
             self.assertEqual(self.ask("up", url=self.url + ":/prefix").returncode, 0)
             self.assertEqual([asked[1] for asked in server.asked], ["/api/v1/query", "/prefix/api/v1/query"])
 
+    def test_a_file_tells_how_to_ask(self):
+        server = self.serve(lambda _: (200, "application/json", ONE))
+        with tempfile.TemporaryDirectory() as folder:
+            config = os.path.join(folder, "http.yml")
+            with open(os.path.join(folder, "token"), "w", encoding="ascii") as file:
+                file.write("t0ken\n")
+            with open(config, "w", encoding="ascii") as file:
+                file.write("authorization: {credentials_file: token}\nhttp_headers: {X-Scope: {values: [a]}}\n")
+            self.assertEqual(self.ask("up", f"--http.config.file={config}").returncode, 0)
+            headers = server.asked[0][3]
+            self.assertEqual((headers["Authorization"], headers["X-Scope"]), ("Bearer t0ken", "a"))
+            self.assertEqual(headers["Content-Type"], "application/x-www-form-urlencoded")
+            with open(config, "w", encoding="ascii") as file:
+                file.write("basic_outh: {}\n")
+            result = self.ask("up", f"--http.config.file={config}")
+            self.assertEqual(result.returncode, 2)
+            self.assertRegex(result.stderr, rf"^nodevitals: error: {re.escape(config)}:1:1: ")
+        self.assertEqual(self.ask("up", "--http.config.file=/no/such/file").returncode, 2)
+
     def test_what_goes_wrong_is_told_in_a_line(self):
         for status, kind, body, message in (
                 (404, "text/plain; charset=utf-8", b"404 page not found\n", r"answers with status 404: 404 page not found"),
