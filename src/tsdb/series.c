@@ -3,33 +3,11 @@
  * a label are those numbers; a series that goes leaves its number behind there, with an empty slot. When half of the
  * slots are empty so, all members are swept and the numbers become free again.
  */
-#include "tsdb/series.h"
-
-#include <pthread.h>
-
-#include "base/arena.h"
 #include "base/assert.h"
 #include "base/index.h"
+#include "tsdb/series_parts.h"
 
 enum { FIRST_BUCKETS = 1024, SWEEP_AT_LEAST = 256, PLACES_MAX = UINT16_MAX };
-
-struct nv_series_table {
-    pthread_mutex_t lock;
-    struct nv_pair **pairs;
-    struct nv_head_series **series; /* buckets */
-    size_t n_pairs, pair_buckets, n_series, series_buckets, memory;
-    struct nv_head_series **slots;
-    uint32_t *free; /* numbers nobody mentions */
-    uint32_t n_slots, room_slots, n_free, n_stale;
-};
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(table)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = &(table)->lock;             \
-    pthread_mutex_lock(locked)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -92,13 +70,13 @@ void nv_series_table_free(struct nv_series_table *table)
 
 /* ---- labels --------------------------------------------------------------------------------- */
 
-static uint64_t pair_hash(const struct nv_label *label)
+uint64_t nv_series_pair_hash(const struct nv_label *label)
 {
     return nv_hash(label->value.p, label->value.n, nv_hash(label->name.p, label->name.n, 0));
 }
 
-static struct nv_pair *find_pair(const struct nv_series_table *table, const struct nv_label *label,
-                                 uint64_t hash)
+struct nv_pair *nv_series_find_pair(const struct nv_series_table *table,
+                                    const struct nv_label *label, uint64_t hash)
 {
     struct nv_pair *pair = table->pairs[hash & (table->pair_buckets - 1)];
 
@@ -131,8 +109,8 @@ static void more_pair_buckets(struct nv_series_table *table)
 
 static struct nv_pair *take_pair(struct nv_series_table *table, const struct nv_label *label)
 {
-    uint64_t hash = pair_hash(label);
-    struct nv_pair *pair = find_pair(table, label, hash);
+    uint64_t hash = nv_series_pair_hash(label);
+    struct nv_pair *pair = nv_series_find_pair(table, label, hash);
 
     if (pair)
         return pair;
@@ -213,7 +191,7 @@ static uint64_t labels_hash(const struct nv_label *labels, size_t n)
     uint64_t hash = n;
 
     for (size_t i = 0; i < n; i++)
-        hash = (hash ^ pair_hash(&labels[i])) * UINT64_C(0x9e3779b97f4a7c15);
+        hash = (hash ^ nv_series_pair_hash(&labels[i])) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ hash >> 29;
 }
 
@@ -304,7 +282,7 @@ static struct nv_head_series *make_series(struct nv_series_table *table,
 int nv_series_take(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
                    size_t n, struct nv_head_series **ret)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
     uint64_t hash = labels_hash(labels, n);
     struct nv_head_series *series = find_series(table, labels, n, hash);
 
@@ -332,7 +310,7 @@ int nv_series_take(struct nv_series_table *table, uint32_t source, const struct 
 
 void nv_series_ref(struct nv_series_table *table, struct nv_head_series *series)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
     series->refs++;
 }
 
@@ -351,7 +329,7 @@ static void drop_series(struct nv_series_table *table, struct nv_head_series *se
 
 void nv_series_unref(struct nv_series_table *table, struct nv_head_series *const *series, size_t n)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
 
     for (size_t i = 0; i < n; i++) {
         nv_assert(series[i]->refs > 0);
@@ -367,7 +345,7 @@ void nv_series_unref(struct nv_series_table *table, struct nv_head_series *const
 bool nv_series_place(struct nv_series_table *table, const struct nv_head_series *series,
                      const struct nv_columns *columns, struct nv_place *ret)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
 
     for (size_t i = series->n_places; i-- > 0;) {
         if (series->places[i].columns == columns) {
@@ -381,7 +359,7 @@ bool nv_series_place(struct nv_series_table *table, const struct nv_head_series 
 int nv_series_add_place(struct nv_series_table *table, struct nv_head_series *series,
                         struct nv_place place)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
 
     if (series->n_places == PLACES_MAX)
         return -ENOMEM;
@@ -397,7 +375,7 @@ int nv_series_add_place(struct nv_series_table *table, struct nv_head_series *se
 void nv_series_drop_places(struct nv_series_table *table, struct nv_head_series *const *series,
                            size_t n, const struct nv_columns *columns)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
 
     for (size_t i = 0; i < n; i++) {
         uint16_t kept = 0;
@@ -411,7 +389,7 @@ void nv_series_drop_places(struct nv_series_table *table, struct nv_head_series 
 int nv_series_places(struct nv_series_table *table, const struct nv_head_series *series,
                      struct nv_arena *arena, struct nv_place **ret, size_t *ret_n)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
     size_t n = series->n_places;
 
     *ret = nv_arena_alloc(arena, (n + 1) * sizeof(**ret));
@@ -423,88 +401,7 @@ int nv_series_places(struct nv_series_table *table, const struct nv_head_series 
     return 0;
 }
 
-/* ---- selecting ------------------------------------------------------------------------------ */
-
-/* The label with the fewest members among those a series must have. False: none can fit. NULL: any may. */
-static bool narrowest(const struct nv_series_table *table, const struct nv_matcher *matchers,
-                      size_t n, const struct nv_pair **ret)
-{
-    *ret = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (matchers[i].op != NV_MATCH_EQUAL || !matchers[i].value.n)
-            continue;
-        struct nv_label label = {matchers[i].name, matchers[i].value};
-        const struct nv_pair *pair = find_pair(table, &label, pair_hash(&label));
-        if (!pair)
-            return false;
-        if (!*ret || pair->n < (*ret)->n)
-            *ret = pair;
-    }
-    return true;
-}
-
-/* Holds the candidates. The expressions are asked later, without the lock. */
-static int candidates(struct nv_series_table *table, const struct nv_matcher *matchers, size_t n,
-                      struct nv_arena *arena, struct nv_head_series ***ret, size_t *ret_n)
-{
-    LOCKED(table);
-    const struct nv_pair *pair;
-
-    *ret_n = 0;
-    if (!narrowest(table, matchers, n, &pair))
-        return 0;
-    size_t most = pair ? pair->n : table->n_slots;
-    *ret = nv_arena_alloc(arena, (most + 1) * sizeof(**ret));
-    if (!*ret)
-        return -ENOMEM;
-    for (size_t i = 0; i < most; i++) {
-        struct nv_head_series *series = table->slots[pair ? pair->members[i] : i];
-        if (!series)
-            continue;
-        series->refs++;
-        (*ret)[(*ret_n)++] = series;
-    }
-    return 0;
-}
-
-static struct nv_str value_of(const struct nv_head_series *series, struct nv_str name)
-{
-    for (size_t i = 0; i < series->n_labels; i++)
-        if (nv_str_eq(series->labels[i]->label.name, name))
-            return series->labels[i]->label.value;
-    return (struct nv_str){"", 0};
-}
-
-static bool fits(const struct nv_head_series *series, const struct nv_matcher *matchers, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!nv_matcher_fits(&matchers[i], value_of(series, matchers[i].name)))
-            return false;
-    return true;
-}
-
-int nv_series_select(struct nv_series_table *table, const struct nv_matcher *matchers, size_t n,
-                     struct nv_arena *arena, struct nv_head_series ***ret, size_t *ret_n)
-{
-    struct nv_head_series **found = NULL;
-    size_t n_found, kept = 0;
-
-    int r = candidates(table, matchers, n, arena, &found, &n_found);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < n_found; i++) {
-        if (!fits(found[i], matchers, n))
-            continue;
-        struct nv_head_series *series = found[i];
-        found[i] = found[kept];
-        found[kept++] = series;
-    }
-    if (kept < n_found)
-        nv_series_unref(table, found + kept, n_found - kept);
-    *ret = found;
-    *ret_n = kept;
-    return 0;
-}
+/* ---- asking --------------------------------------------------------------------------------- */
 
 const struct nv_label *nv_series_labels(const struct nv_head_series *series, struct nv_arena *arena)
 {
@@ -517,13 +414,13 @@ const struct nv_label *nv_series_labels(const struct nv_head_series *series, str
 
 size_t nv_series_count(struct nv_series_table *table)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
     return table->n_series;
 }
 
 size_t nv_series_memory(struct nv_series_table *table)
 {
-    LOCKED(table);
+    NV_SERIES_LOCKED(table);
     return table->memory + table->n_series * sizeof(struct nv_place) +
            (table->pair_buckets + table->series_buckets) * sizeof(void *) +
            table->room_slots * (sizeof(void *) + sizeof(uint32_t));
