@@ -17,7 +17,8 @@
 enum how { SAME, PACKED, OFFSET, CODED, RUNS, CODED_TWO };
 enum {
     GROUP = 16,
-    LONG = 2048, /* a second state costs a dozen bytes, and saves a third of the time to read */
+    LONG = 2048, /* a second state costs a dozen bytes, and saves a third of the time to read; */
+    LARGE = 512, /* of so many bytes, too, a dozen are few */
     RARE = 4,    /* one in so many may differ for RUNS to be tried; at least 2 */
     WORTH = 32,  /* RUNS read so much faster that they may take a 32nd more */
 };
@@ -84,6 +85,13 @@ static void put_packed(const int64_t *r, size_t n, int64_t least, int64_t most, 
     put_groups(r, n, offset, least, out);
 }
 
+static void put_coded(struct nv_codec *codec, const int64_t *r, size_t n, bool two,
+                      struct nv_buf *out)
+{
+    nv_put_byte(out, two ? CODED_TWO : CODED);
+    nv_coded_put(codec, r, n, two, out);
+}
+
 static void put_leaf(struct nv_codec *codec, enum nv_codec_effort effort, const int64_t *r,
                      size_t n, struct nv_buf *out)
 {
@@ -103,9 +111,11 @@ static void put_leaf(struct nv_codec *codec, enum nv_codec_effort effort, const 
     if (effort == NV_CODEC_FAST)
         return;
     size_t middle = out->n;
-    bool two = n >= LONG;
-    nv_put_byte(out, two ? CODED_TWO : CODED);
-    nv_coded_put(codec, r, n, two, out);
+    put_coded(codec, r, n, n >= LONG, out);
+    if (n < LONG && out->n - middle >= LARGE) {
+        out->n = middle;
+        put_coded(codec, r, n, true, out);
+    }
     keep_one(out, from, middle, out->n - middle < middle - from);
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Asks the agent, Prometheus and VictoriaMetrics the same about the same day, over HTTP, and compares the times.
 
-    test/bench/run.sh query [FOLDER]    builds a release, then runs this; what was made of the day is kept in FOLDER
+    test/bench/run.sh query [FOLDER]    builds a release, then runs this; what was made of the day is kept in FOLDER,
+                                        good for some hours: later the agent thins it
 
 Data: query_data.py; expressions: query_set.py. Each is asked as the day at 60 s steps and as one time, ROUNDS times of
 each by turns; the least time of each counts, so that whatever else the machine does weighs little. All answers are read
@@ -9,6 +10,7 @@ whole, over one kept connection, and none is parsed while the clock runs. Last c
 """
 import http.client
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -35,24 +37,51 @@ def free_port():
 class Server:
     """One of the three, while it runs."""
 
-    def __init__(self, name, command, port, prefix=""):
-        self.name, self.port, self.prefix = name, port, prefix
+    def __init__(self, name, command, port):
+        self.name, self.port = name, port
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self.socket = None
+
+    def connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=120)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def exchange(self, request):
+        """The answer as it comes; a client library would take longer than many an answer."""
+        self.socket.sendall(request)
+        data = self.socket.recv(1 << 20)
+        while b"\r\n\r\n" not in data:
+            more = self.socket.recv(1 << 20)
+            if not more:
+                raise ConnectionError
+            data += more
+        head, _, data = data.partition(b"\r\n\r\n")
+        found = re.search(rb"(?i)content-length: (\d+)", head)
+        parts, n = [data], len(data)
+        while n < int(found.group(1)) if found else not parts[-1].endswith(b"0\r\n\r\n"):
+            more = self.socket.recv(1 << 20)
+            if not more:
+                raise ConnectionError
+            n += len(more)
+            if len(more) < 8:
+                more = parts.pop() + more
+            parts.append(more)
+        return head, b"".join(parts)
 
     def ask(self, path, parameters):
         """(seconds, body, status); the connection is made anew where it was closed."""
-        body = urllib.parse.urlencode(parameters)
-        head = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = urllib.parse.urlencode(parameters).encode()
+        request = (f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: {len(body)}\r\n"
+                   "Content-Type: application/x-www-form-urlencoded\r\n\r\n").encode() + body
         for attempt in (0, 1):
             try:
+                if not self.socket:
+                    self.connect()
                 begin = time.perf_counter()
-                self.connection.request("POST", self.prefix + path, body, head)
-                answer = self.connection.getresponse()
-                data = answer.read()
-                return time.perf_counter() - begin, data, answer.status
-            except (http.client.HTTPException, OSError):
-                self.connection.close()
+                head, data = self.exchange(request)
+                return time.perf_counter() - begin, data, int(head.split()[1])
+            except OSError:
+                self.socket = None
                 if attempt:
                     raise
 
@@ -80,7 +109,7 @@ def agent(folder):
     port = free_port()
     return Server("nodevitals", [AGENT, f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder}",
                                  "--collector.disable-defaults", "--storage.tsdb.retention.time=3650d",
-                                 "--no-storage.tsdb.thin"], port)
+                                 "--storage.tsdb.thin=36h:15s"], port)
 
 
 def prometheus(folder):
@@ -115,8 +144,7 @@ def fill_victoria(folder, parts):
                     connection.getresponse().read()
                     connection.close()
         for what in ("force_flush", "force_merge", "force_flush"):
-            server.connection.request("GET", f"/internal/{what}")
-            server.connection.getresponse().read()
+            server.ask(f"/internal/{what}", {})
             time.sleep(3)
     finally:
         server.stop()
@@ -181,7 +209,7 @@ def report(least, expressions, names):
 
 
 def main():
-    start = int(time.time()) // query_data.DAY * query_data.DAY - query_data.DAY
+    start = int(time.time()) // query_data.SPAN * query_data.SPAN - query_data.DAY
     kept = sys.argv[1] if len(sys.argv) > 1 else None
     folder = kept or tempfile.mkdtemp(prefix="nodevitals-query-")
     stamp = os.path.join(folder, "start")
