@@ -23,7 +23,8 @@ enum {
     NV_BLOCK_GROUPS_MAX = 1 << 20,
     NV_BLOCK_SECTIONS_MAX = 1 << 16, /* a group */
     NV_BLOCK_MADE_OF_MAX = 256,
-    NV_BLOCK_CACHE_BYTES = 2 << 20, /* of all open blocks together, by default */
+    NV_BLOCK_CACHE_BYTES = 2 << 20,  /* of all open blocks together, by default */
+    NV_COLUMN_CACHE_BYTES = 3 << 20, /* and of decoded columns, until it is quiet */
 };
 
 /* What begins so is a file that was not finished: removed when a store is opened for writing. */
@@ -76,6 +77,7 @@ struct nv_block_cache *nv_block_cache_new(size_t bytes);
 void nv_block_cache_free(struct nv_block_cache *cache);
 void nv_block_cache_trim(
     struct nv_block_cache *cache); /* gives up what readers left; call it when it is quiet */
+void nv_block_cache_select(struct nv_block_cache *cache); /* another selection begins */
 
 /* How often a part of a block was met that is damaged or cannot be read: all blocks together, those that went too. */
 uint64_t nv_block_cache_faults(const struct nv_block_cache *cache);

@@ -11,6 +11,8 @@ struct nv_block_cache {
     pthread_mutex_t mutex;
     size_t bytes, max;
     struct nv_cached *chains[CHAINS], *newest, *oldest;
+    struct nv_block_cache *columns; /* a cache beside this one; NULL in itself */
+    unsigned selection;             /* atomic */
     struct nv_scratch *idle;
     size_t n_idle, n_large;
     uint64_t faults; /* atomic */
@@ -70,6 +72,7 @@ struct nv_cached *nv_cache_get(struct nv_block_cache *cache, const uint64_t key[
     struct nv_cached *cached = find(cache, key);
     if (cached) {
         __atomic_add_fetch(&cached->refs, 1, __ATOMIC_RELAXED);
+        cached->selection = __atomic_load_n(&cache->selection, __ATOMIC_RELAXED);
         detach(cache, cached);
         attach(cache, cached);
     }
@@ -85,6 +88,7 @@ void nv_cache_put(struct nv_block_cache *cache, struct nv_cached *cached)
     if (!find(cache, cached->key)) {
         struct nv_cached **at = chain_of(cache, cached->key);
         cached->chain = *at;
+        cached->selection = __atomic_load_n(&cache->selection, __ATOMIC_RELAXED);
         *at = cached;
         attach(cache, cached);
         cache->bytes += cost(cached);
@@ -93,6 +97,26 @@ void nv_cache_put(struct nv_block_cache *cache, struct nv_cached *cached)
             evict(cache);
     }
     pthread_mutex_unlock(&cache->mutex);
+}
+
+bool nv_cache_make_room(struct nv_block_cache *cache, size_t bytes)
+{
+    unsigned selection = __atomic_load_n(&cache->selection, __ATOMIC_RELAXED);
+
+    bytes += sizeof(struct nv_cached);
+    pthread_mutex_lock(&cache->mutex);
+    while (cache->oldest && cache->oldest->selection != selection &&
+           cache->bytes + bytes > cache->max)
+        evict(cache);
+    bool fits = cache->bytes + bytes <= cache->max;
+    pthread_mutex_unlock(&cache->mutex);
+    return fits;
+}
+
+void nv_block_cache_select(struct nv_block_cache *cache)
+{
+    if (cache && cache->columns)
+        __atomic_add_fetch(&cache->columns->selection, 1, __ATOMIC_RELAXED);
 }
 
 struct nv_cached *nv_cached_new(const uint64_t key[2], size_t arena_max)
@@ -186,6 +210,14 @@ void nv_cache_give_back(struct nv_block_cache *cache, struct nv_scratch *scratch
         scratch_free(scratch);
 }
 
+static void evict_all(struct nv_block_cache *cache)
+{
+    pthread_mutex_lock(&cache->mutex);
+    while (cache->oldest)
+        evict(cache);
+    pthread_mutex_unlock(&cache->mutex);
+}
+
 void nv_block_cache_trim(struct nv_block_cache *cache)
 {
     pthread_mutex_lock(&cache->mutex);
@@ -193,6 +225,8 @@ void nv_block_cache_trim(struct nv_block_cache *cache)
     cache->idle = NULL;
     cache->n_idle = cache->n_large = 0;
     pthread_mutex_unlock(&cache->mutex);
+    if (cache->columns)
+        evict_all(cache->columns);
     while (idle) {
         struct nv_scratch *next = idle->next;
         scratch_free(idle);
@@ -211,7 +245,7 @@ uint64_t nv_block_cache_faults(const struct nv_block_cache *cache)
     return __atomic_load_n(&cache->faults, __ATOMIC_RELAXED);
 }
 
-struct nv_block_cache *nv_block_cache_new(size_t bytes)
+static struct nv_block_cache *cache_new(size_t bytes)
 {
     struct nv_block_cache *cache = calloc(1, sizeof(*cache));
 
@@ -222,13 +256,27 @@ struct nv_block_cache *nv_block_cache_new(size_t bytes)
     return cache;
 }
 
+struct nv_block_cache *nv_block_cache_new(size_t bytes)
+{
+    struct nv_block_cache *cache = cache_new(bytes);
+
+    if (cache)
+        cache->columns = cache_new(NV_COLUMN_CACHE_BYTES); /* NULL: it does without */
+    return cache;
+}
+
+struct nv_block_cache *nv_cache_of_columns(struct nv_block_cache *cache)
+{
+    return cache ? cache->columns : NULL;
+}
+
 void nv_block_cache_free(struct nv_block_cache *cache)
 {
     if (!cache)
         return;
-    while (cache->oldest)
-        evict(cache);
     nv_block_cache_trim(cache);
+    evict_all(cache);
+    nv_block_cache_free(cache->columns);
     pthread_mutex_destroy(&cache->mutex);
     free(cache);
 }

@@ -278,6 +278,7 @@ struct nv_cached {
     unsigned refs; /* atomic */
     uint64_t key[2];
     struct nv_cached *chain, *newer, *older;
+    unsigned selection; /* that used it last */
     struct nv_arena arena;
     void *object;
 };
@@ -288,6 +289,11 @@ struct nv_cached *nv_cache_get(struct nv_block_cache *cache, const uint64_t key[
 void nv_cache_put(struct nv_block_cache *cache, struct nv_cached *cached);
 struct nv_cached *nv_cached_new(const uint64_t key[2], size_t arena_max);
 void nv_cached_free(struct nv_cached *cached); /* one count less */
+/* Of the values of columns, which would crowd everything else out; NULL for no cache. */
+struct nv_block_cache *nv_cache_of_columns(struct nv_block_cache *cache);
+/* Makes room for so many bytes. False where only what the selection in front has used would have to go for it: a
+ * selection larger than the cache keeps its first columns, and not each until the next one comes. */
+bool nv_cache_make_room(struct nv_block_cache *cache, size_t bytes);
 NV_DEFINE_AUTO(nv_cached)
 
 /* What a reader works with; one user at a time. */

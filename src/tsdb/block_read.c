@@ -3,6 +3,8 @@
  */
 #include "tsdb/block_parts.h"
 
+enum { DEAR_BYTES = 256 }; /* of a column: some hundred rows and more that are not alike */
+
 /* A series on its way to samples; what it points to lives in the arena, or with what is held. */
 struct series {
     struct nv_block *block;
@@ -10,13 +12,13 @@ struct series {
     struct nv_arena *arena; /* the scratch's, or the caller's */
     struct nv_column column;
     const struct nv_group_place *group; /* NULL: sparse */
-    struct nv_cached *page, *times_held, *observed_held;
+    struct nv_cached *page, *times_held, *observed_held, *values_held;
     struct nv_str bytes; /* of the column, as far as not read yet */
 
     const int64_t *times, *starts;
     const uint64_t *observed, *present; /* NULL: all rows; present is never more than observed */
     size_t n_times, n;                  /* rows or own times; values */
-    double *values;
+    const double *values;
     const struct nv_histogram **histograms; /* of n; NULL: none */
 };
 
@@ -27,6 +29,7 @@ static void series_done(struct series *s)
     nv_cached_free(s->page);
     nv_cached_free(s->times_held);
     nv_cached_free(s->observed_held);
+    nv_cached_free(s->values_held);
 }
 #define AUTO_SERIES __attribute__((cleanup(series_done))) struct series
 
@@ -123,7 +126,7 @@ static int own_times(struct series *s)
 }
 
 /* Doubles and histograms, each to its place. */
-static int decode_mixed(struct series *s, struct nv_arena *histogram_memory)
+static int decode_mixed(struct series *s, double *values, struct nv_arena *histogram_memory)
 {
     uint64_t *kinds = nv_arena_alloc(s->arena, nv_words(s->n) * sizeof(*kinds));
     double *doubles = nv_arena_alloc(s->arena, s->n * sizeof(*doubles));
@@ -147,7 +150,7 @@ static int decode_mixed(struct series *s, struct nv_arena *histogram_memory)
                                        n_found);
     for (size_t i = 0, d = 0, h = 0; r == 0 && i < s->n; i++) {
         bool is_histogram = nv_bit(kinds, i);
-        s->values[i] = is_histogram ? (double)NAN : doubles[d++];
+        values[i] = is_histogram ? (double)NAN : doubles[d++];
         s->histograms[i] = is_histogram ? found[h++] : NULL;
     }
     return r;
@@ -155,12 +158,14 @@ static int decode_mixed(struct series *s, struct nv_arena *histogram_memory)
 
 static int decode_alone(struct series *s, struct nv_arena *histogram_memory)
 {
-    s->values = nv_arena_alloc(s->arena, s->n * sizeof(*s->values));
-    if (!s->values)
+    double *values = nv_arena_alloc(s->arena, s->n * sizeof(*values));
+
+    s->values = values;
+    if (!values)
         return -ENOMEM;
     if (s->column.flags & NV_COLUMN_HISTOGRAMS)
-        return decode_mixed(s, histogram_memory);
-    return nv_codec_decode(s->scratch->codec, s->bytes, NULL, s->values, s->n);
+        return decode_mixed(s, values, histogram_memory);
+    return nv_codec_decode(s->scratch->codec, s->bytes, NULL, values, s->n);
 }
 
 static bool same_rows(const struct series *a, const struct series *b)
@@ -171,7 +176,7 @@ static bool same_rows(const struct series *a, const struct series *b)
 }
 
 /* The values of the column that another one is based on. */
-static int decode_base(const struct series *s, double **ret)
+static int decode_base(const struct series *s, const double **ret)
 {
     AUTO_SERIES base = {.block = s->block, .scratch = s->scratch, .arena = s->arena};
 
@@ -190,7 +195,7 @@ static int decode_base(const struct series *s, double **ret)
 
 static int decode(struct series *s, struct nv_arena *histogram_memory)
 {
-    double *base = NULL;
+    const double *base = NULL;
 
     if (!(s->column.flags & NV_COLUMN_BASED))
         return decode_alone(s, histogram_memory);
@@ -199,9 +204,48 @@ static int decode(struct series *s, struct nv_arena *histogram_memory)
     int r = decode_base(s, &base);
     if (r < 0)
         return r;
-    s->values = nv_arena_alloc(s->arena, s->n * sizeof(*s->values));
-    return s->values ? nv_codec_decode(s->scratch->codec, s->bytes, base, s->values, s->n)
-                     : -ENOMEM;
+    double *values = nv_arena_alloc(s->arena, s->n * sizeof(*values));
+    s->values = values;
+    return values ? nv_codec_decode(s->scratch->codec, s->bytes, base, values, s->n) : -ENOMEM;
+}
+
+/* Whether it takes so long to decode that the values are worth keeping: dashboards and rules come again. */
+static bool is_dear(const struct series *s)
+{
+    return s->bytes.n >= DEAR_BYTES &&
+           !(s->column.flags & (NV_COLUMN_HISTOGRAMS | NV_COLUMN_SPARSE));
+}
+
+static void keep_values(struct series *s, struct nv_block_cache *columns, const uint64_t key[2])
+{
+    if (!nv_cache_make_room(columns, s->n * sizeof(*s->values)))
+        return;
+    NV_AUTO(nv_cached) *cached = nv_cached_new(key, s->n * sizeof(*s->values));
+    if (cached)
+        cached->object = nv_arena_alloc(&cached->arena, s->n * sizeof(*s->values));
+    if (!cached || !cached->object)
+        return;
+    memcpy(cached->object, s->values, s->n * sizeof(*s->values));
+    nv_cache_put(columns, cached);
+}
+
+/* Decodes, unless somebody did lately. */
+static int decode_or_find(struct series *s, uint32_t number, struct nv_arena *histogram_memory)
+{
+    struct nv_block_cache *columns = nv_cache_of_columns(s->block->cache);
+    const uint64_t key[2] = {s->block->id, number};
+
+    if (!columns || !is_dear(s))
+        return decode(s, histogram_memory);
+    s->values_held = nv_cache_get(columns, key);
+    if (s->values_held) {
+        s->values = s->values_held->object;
+        return 0;
+    }
+    int r = decode(s, histogram_memory);
+    if (r == 0)
+        keep_values(s, columns, key);
+    return r;
 }
 
 /* ---- samples -------------------------------------------------------------------------------- */
@@ -353,7 +397,7 @@ static int read_series(struct nv_block *block, struct nv_scratch *scratch, uint3
             s.times = s.times_held->object;
     }
     if (r == 0)
-        r = decode(&s, &samples->histogram_memory);
+        r = decode_or_find(&s, number, &samples->histogram_memory);
     return r < 0 ? r : add_samples(&s, from_ms, to_ms, samples);
 }
 
