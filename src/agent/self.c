@@ -290,7 +290,19 @@ static const struct nv_family web_columns[] = {
     {"nodevitals_http_rate_limited_requests_total", NV_COUNTER, NV_AS_IS, "Requests refused for coming too fast."},
     {"nodevitals_web_config_errors_total",        NV_COUNTER, NV_AS_IS, "Failed attempts to read the changed web configuration."},
 };
+static const struct nv_family api_column[] = {
+    {"nodevitals_api_requests_total", NV_COUNTER, NV_AS_IS, "Requests to the HTTP API, by what they came to."},
+};
+static const struct nv_family query_columns[] = {
+    {"nodevitals_queries",                    NV_GAUGE,   NV_AS_IS, "Queries that run."},
+    {"nodevitals_queries_waiting",            NV_GAUGE,   NV_AS_IS, "Queries that wait for their turn."},
+    {"nodevitals_query_memory_bytes",         NV_GAUGE,   NV_AS_IS, "Memory that queries hold."},
+    {"nodevitals_query_memory_waits_total",   NV_COUNTER, NV_AS_IS, "How often a query had to wait for memory that others held."},
+    {"nodevitals_query_duration_seconds_total", NV_COUNTER, NV_OVER(1000000000.0), "Time that queries took, without the wait for their turn."},
+};
 // clang-format on
+static const struct nv_table apis = {NV_LABELS("outcome"), api_column, 1};
+static const struct nv_table query_table = {NV_NO_LABELS, query_columns, NV_LEN(query_columns)};
 static const struct nv_table gather_table = {NV_NO_LABELS, gather_columns, NV_LEN(gather_columns)};
 static const struct nv_table web_table = {NV_NO_LABELS, web_columns, NV_LEN(web_columns)};
 static const struct nv_family age_column[] = {
@@ -355,6 +367,22 @@ static void emit_web(struct nv_pass *pass, const struct nv_web_stats *stats)
     nv_emit_row(pass, &web_table, NULL, values, NV_LEN(values));
 }
 
+static void emit_queries(struct nv_pass *pass, const struct nv_web_stats *stats)
+{
+    static const struct nv_str outcomes[] = {
+        [NV_OUTCOME_SUCCESS] = NV_LIT("success"),     [NV_OUTCOME_BAD_DATA] = NV_LIT("bad_data"),
+        [NV_OUTCOME_EXECUTION] = NV_LIT("execution"), [NV_OUTCOME_CANCELED] = NV_LIT("canceled"),
+        [NV_OUTCOME_TIMEOUT] = NV_LIT("timeout"),     [NV_OUTCOME_ERROR] = NV_LIT("error"),
+    };
+    const uint64_t values[] = {stats->queries, stats->queries_waiting, stats->query_memory,
+                               stats->query_memory_waits, stats->query_ns};
+    static_assert(NV_LEN(values) == NV_LEN(query_columns), "one value a column");
+
+    for (size_t i = 0; i < NV_LEN(outcomes); i++)
+        nv_emit_u64(pass, &apis, &outcomes[i], 0, stats->api[i]);
+    nv_emit_row(pass, &query_table, NULL, values, NV_LEN(values));
+}
+
 static int collect_agent(struct nv_pass *pass)
 {
     const struct nv_self *self = self_of(pass);
@@ -366,6 +394,7 @@ static int collect_agent(struct nv_pass *pass)
         nv_web_stats(self->web, &stats);
         emit_requests(pass, &stats);
         emit_web(pass, &stats);
+        emit_queries(pass, &stats);
     }
     emit_gather(pass, self);
     nv_emit_u64(pass, &builds, build, 0, 1);
@@ -376,7 +405,8 @@ NV_COLLECTOR(self_agent) = {
     NV_ABI_STAMP,
     .name = "self.agent",
     .summary = "The agent.",
-    .tables = NV_TABLES(&requests, &in_flight, &errors, &builds, &gather_table, &web_table, &ages),
+    .tables = NV_TABLES(&requests, &in_flight, &errors, &builds, &gather_table, &web_table, &apis,
+                        &query_table, &ages),
     .flags = self_flags,
     .cadence_ms = CADENCE_MS,
     .collect = collect_agent,

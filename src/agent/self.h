@@ -20,7 +20,7 @@ enum { NV_SELF_MAGIC = 0x73656c66, NV_SELF_COLLECTORS_MAX = NV_GATHER_COLLECTORS
 struct nv_self {
     uint32_t magic;
     struct nv_gather *gather;
-    const struct nv_web *web;    /* NULL before there is one, and for a single pass */
+    struct nv_web *web;          /* NULL before there is one, and for a single pass */
     struct nv_flag_value handle; /* carries our address to the collectors, as a flag would */
     struct {
         const char *name;

@@ -21,7 +21,7 @@ struct nv_promql_options {
     uint64_t max_samples;        /* 0: fifty million */
     size_t max_memory;           /* bytes; 0: 32 MB */
     int64_t deadline_ms;         /* of CLOCK_MONOTONIC; 0: none */
-    const volatile bool *cancel; /* set by another thread to end the query; may be NULL */
+    const volatile bool *cancel; /* atomic: set by another thread to end the query; may be NULL */
     unsigned features;           /* enum nv_promql_feature */
     struct nv_promql_pool *pool; /* of all queries; NULL: only max_memory bounds this one */
     bool stats_by_step;          /* to be counted by step, too */

@@ -107,7 +107,7 @@ int nv_eval_no_memory(struct nv_eval *ev)
 
 int nv_eval_check(struct nv_eval *ev)
 {
-    if (ev->options.cancel && *ev->options.cancel) {
+    if (ev->options.cancel && __atomic_load_n(ev->options.cancel, __ATOMIC_RELAXED)) {
         nv_eval_fail(ev, "query was canceled in expression evaluation");
         return -ECANCELED;
     }

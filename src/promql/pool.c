@@ -70,7 +70,7 @@ static int wait_for_room(struct nv_promql_pool *pool, bool holds, size_t bytes, 
 {
     while (!has_room(pool, holds, bytes)) {
         int64_t now = now_ms(), until = now + NV_PROMQL_POOL_GLANCE_MS;
-        if (cancel && *cancel)
+        if (cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED))
             return -ECANCELED;
         if (now >= deadline_ms || (holds && pool->waiting_holders == pool->holders))
             return -EBUSY;

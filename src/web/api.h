@@ -21,6 +21,17 @@ enum nv_api_access {
     NV_API_OFF, /* as if there were no API */
 };
 
+/* What requests come to, as they are counted. */
+enum nv_api_outcome {
+    NV_OUTCOME_SUCCESS,
+    NV_OUTCOME_BAD_DATA,
+    NV_OUTCOME_EXECUTION,
+    NV_OUTCOME_CANCELED,
+    NV_OUTCOME_TIMEOUT, /* memory and places that did not become free in time included */
+    NV_OUTCOME_ERROR,
+    NV_OUTCOMES,
+};
+
 /* Metadata of a family, under the target that has it. */
 struct nv_api_family {
     struct nv_str name, type, help, unit; /* type: "counter" "gauge" ... "unknown" */

@@ -11,17 +11,18 @@
 static const struct {
     unsigned status;
     const char *type;
+    enum nv_api_outcome outcome;
 } errors[] = {
-    [NV_BAD_DATA] = {400, "bad_data"      },
-    [NV_EXECUTION] = {422, "execution"     },
-    [NV_CANCELED] = {499, "canceled"      },
-    [NV_TIMEOUT] = {503, "timeout"       },
-    [NV_INTERNAL] = {500, "internal"      },
-    [NV_NOT_FOUND] = {404, "not_found"     },
-    [NV_NOT_ACCEPTABLE] = {406, "not_acceptable"},
-    [NV_UNAVAILABLE] = {500, "unavailable"   },
-    [NV_TOO_BUSY] = {503, "timeout"       },
-    [NV_TOO_LARGE] = {413, "bad_data"      },
+    [NV_BAD_DATA] = {400, "bad_data",       NV_OUTCOME_BAD_DATA },
+    [NV_EXECUTION] = {422, "execution",      NV_OUTCOME_EXECUTION},
+    [NV_CANCELED] = {499, "canceled",       NV_OUTCOME_CANCELED },
+    [NV_TIMEOUT] = {503, "timeout",        NV_OUTCOME_TIMEOUT  },
+    [NV_INTERNAL] = {500, "internal",       NV_OUTCOME_ERROR    },
+    [NV_NOT_FOUND] = {404, "not_found",      NV_OUTCOME_BAD_DATA },
+    [NV_NOT_ACCEPTABLE] = {406, "not_acceptable", NV_OUTCOME_BAD_DATA },
+    [NV_UNAVAILABLE] = {500, "unavailable",    NV_OUTCOME_ERROR    },
+    [NV_TOO_BUSY] = {503, "timeout",        NV_OUTCOME_TIMEOUT  },
+    [NV_TOO_LARGE] = {413, "bad_data",       NV_OUTCOME_BAD_DATA },
 };
 
 static int pass_on(void *user, const char *p, size_t n)
@@ -86,6 +87,7 @@ static int fail(struct nv_exchange *x, enum nv_api_error kind, struct nv_str tex
 {
     struct nv_writer *out = &x->inside->out;
 
+    x->inside->outcome = errors[kind].outcome;
     if (strncmp(x->endpoint->path, "/api/", 5) != 0)
         return nv_refuse(x, errors[kind].status, "%.*s\n", NV_ARGS(text));
     if (!restart(x, errors[kind].status, "application/json"))
@@ -147,6 +149,7 @@ int nv_refuse(struct nv_exchange *x, unsigned status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    x->inside->outcome = status < 500 ? NV_OUTCOME_BAD_DATA : NV_OUTCOME_ERROR;
     if (restart(x, status, "text/plain; charset=utf-8")) {
         x->inside->answer.refused = true;
         nv_write_text(&x->inside->out, text);
@@ -238,7 +241,8 @@ static void write_remarks(struct nv_writer *out, const char *key, const char *ki
 
 bool nv_is_over(const struct nv_exchange *x)
 {
-    return *x->cancel || (x->deadline_ms && nv_monotonic_ns() / 1000000 >= x->deadline_ms);
+    return __atomic_load_n(x->cancel, __ATOMIC_RELAXED) ||
+           (x->deadline_ms && nv_monotonic_ns() / 1000000 >= x->deadline_ms);
 }
 
 void nv_exchange_run(struct nv_exchange *x)

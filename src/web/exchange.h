@@ -73,7 +73,7 @@ struct nv_exchange {
     int64_t now_ms;              /* wall time when it came */
     int64_t came_ns, began_ns;   /* monotonic: when it came, when its turn had come */
     int64_t deadline_ms;         /* of CLOCK_MONOTONIC */
-    const volatile bool *cancel; /* the client is gone or the server stops */
+    const volatile bool *cancel; /* atomic: the client is gone or the server stops */
 
     struct nv_exchange_inside *inside; /* exchange.c's */
 };

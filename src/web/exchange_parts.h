@@ -41,6 +41,7 @@ struct nv_remarks {
 
 struct nv_exchange_inside {
     struct nv_answer answer;
+    enum nv_api_outcome outcome;
     bool left; /* a block has */
     struct nv_writer out;
     struct nv_remarks warnings, infos;

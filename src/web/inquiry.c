@@ -100,6 +100,17 @@ void nv_inquiry_unref(struct nv_inquiry *inquiry)
     free(inquiry);
 }
 
+static void count(const struct nv_inquiry *inquiry)
+{
+    struct nv_inquiries *inquiries = &inquiry->web->inquiries;
+    bool cut_off = inquiry->inside.out.failed != 0;
+
+    nv_count(&inquiries->outcomes[cut_off ? NV_OUTCOME_CANCELED : inquiry->inside.outcome]);
+    if (inquiry->x.endpoint->options & NV_ENDPOINT_QUERY)
+        __atomic_add_fetch(&inquiries->query_ns,
+                           (uint64_t)(nv_monotonic_ns() - inquiry->x.began_ns), __ATOMIC_RELAXED);
+}
+
 static void run(struct nv_job *job)
 {
     struct nv_inquiry *inquiry =
@@ -107,7 +118,7 @@ static void run(struct nv_job *job)
     struct nv_exchange *x = &inquiry->x;
 
     x->began_ns = nv_monotonic_ns();
-    if (inquiry->cancel)
+    if (__atomic_load_n(&inquiry->cancel, __ATOMIC_RELAXED))
         nv_fail(x, NV_CANCELED, "query was canceled in query queue");
     else if (x->began_ns / 1000000 >= x->deadline_ms)
         nv_fail(x, NV_TIMEOUT, "query timed out in query queue");
@@ -117,6 +128,7 @@ static void run(struct nv_job *job)
         nv_writer_flush(&inquiry->inside.out);
     else
         end_exchange(inquiry); /* before the answer is on its way: who asks next finds the room */
+    count(inquiry);
     nv_stream_end(&inquiry->stream, inquiry->inside.out.failed);
     nv_inquiry_unref(inquiry);
 }
@@ -133,7 +145,8 @@ static bool enlist(struct nv_inquiry *inquiry)
     if (inquiry->next)
         inquiry->next->prev = inquiry;
     inquiries->first = inquiry;
-    inquiry->cancel |= !open;
+    if (!open)
+        __atomic_store_n(&inquiry->cancel, true, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&inquiries->lock);
     return open;
 }
@@ -152,7 +165,6 @@ void nv_inquiry_start(struct nv_inquiry *inquiry, struct nv_connection *connecti
     bool is_query = inquiry->x.endpoint->options & NV_ENDPOINT_QUERY;
     int r = -ESHUTDOWN;
 
-    nv_count(&inquiries->begun);
     inquiry->stream.waiting = true;
     MHD_suspend_connection(connection->mhd);
     inquiry->job.run = run;
@@ -163,8 +175,8 @@ void nv_inquiry_start(struct nv_inquiry *inquiry, struct nv_connection *connecti
     }
     if (r == 0)
         return;
-    nv_count(&inquiries->refused);
     nv_fail(&inquiry->x, NV_TOO_BUSY, "too many requests wait");
+    nv_count(&inquiries->outcomes[NV_OUTCOME_TIMEOUT]);
     nv_stream_end(&inquiry->stream, 0);
     nv_inquiry_unref(inquiry);
 }
@@ -184,7 +196,7 @@ void nv_inquiry_leave(struct nv_inquiry *inquiry)
             inquiries->first = inquiry->next;
     }
     pthread_mutex_unlock(&inquiries->lock);
-    inquiry->cancel = true;
+    __atomic_store_n(&inquiry->cancel, true, __ATOMIC_RELAXED);
     nv_stream_leave(&inquiry->stream);
     nv_inquiry_unref(inquiry);
 }
@@ -193,7 +205,7 @@ void nv_inquiry_leave(struct nv_inquiry *inquiry)
 
 static void cancel(struct nv_inquiry *inquiry)
 {
-    inquiry->cancel = true;
+    __atomic_store_n(&inquiry->cancel, true, __ATOMIC_RELAXED);
     nv_stream_wake(&inquiry->stream);
 }
 

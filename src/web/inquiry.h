@@ -26,7 +26,7 @@ struct nv_inquiry {
     uint64_t id;
     unsigned refs; /* atomic */
     int socket;
-    volatile bool cancel;
+    volatile bool cancel;   /* atomic */
     bool streaming, packed; /* the answer is longer than the block; is to be gzip */
     char *block;
 };
@@ -38,8 +38,9 @@ struct nv_inquiries {
     bool stopping;
     int hangups; /* an epoll descriptor */
     struct nv_jobs queries, asks;
-    size_t body_bytes, memory_bytes;              /* atomic: of all requests */
-    uint64_t begun, canceled, timed_out, refused; /* atomic */
+    size_t body_bytes, memory_bytes; /* atomic: of all requests */
+    uint64_t outcomes[NV_OUTCOMES];  /* atomic: how many came to what */
+    uint64_t query_ns;               /* atomic: spent on queries, waits excluded */
 };
 
 NV_MUST_USE int nv_inquiries_init(struct nv_inquiries *inquiries);

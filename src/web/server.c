@@ -318,7 +318,26 @@ static uint64_t gate_errors(struct nv_gate *gate)
     return errors;
 }
 
-void nv_web_stats(const struct nv_web *web, struct nv_web_stats *ret)
+static void tell_queries(struct nv_web *web, struct nv_web_stats *ret)
+{
+    struct nv_inquiries *inquiries = &web->inquiries;
+    struct nv_jobs *jobs = &inquiries->queries;
+    struct nv_promql_pool_stats pool = {0};
+
+    for (size_t i = 0; i < NV_OUTCOMES; i++)
+        ret->api[i] = load(&inquiries->outcomes[i]);
+    ret->query_ns = load(&inquiries->query_ns);
+    pthread_mutex_lock(&jobs->lock);
+    ret->queries = jobs->threads - jobs->idle;
+    ret->queries_waiting = jobs->waiting;
+    pthread_mutex_unlock(&jobs->lock);
+    if (web->api.promql.pool)
+        nv_promql_pool_stats(web->api.promql.pool, &pool);
+    ret->query_memory = pool.used;
+    ret->query_memory_waits = pool.waits;
+}
+
+void nv_web_stats(struct nv_web *web, struct nv_web_stats *ret)
 {
     const struct nv_counters *counters = &web->counters;
 
@@ -338,4 +357,5 @@ void nv_web_stats(const struct nv_web *web, struct nv_web_stats *ret)
         .rate_limited = load(&counters->rate_limited),
         .config_errors = gate_errors(web->gate),
     };
+    tell_queries(web, ret);
 }

@@ -90,7 +90,7 @@ static size_t put_some(struct nv_stream *stream, const char *p, size_t n)
 static int put(struct nv_stream *stream, const char *p, size_t n)
 {
     pthread_mutex_lock(&stream->lock);
-    while (n && !stream->gone && !*stream->cancel) {
+    while (n && !stream->gone && !__atomic_load_n(stream->cancel, __ATOMIC_RELAXED)) {
         size_t some = put_some(stream, p, n);
         p += some;
         n -= some;

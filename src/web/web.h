@@ -75,8 +75,11 @@ struct nv_web_stats {
     uint64_t connections, connections_open;
     uint64_t connections_overdue; /* ended for being too slow */
     uint64_t auth_failures, rate_limited;
+    uint64_t api[NV_OUTCOMES]; /* requests to the API, by what they came to */
+    uint64_t queries, queries_waiting, query_ns;
+    uint64_t query_memory, query_memory_waits; /* bytes now; how often one had to wait for some */
     uint64_t config_errors; /* failed attempts to read the changed configuration */
 };
-void nv_web_stats(const struct nv_web *web, struct nv_web_stats *ret);
+void nv_web_stats(struct nv_web *web, struct nv_web_stats *ret);
 
 #endif
