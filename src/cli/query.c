@@ -375,7 +375,7 @@ static int ask_folder(struct command *command, struct nv_answer *ret)
         return nv_query_fail("cannot open the store in %s: %s", path, error);
     int r = read_times(command, now_of(store));
     if (r == 0)
-        r = nv_query_store(&command->query, store, ret);
+        r = nv_query_ask(&command->query, nv_store_queryable(store), ret);
     nv_store_close(store);
     return r;
 }

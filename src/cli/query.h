@@ -4,7 +4,7 @@
  *   query.c        the command line
  *   query_time.c   times and steps as people write them
  *   query_api.c    asks a server, and query_read.c reads what it says
- *   query_store.c  asks a folder, offline
+ *   query_ask.c    asks a store at hand, offline
  *   query_answer.c what both give: an nv_answer
  *   query_table.c  table and CSV
  *   query_json.c   JSON
@@ -86,7 +86,6 @@ struct nv_answer {
     size_t n_texts;
     struct nv_str notes[NV_QUERY_NOTES_MAX]; /* warnings and infos, with the word in front */
     size_t n_notes;
-    bool truncated;
 };
 void nv_answer_done(struct nv_answer *answer);
 
@@ -117,9 +116,9 @@ void nv_query_server_done(struct nv_query_server *server);
 NV_MUST_USE int nv_query_api(const struct nv_query *query, const struct nv_query_server *server,
                              struct nv_answer *ret);
 
-struct nv_store;
-NV_MUST_USE int nv_query_store(const struct nv_query *query, struct nv_store *store,
-                               struct nv_answer *ret);
+struct nv_queryable;
+NV_MUST_USE int nv_query_ask(const struct nv_query *query, const struct nv_queryable *queryable,
+                             struct nv_answer *ret);
 
 /* Reads the `data` of an answer. -EBADMSG, -EDQUOT. */
 NV_MUST_USE int nv_query_read_data(struct nv_answer *answer, enum nv_query_kind kind,

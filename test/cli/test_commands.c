@@ -33,6 +33,7 @@ START_TEST(what_is_asked_for_ends_with_0)
     ck_assert_int_eq(RUN("collect", "--help-man"), 0);
     ck_assert_int_eq(RUN("check", "--help"), 0);
     ck_assert_int_eq(RUN("check", "metrics", "--help"), 0);
+    ck_assert_int_eq(RUN("query", "--help"), 0);
 }
 END_TEST
 
@@ -43,6 +44,16 @@ START_TEST(what_is_no_command_ends_with_1)
     ck_assert_int_eq(RUN("check"), 1);
     ck_assert_int_eq(RUN("check", "nothing"), 1);
     ck_assert_int_eq(RUN("check", "metrics", "file"), 1);
+}
+END_TEST
+
+/* 1 is an empty answer. */
+START_TEST(a_question_that_cannot_be_asked_ends_with_2)
+{
+    ck_assert_int_eq(RUN("query"), 2);
+    ck_assert_int_eq(RUN("query", "up", "--no-such-flag"), 2);
+    ck_assert_int_eq(RUN("query", "up", "--url=unix:/no/such/socket"), 2);
+    ck_assert_int_eq(RUN("query", "up", "--storage.tsdb.path=/no/such/folder"), 2);
 }
 END_TEST
 
@@ -86,6 +97,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, silence, NULL);
     tcase_add_test(tcase, what_is_asked_for_ends_with_0);
     tcase_add_test(tcase, what_is_no_command_ends_with_1);
+    tcase_add_test(tcase, a_question_that_cannot_be_asked_ends_with_2);
     tcase_add_test(tcase, a_wrong_flag_ends_with_1_before_anything_starts);
     tcase_add_test(tcase, a_pass_without_collectors_is_a_pass);
     tcase_add_test(tcase, nothing_on_standard_input_is_nothing_to_complain_about);

@@ -1,5 +1,5 @@
 /*
- * query_store.c - asks a folder that holds a store, offline.
+ * query_ask.c - asks a store that is at hand, offline.
  */
 #include <errno.h>
 #include <math.h>
@@ -9,7 +9,6 @@
 #include "cli/query.h"
 #include "promql/eval.h"
 #include "promql/histogram_math.h"
-#include "tsdb/store.h"
 
 enum { EVAL_MEMORY = 256 << 20, PARSE_MEMORY = 64 << 20 };
 
@@ -324,9 +323,9 @@ static int ask_list(const struct nv_query *query, const struct nv_queryable *que
     return 0;
 }
 
-int nv_query_store(const struct nv_query *query, struct nv_store *store, struct nv_answer *ret)
+int nv_query_ask(const struct nv_query *query, const struct nv_queryable *queryable,
+                 struct nv_answer *ret)
 {
-    const struct nv_queryable *queryable = nv_store_queryable(store);
     struct nv_query all = *query;
 
     if (query->kind == NV_QUERY_INSTANT || query->kind == NV_QUERY_RANGE)
