@@ -25,6 +25,8 @@ struct agent {
     struct nv_identity identity;
     struct nv_gather *gather;
     struct nv_promql_pool *queries; /* memory of all of them */
+    struct nv_configured *configured;
+    char url[NV_EXTERNAL_URL_MAX];
     struct nv_web *web;
     struct nv_life life; /* what HTTP requests want of the loop */
     struct nv_answers answers;
@@ -88,9 +90,8 @@ static int add_collectors(const struct nv_options *options, struct nv_self *self
     return 0;
 }
 
-int nv_agent_gather(const struct nv_options *options, struct nv_self *self,
-                    struct nv_history *history, bool exporter_metrics, struct nv_gather **ret,
-                    char error[NV_FLAGS_ERROR_MAX])
+int nv_agent_gather(const struct nv_options *options, const struct nv_agent_parts *parts,
+                    bool exporter_metrics, struct nv_gather **ret, char error[NV_FLAGS_ERROR_MAX])
 {
     const struct nv_flag_value *general = options->general;
     const struct nv_gather_options paths = {
@@ -105,11 +106,13 @@ int nv_agent_gather(const struct nv_options *options, struct nv_self *self,
     snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory");
     if (!gather)
         return -ENOMEM;
-    int r = add_collectors(options, self, gather, error);
+    int r = add_collectors(options, parts->self, gather, error);
     if (r == 0)
-        r = nv_self_add(self, gather, exporter_metrics);
-    if (r == 0 && history && exporter_metrics)
-        r = nv_history_add(history, gather);
+        r = nv_self_add(parts->self, gather, exporter_metrics);
+    if (r == 0 && parts->history && exporter_metrics)
+        r = nv_history_add(parts->history, gather);
+    if (r == 0 && parts->configured && exporter_metrics)
+        r = nv_configured_add(parts->configured, gather);
     if (r == 0)
         r = nv_gather_start(gather, error);
     if (r == 0)
@@ -264,10 +267,35 @@ static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         .web = agent->web,
         .identity = &agent->identity,
         .life = &agent->life,
+        .configured = agent->configured,
         .started_ms = nv_wall_ms(),
     };
     api.queryable = told.store ? nv_store_queryable(told.store) : NULL;
     return nv_web_set_api(agent->web, &api, error);
+}
+
+/* Begins what the file of --config.file asks for. */
+static int open_configured(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    struct nv_history_told told = {0};
+    char host[256] = "localhost";
+    char reason[NV_YAML_ERROR_MAX];
+
+    gethostname(host, sizeof(host) - 1);
+    nv_external_url(agent->url, &agent->options->rules[NV_OPTION_EXTERNAL_URL], host,
+                    nv_web_n_addresses(agent->web) ? nv_web_address(agent->web, 0) : NULL,
+                    nv_web_has_tls(agent->web));
+    if (agent->history)
+        nv_history_tell(agent->history, &told);
+    const struct nv_configured_options options = {
+        .store = told.store,
+        .pool = agent->queries,
+        .external_url = agent->url,
+    };
+    int r = nv_configured_open(agent->configured, &options, reason);
+    if (r < 0)
+        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot load the configuration: %.900s", reason);
+    return r;
 }
 
 /* Everything up to the moment of readiness. On failure `error` tells the user why. */
@@ -285,8 +313,11 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         if (!agent->history)
             return snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory"), -ENOMEM;
     }
-    r = nv_agent_gather(agent->options, &agent->self, agent->history, exporter_metrics,
-                        &agent->gather, error);
+    agent->configured = nv_configured_new(agent->options->rules, &agent->options->asking);
+    if (!agent->configured)
+        return snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory"), -ENOMEM;
+    const struct nv_agent_parts parts = {&agent->self, agent->history, agent->configured};
+    r = nv_agent_gather(agent->options, &parts, exporter_metrics, &agent->gather, error);
     if (r == 0)
         r = make_web(agent, error);
     if (r < 0)
@@ -299,6 +330,8 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         r = begin_history(agent, error);
     if (r == 0)
         r = open_api(agent, error);
+    if (r == 0)
+        r = open_configured(agent, error);
     if (r == 0)
         r = nv_web_start(agent->web, error);
     if (r < 0)
@@ -328,12 +361,17 @@ static void tell_ready(const struct agent *agent)
  */
 static int reload(struct agent *agent, char error[NV_LIFE_ERROR_MAX])
 {
+    char reason[NV_YAML_ERROR_MAX];
+
     error[0] = '\0';
     nv_notify("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(nv_monotonic_ns() / 1000));
     nv_log_info("reload: flags stay as they are; the web configuration is read again whenever it "
                 "changes");
+    int r = nv_configured_reload(agent->configured, reason);
+    if (r < 0)
+        snprintf(error, NV_LIFE_ERROR_MAX, "%s", reason);
     tell_ready(agent);
-    return 0;
+    return r;
 }
 
 /* Returns the signal that ends the agent, or 0. */
@@ -401,6 +439,8 @@ static void stop(struct agent *agent)
     nv_life_close(&agent->life); /* who waits for the loop waits for us */
     if (agent->web)
         nv_web_stop(agent->web);
+    if (agent->configured)
+        nv_configured_stop(agent->configured);
     if (agent->history)
         nv_history_end(agent->history); /* whose passes ask the web for its counts */
     agent->self.web = NULL;
@@ -408,6 +448,7 @@ static void stop(struct agent *agent)
     nv_promql_pool_free(agent->queries);
     nv_gather_free(agent->gather);
     nv_history_free(agent->history);
+    nv_configured_free(agent->configured);
     nv_life_done(&agent->life);
     nv_close_auto(&agent->signals);
     nv_close_auto(&agent->watchdog);

@@ -18,11 +18,16 @@
 void nv_agent_log(const struct nv_options *options);
 
 /*
- * Makes the gather of all collectors that are on, of `self` and of `history` (NULL for none), and starts it. On
+ * Makes the gather of all collectors that are on and of what tells of the agent itself, and starts it. On
  * failure returns a negative errno and a line for the user in `error`.
  */
-NV_MUST_USE int nv_agent_gather(const struct nv_options *options, struct nv_self *self,
-                                struct nv_history *history, bool exporter_metrics,
+struct nv_agent_parts {
+    struct nv_self *self;
+    struct nv_history *history;       /* NULL for none */
+    struct nv_configured *configured; /* the same */
+};
+NV_MUST_USE int nv_agent_gather(const struct nv_options *options,
+                                const struct nv_agent_parts *parts, bool exporter_metrics,
                                 struct nv_gather **ret, char error[NV_FLAGS_ERROR_MAX]);
 
 /* Runs until a signal ends it. Returns the exit status; what goes wrong is told on standard error. */

@@ -270,9 +270,50 @@ static void quit(void *user)
     nv_life_quit(answers->life);
 }
 
+/* ---- the configuration ---------------------------------------------------------------------- */
+
+static int tell_rules(void *user, enum nv_rules_detail detail, struct nv_rules_view *ret)
+{
+    const struct nv_answers *answers = user;
+
+    return nv_configured_view(answers->configured, detail, ret);
+}
+
+static int tell_external_labels(void *user, struct nv_arena *memory, const struct nv_label **ret,
+                                size_t *ret_n)
+{
+    const struct nv_answers *answers = user;
+    NV_AUTO(nv_config) *config = nv_configured_config(answers->configured);
+    size_t n = config ? config->global.n_external_labels : 0;
+    struct nv_label *labels = nv_arena_alloc(memory, (n + 1) * sizeof(*labels));
+
+    for (size_t i = 0; labels && i < n; i++) {
+        labels[i].name = nv_arena_str(memory, config->global.external_labels[i].name);
+        labels[i].value = nv_arena_str(memory, config->global.external_labels[i].value);
+        if (!labels[i].name.p || !labels[i].value.p)
+            return -ENOMEM;
+    }
+    *ret = labels;
+    *ret_n = n;
+    return labels ? 0 : -ENOMEM;
+}
+
+static int tell_config(void *user, struct nv_buf *yaml)
+{
+    const struct nv_answers *answers = user;
+    NV_AUTO(nv_config) *config = nv_configured_config(answers->configured);
+
+    if (config)
+        nv_buf_str(yaml, config->yaml);
+    return yaml->failed;
+}
+
 const struct nv_api_sources nv_answers_sources = {
     .families = each_family,
     .targets = each_target,
+    .rules = tell_rules,
+    .external_labels = tell_external_labels,
+    .config = tell_config,
     .flags = each_flag,
     .runtime = tell_runtime,
     .head = nv_answer_head,

@@ -10,6 +10,7 @@
 #ifndef NV_AGENT_ANSWERS_H
 #define NV_AGENT_ANSWERS_H
 
+#include "agent/configured.h"
 #include "agent/history.h"
 #include "agent/life.h"
 #include "agent/options.h"
@@ -23,6 +24,7 @@ struct nv_answers {
     const struct nv_web *web;
     const struct nv_identity *identity;
     struct nv_life *life;
+    struct nv_configured *configured;
     int64_t started_ms; /* wall time */
 };
 

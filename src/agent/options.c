@@ -173,7 +173,8 @@ static int load_plugins(const char *dir, void *user)
 
 static int add_all(struct nv_options *options, const struct nv_collector *const *builtins)
 {
-    struct nv_flag_value *general = NULL, *web = NULL, *storage = NULL, *query = NULL;
+    struct nv_flag_value *general = NULL, *web = NULL, *storage = NULL, *query = NULL,
+                         *rules = NULL;
 
     int r = nv_flags_add(options->flags, "General", general_flags, &general);
     if (r == 0)
@@ -182,12 +183,15 @@ static int add_all(struct nv_options *options, const struct nv_collector *const 
         r = nv_flags_add(options->flags, "Storage", nv_storage_flags, &storage);
     if (r == 0)
         r = nv_flags_add(options->flags, "Queries", nv_query_flags, &query);
+    if (r == 0)
+        r = nv_flags_add(options->flags, "Rules", nv_configured_flags, &rules);
     if (r < 0)
         return failed_flags(options, r);
     options->general = general;
     options->web = web;
     options->storage = storage;
     options->query = query;
+    options->rules = rules;
     for (size_t i = 0; r == 0 && builtins[i]; i++)
         r = add(options, builtins[i]->name, builtins[i], builtins[i]->flags);
     for (size_t i = 0; r == 0 && i < NV_LEN(retired); i++)

@@ -9,6 +9,7 @@
 #define NV_AGENT_OPTIONS_H
 
 #include "agent/asking.h"
+#include "agent/configured.h"
 #include "agent/flags.h"
 #include "agent/storage.h"
 #include "base/arena.h"
@@ -46,7 +47,7 @@ struct nv_option_collector {
 
 struct nv_options {
     struct nv_flags *flags;
-    const struct nv_flag_value *general, *web, *storage, *query;
+    const struct nv_flag_value *general, *web, *storage, *query, *rules;
     struct nv_storage history; /* what the flags of storage mean, */
     struct nv_asking asking;   /* and those of queries */
     struct nv_option_collector collectors[NV_GATHER_COLLECTORS_MAX];

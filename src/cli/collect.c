@@ -33,6 +33,7 @@ int nv_cli_collect(const struct nv_cli *cli)
     struct nv_gather *made = NULL;
     struct nv_frame *got = NULL;
     struct nv_self self = {0};
+    const struct nv_agent_parts parts = {.self = &self};
     int status = 0;
 
     if (!options)
@@ -40,7 +41,7 @@ int nv_cli_collect(const struct nv_cli *cli)
     if (nv_cli_options(cli, options, &status) < 0)
         return status;
     nv_agent_log(options);
-    if (nv_agent_gather(options, &self, NULL, false, &made, error) < 0) {
+    if (nv_agent_gather(options, &parts, false, &made, error) < 0) {
         fprintf(stderr, "nodevitals: error: %s\n", error);
         return 1;
     }

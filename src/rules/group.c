@@ -216,6 +216,7 @@ static void run_rule(struct nv_evaluation *ev, struct nv_rule *rule)
     note_error(rule, r == 0 ? NULL : ev->reason);
     group->stats.evaluations++;
     group->stats.failures += r != 0;
+    group->stats.rules_ns += (uint64_t)took;
     pthread_mutex_unlock(&group->lock);
 }
 

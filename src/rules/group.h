@@ -64,7 +64,7 @@ struct nv_group {
 
     pthread_mutex_t lock;
     struct {
-        uint64_t iterations, missed, evaluations, failures, samples, ns;
+        uint64_t iterations, missed, evaluations, failures, samples, ns, rules_ns;
         int64_t evaluation_ns, last_evaluation_ns, last_slot_ms;
     } stats;
 };

@@ -154,7 +154,8 @@ struct nv_rule_group_view {
     /* For metrics. */
     uint64_t iterations, missed, evaluations, failures;
     uint64_t samples;             /* written by the last evaluation */
-    uint64_t evaluation_ns_total; /* in all iterations */
+    uint64_t evaluation_ns_total; /* in all iterations, and the rules in them */
+    uint64_t rules_ns_total;
     int64_t last_slot_ms;         /* NV_RULES_NEVER */
 };
 

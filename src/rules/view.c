@@ -119,6 +119,7 @@ static void view_group(struct viewing *v, struct nv_group *group, struct nv_rule
         .failures = group->stats.failures,
         .samples = group->stats.samples,
         .evaluation_ns_total = group->stats.ns,
+        .rules_ns_total = group->stats.rules_ns,
         .last_slot_ms = group->stats.last_slot_ms,
     };
     for (size_t i = 0; rules && i < group->n_rules; i++)
