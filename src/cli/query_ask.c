@@ -273,6 +273,14 @@ static size_t make_set(void *at, size_t n, size_t size, int (*compare)(const voi
     return kept;
 }
 
+static bool fits_everything(const struct nv_selector *selector)
+{
+    for (size_t i = 0; i < selector->n_matchers; i++)
+        if (!nv_matcher_fits(&selector->matchers[i], NV_LIT("")))
+            return false;
+    return true;
+}
+
 static int add_match(const struct nv_query *query, const struct nv_queryable *queryable,
                      struct nv_str match, add_fn add, struct nv_answer *ret)
 {
@@ -284,10 +292,11 @@ static int add_match(const struct nv_query *query, const struct nv_queryable *qu
     if (r < 0) {
         r = fail_to_parse(match, r, &error);
     } else {
-        r = add(query, queryable, &promql.root->selector, ret);
-        nv_promql_done(&promql);
-        if (r < 0)
+        if (fits_everything(&promql.root->selector))
+            r = nv_query_fail("match[] must contain at least one non-empty matcher");
+        else if ((r = add(query, queryable, &promql.root->selector, ret)) < 0)
             r = nv_query_fail("cannot read the store: %s", strerror(-r));
+        nv_promql_done(&promql);
     }
     nv_arena_done(&arena);
     return r;

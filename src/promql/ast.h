@@ -224,7 +224,8 @@ NV_MUST_USE int nv_promql_parse(struct nv_str text, unsigned features, struct nv
                                 struct nv_promql *ret, struct nv_promql_error *error);
 void nv_promql_done(struct nv_promql *promql);
 
-/* A selector as in the API's match[]; the tree's root is then a selector without modifiers. */
+/* A selector as in the API's match[]; the tree's root is then a selector without modifiers. It may be one that fits
+ * everything. */
 NV_MUST_USE int nv_promql_parse_selector(struct nv_str text, struct nv_arena *arena,
                                          struct nv_promql *ret, struct nv_promql_error *error);
 

@@ -730,8 +730,6 @@ int nv_promql_parse_selector(struct nv_str text, struct nv_arena *arena, struct 
         ret->root = selector(&p);
     if (ret->root && !nv_parser_is(&p, NV_TOKEN_END))
         nv_parser_unexpected(&p, NULL, NULL);
-    if (!p.failed)
-        p.failed = nv_promql_check(ret->root, error);
     if (p.failed)
         nv_promql_done(ret);
     return p.failed;

@@ -279,7 +279,7 @@ static int show_part(struct nv_exchange *x)
 
 static const struct nv_endpoint own[] = {
     {"/remark", NV_GET, 0, remark},
-    {"/late",        NV_GET, 0, fail_late},
+    {"/api/late",        NV_GET, 0, fail_late},
     {"/l/{n}/v",         NV_GET, 0, show_part},
     {0},
 };
@@ -296,7 +296,7 @@ END_TEST
 
 START_TEST(an_error_replaces_what_has_not_left_yet)
 {
-    expect_reply(&api, own, "/late", NULL, 422,
+    expect_reply(&api, own, "/api/late", NULL, 422,
                  "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"and failed\"}");
 }
 END_TEST
