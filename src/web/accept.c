@@ -74,15 +74,17 @@ static void *take(void *arg)
         [HANGUPS] = {.fd = web->inquiries.hangups, .events = POLLIN},
     };
     bool crowded = false;
+    int wait_ms = -1;
 
     for (size_t i = 0; i < web->n_doors; i++)
         fds[DOORS + i] = (struct pollfd){.fd = web->doors[i].listener.fd, .events = POLLIN};
     while (!fds[STOP].revents) {
         /* In a crowd nobody at the doors is waited for: who knocks would wake us again and again. */
-        if (poll(fds, crowded ? DOORS : DOORS + web->n_doors, crowded ? NV_WEB_CROWDED_MS : -1) < 0)
+        if (poll(fds, crowded ? DOORS : DOORS + web->n_doors,
+                 crowded ? NV_WEB_CROWDED_MS : wait_ms) < 0)
             continue;
-        if (fds[HANGUPS].revents)
-            nv_inquiries_take_hangups(&web->inquiries);
+        if (fds[HANGUPS].revents || wait_ms >= 0)
+            wait_ms = nv_inquiries_take_hangups(&web->inquiries);
         for (size_t i = 0; i < web->n_doors && !fds[STOP].revents; i++) {
             for (int n = 0; n < BATCH && (crowded || fds[DOORS + i].revents); n++) {
                 if (take_one(&web->doors[i], &crowded) < 0)

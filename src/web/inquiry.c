@@ -47,7 +47,7 @@ static int pass_on(void *user, const char *p, size_t n)
     int r = 0;
 
     if (!inquiry->streaming) {
-        inquiry->streaming = true;
+        __atomic_store_n(&inquiry->streaming, true, __ATOMIC_RELAXED);
         inquiry->packed = inquiry->packed && !inquiry->inside.answer.packed;
         r = nv_stream_begin(&inquiry->stream, inquiry->packed);
     }
@@ -151,7 +151,6 @@ static bool enlist(struct nv_inquiry *inquiry)
     return open;
 }
 
-/* A client that has shut down its sending side is taken for gone, as Go's server does. */
 static void watch(struct nv_inquiry *inquiry)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = inquiry->id};
@@ -209,19 +208,38 @@ static void cancel(struct nv_inquiry *inquiry)
     nv_stream_wake(&inquiry->stream);
 }
 
-void nv_inquiries_take_hangups(struct nv_inquiries *inquiries)
+static void note_hangup(struct nv_inquiries *inquiries, const struct epoll_event *event,
+                        int64_t now_ns)
+{
+    for (struct nv_inquiry *one = inquiries->first; one; one = one->next) {
+        if (one->id != event->data.u64)
+            continue;
+        one->hung_up_ns = now_ns;
+        if (event->events & (EPOLLHUP | EPOLLERR))
+            cancel(one);
+    }
+}
+
+int nv_inquiries_take_hangups(struct nv_inquiries *inquiries)
 {
     struct epoll_event events[HANGUPS];
+    int64_t now_ns = nv_monotonic_ns(), next_ms = -1;
     int n = epoll_wait(inquiries->hangups, events, HANGUPS, 0);
 
     pthread_mutex_lock(&inquiries->lock);
-    for (int i = 0; i < n; i++) {
-        for (struct nv_inquiry *inquiry = inquiries->first; inquiry; inquiry = inquiry->next) {
-            if (inquiry->id == events[i].data.u64)
-                cancel(inquiry);
-        }
+    for (int i = 0; i < n; i++)
+        note_hangup(inquiries, &events[i], now_ns);
+    for (struct nv_inquiry *one = inquiries->first; one; one = one->next) {
+        if (!one->hung_up_ns || __atomic_load_n(&one->streaming, __ATOMIC_RELAXED))
+            continue;
+        int64_t left_ms = NV_API_HANGUP_MS - (now_ns - one->hung_up_ns) / 1000000;
+        if (left_ms <= 0)
+            cancel(one);
+        else if (next_ms < 0 || left_ms < next_ms)
+            next_ms = left_ms;
     }
     pthread_mutex_unlock(&inquiries->lock);
+    return (int)next_ms;
 }
 
 void nv_inquiries_cancel(struct nv_inquiries *inquiries)

@@ -2,7 +2,9 @@
  * inquiry.h - exchanges under way: each suspends its connection, runs on a thread, and is told when its client hangs up.
  *
  *   life       made by an event loop, run by a job, answered by the event loop; ends when all three have let go
- *   hang-ups   the accepting thread waits for them beside its listeners
+ *   hang-ups   the accepting thread waits for them beside its listeners. Closing and shutting down the sending side look
+ *              alike: a query has NV_API_HANGUP_MS more, which is enough for most; while an answer is being sent,
+ *              sending tells
  *   memory     one block, the arena of the request, and for an answer beyond a block the ring of its stream; bodies and
  *              arenas of all together within NV_API_BODIES_MAX and NV_API_MEMORY_MAX
  */
@@ -26,8 +28,10 @@ struct nv_inquiry {
     uint64_t id;
     unsigned refs; /* atomic */
     int socket;
-    volatile bool cancel;   /* atomic */
-    bool streaming, packed; /* the answer is longer than the block; is to be gzip */
+    volatile bool cancel; /* atomic */
+    int64_t hung_up_ns;   /* under the lock of the list: when that was seen; 0: not */
+    bool streaming;       /* atomic: the answer is longer than the block */
+    bool packed;          /* it is to be gzip */
     char *block;
 };
 
@@ -56,8 +60,10 @@ void nv_inquiry_start(struct nv_inquiry *inquiry, struct nv_connection *connecti
 /* The event loop lets go. */
 void nv_inquiry_leave(struct nv_inquiry *inquiry);
 
-/* Cancels those whose clients have hung up; all there are, and all to come. */
-void nv_inquiries_take_hangups(struct nv_inquiries *inquiries);
+/* Cancels those whose clients have hung up. Returns in how many ms there is more to do, -1 for nothing. */
+int nv_inquiries_take_hangups(struct nv_inquiries *inquiries);
+
+/* Cancels all there are, and all to come. */
 void nv_inquiries_cancel(struct nv_inquiries *inquiries);
 
 #endif

@@ -39,6 +39,7 @@ enum {
     NV_API_WAITING_MAX = 256,
     NV_API_ASK_THREADS_MAX = 4, /* for what is no query */
     NV_API_TIMEOUT_MS = 120000, /* of a query, unless told otherwise */
+    NV_API_HANGUP_MS = 1000,    /* that a query goes on when nobody seems to wait any more */
     NV_API_PACK_MIN = 1024,     /* shorter answers are not compressed */
 
     NV_WEB_PASSWORD_CACHE = 100, /* verified passwords, right and wrong */

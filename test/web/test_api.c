@@ -21,15 +21,12 @@ static struct {
 
 static struct nv_label names[SERIES][2];
 static char values[SERIES][16];
+static struct nv_selected series[SERIES];
 
 static int select_all(void *user, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
                       int64_t to_ms, size_t limit, struct nv_selection *ret)
 {
     (void)matchers, (void)n, (void)from_ms, (void)to_ms, (void)limit;
-    static struct nv_selected series[SERIES];
-
-    for (size_t i = 0; i < SERIES; i++)
-        series[i] = (struct nv_selected){.labels = names[i], .n_labels = 2};
     *ret = (struct nv_selection){.from = user, .series = series, .n = SERIES};
     __atomic_add_fetch(&store.selects, 1, __ATOMIC_SEQ_CST);
     return 0;
@@ -105,6 +102,7 @@ static void begin_with(struct nv_api api)
         snprintf(values[i], sizeof(values[i]), "%04d", i);
         names[i][0] = (struct nv_label){NV_LIT("__name__"), NV_LIT("c")};
         names[i][1] = (struct nv_label){NV_LIT("i"), nv_str(values[i])};
+        series[i] = (struct nv_selected){.labels = names[i], .n_labels = 2};
     }
     if (!api.queryable)
         api.queryable = &queryable;
@@ -461,6 +459,32 @@ START_TEST(a_client_that_hangs_up_before_the_answer_cancels_the_query)
 }
 END_TEST
 
+START_TEST(a_client_that_only_has_nothing_more_to_say_gets_its_answer)
+{
+    char last[5];
+
+    begin();
+    for (int i = 0; i < 20; i++) {
+        struct answer answer;
+        int fd = client_open(port);
+        client_send(fd, "GET /api/v1/query?query=c HTTP/1.1\r\n" HERE "\r\n");
+        shutdown(fd, SHUT_WR);
+        client_receive(fd, true, &answer);
+        ck_assert_int_eq(answer.status, 200);
+        close(fd);
+    }
+    int fd = client_open(port);
+    client_send(fd, "GET " LONG_QUERY " HTTP/1.1\r\n" HERE "\r\n");
+    drain(fd, 1000, last);
+    shutdown(fd, SHUT_WR);
+    usleep((NV_API_HANGUP_MS + 300) * 1000);
+    drain(fd, SIZE_MAX, last);
+    ck_assert_mem_eq(last, "0\r\n\r\n", 5);
+    close(fd);
+    end();
+}
+END_TEST
+
 START_TEST(the_stop_does_not_wait_for_who_does_not_read)
 {
     begin();
@@ -566,6 +590,7 @@ int main(void)
     tcase_add_test(tcase, a_long_answer_arrives_whole_at_a_client_that_dawdles);
     tcase_add_test(tcase, a_client_that_hangs_up_in_mid_answer_ends_its_query);
     tcase_add_test(tcase, a_client_that_hangs_up_before_the_answer_cancels_the_query);
+    tcase_add_test(tcase, a_client_that_only_has_nothing_more_to_say_gets_its_answer);
     tcase_add_test(tcase, the_stop_does_not_wait_for_who_does_not_read);
     tcase_add_test(tcase, a_failure_behind_the_first_block_cuts_the_answer);
     tcase_add_test(tcase, metrics_and_health_never_queue_behind_queries);
