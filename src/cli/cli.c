@@ -33,13 +33,24 @@ int nv_cli_fail(const char *format, ...)
     return 1;
 }
 
+int nv_cli_error(int status, const char *format, ...)
+{
+    va_list arguments;
+
+    fputs("nodevitals: error: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return status;
+}
+
 /* Closing tells whether all that was written arrived. */
 static int finish_output(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
-    fprintf(stderr, "nodevitals: error: cannot write to standard output: %m\n");
-    return 1;
+    return nv_cli_error(1, "cannot write to standard output: %s", strerror(errno));
 }
 
 /* Behind the flags of the agent, whose help is that of the whole program. */

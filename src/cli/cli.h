@@ -27,6 +27,9 @@ int nv_cli_query(const struct nv_cli *cli);
 
 int nv_cli_main(int argc, const char *const *argv, const struct nv_collector *const *builtins);
 
+/* Prints "nodevitals: error: ...", without the hint at --help: nothing is wrong with the command line. Returns `status`. */
+__attribute__((format(printf, 2, 3))) int nv_cli_error(int status, const char *format, ...);
+
 /* Prints the error line. Returns 1. */
 __attribute__((format(printf, 1, 2))) int nv_cli_fail(const char *format, ...);
 

@@ -41,10 +41,8 @@ int nv_cli_collect(const struct nv_cli *cli)
     if (nv_cli_options(cli, options, &status) < 0)
         return status;
     nv_agent_log(options);
-    if (nv_agent_gather(options, &parts, false, &made, error) < 0) {
-        fprintf(stderr, "nodevitals: error: %s\n", error);
-        return 1;
-    }
+    if (nv_agent_gather(options, &parts, false, &made, error) < 0)
+        return nv_cli_error(1, "%s", error);
 
     NV_AUTO(nv_gather) *gather = made;
     const struct nv_gather_selection all = {.some = false};
@@ -52,7 +50,5 @@ int nv_cli_collect(const struct nv_cli *cli)
     NV_AUTO(nv_frame) *frame = r == 0 ? got : NULL;
     if (r == 0)
         r = write_frame(frame);
-    if (r < 0)
-        fprintf(stderr, "nodevitals: error: %s\n", strerror(-r));
-    return r < 0 ? 1 : 0;
+    return r < 0 ? nv_cli_error(1, "%s", strerror(-r)) : 0;
 }

@@ -7,13 +7,11 @@
 #include "cli/query.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <sys/ioctl.h>
 
 #include "agent/flags.h"
 #include "agent/version.h"
 #include "base/clock.h"
-#include "cli/cli.h"
 #include "tsdb/store.h"
 
 enum { MATCHES_MAX = 256, PLACE_WIDTH = 100, HEIGHT = 16 };
@@ -80,18 +78,6 @@ struct command {
 };
 
 /* ---- what goes wrong ------------------------------------------------------------------------ */
-
-int nv_query_fail(const char *format, ...)
-{
-    va_list arguments;
-
-    fputs("nodevitals: error: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return NV_QUERY_FAILED;
-}
 
 /* "LINE:COLUMN: parse error" somewhere in the message. */
 static bool find_place(struct nv_str message, uint64_t *ret_line, uint64_t *ret_column)

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/http.h"
 #include "base/rfc3339.h"
+#include "cli/cli.h"
 #include "cli/text.h"
 #include "metric/matcher.h"
 #include "promql/ast.h"
@@ -124,8 +125,7 @@ NV_MUST_USE int nv_query_ask(const struct nv_query *query, const struct nv_query
 NV_MUST_USE int nv_query_read_data(struct nv_answer *answer, enum nv_query_kind kind,
                                    struct nv_str data);
 
-/* One line "nodevitals: error: ...". Returns NV_QUERY_FAILED. */
-__attribute__((format(printf, 1, 2))) int nv_query_fail(const char *format, ...);
+#define nv_query_fail(...) nv_cli_error(NV_QUERY_FAILED, __VA_ARGS__)
 
 /* The same with the line of the query and a caret under the place, where the message has one ("1:5: parse error:"). */
 int nv_query_fail_at(struct nv_str expr, struct nv_str message);

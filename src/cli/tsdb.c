@@ -6,7 +6,6 @@
 #include "cli/tsdb.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 
 #include "agent/version.h"
@@ -36,18 +35,6 @@ static const struct subcommand {
     {"export",  "nodevitals tsdb export",      "Writes OpenMetrics text, or Prometheus blocks.",
      nv_tsdb_export,                                                                                                nv_tsdb_export_flags, false},
 };
-
-int nv_tsdb_fail(const char *format, ...)
-{
-    va_list arguments;
-
-    fputs("nodevitals: error: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return 1;
-}
 
 /* ---- the store ------------------------------------------------------------------------------ */
 

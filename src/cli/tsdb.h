@@ -27,8 +27,7 @@ int nv_tsdb_export(const struct nv_tsdb *tsdb);
 
 extern const struct nv_flag nv_tsdb_analyze_flags[], nv_tsdb_export_flags[];
 
-/* Prints "nodevitals: error: ...", without the hint at --help: nothing is wrong with the command line. Returns 1. */
-__attribute__((format(printf, 1, 2))) int nv_tsdb_fail(const char *format, ...);
+#define nv_tsdb_fail(...) nv_cli_error(1, __VA_ARGS__)
 
 /* Opens the store, or tells why not. To be written, its directory is made where there is none. */
 NV_MUST_USE int nv_tsdb_open(const struct nv_tsdb *tsdb, struct nv_store **ret);
