@@ -30,7 +30,8 @@ class CommandLine(unittest.TestCase):
 
     def test_every_command_has_help(self):
         self.assertIn("usage: nodevitals collect", self.asked("collect", "--help"))
-        self.assertIn("usage: nodevitals check metrics", self.asked("check", "--help"))
+        self.assertIn("nodevitals check metrics", self.asked("check", "--help"))
+        self.assertIn("usage: nodevitals query EXPRESSION", self.asked("query", "--help"))
         self.assertIn("usage: nodevitals ", self.asked("agent", "--help"))
 
     def test_hidden_requests_are_answered(self):
