@@ -104,8 +104,9 @@ class Crowd(unittest.TestCase):
 
         def query():
             while not stop.is_set():
-                answers.append(agent.get("/api/v1/query?" + urllib.parse.urlencode(
-                    {"query": 'sum(rate({__name__=~".+"}[1m:1s]))'}))[0])
+                now = time.time()
+                answers.append(agent.get("/api/v1/query_range?" + urllib.parse.urlencode(
+                    {"query": 'sum({__name__=~".+"})', "start": now, "end": now + 290, "step": 0.2}))[0])
 
         threads = [threading.Thread(target=query) for _ in range(12)]
         for thread in threads:
