@@ -243,6 +243,7 @@ static int start(const char *dir, int64_t hours)
     open_run(&run, dir, false);
     pass(&run, hours * HOUR_MS, false);
     pass(&run, 3 * HOUR_MS, true);
+    note_disk(&run, &stats);
     nv_store_close(run.store);
     double begin = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
     open_run(&run, dir, true);
@@ -250,7 +251,6 @@ static int start(const char *dir, int64_t hours)
     size_t n = ask(run.store, now_ms - 300000, now_ms);
     double answer_s = seconds(CLOCK_MONOTONIC) - begin;
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    note_disk(&run, &stats);
     printf("{\"what\": \"start\", \"log_bytes\": %llu, \"block_bytes\": %llu, \"blocks\": %llu, "
            "\"open_ms\": %.1f, \"answer_ms\": %.1f, \"cpu_ms\": %.1f, \"samples\": %zu}\n",
            (unsigned long long)stats.log_bytes, (unsigned long long)stats.block_bytes,
