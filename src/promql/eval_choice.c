@@ -6,6 +6,15 @@
 #include "promql/eval_groups.h"
 #include "promql/histograms.h"
 
+/* One element of one group of values, at one step. */
+struct hit {
+    uint32_t group, step;
+};
+struct hits {
+    struct hit *at;
+    size_t n, room;
+};
+
 struct choosing {
     struct nv_groups groups;
     const struct nv_aggregation *a;
@@ -14,6 +23,7 @@ struct choosing {
     uint32_t *group_of;      /* by row of the matrix */
     size_t room;
     struct nv_str label;
+    struct hits hits; /* of count_values */
 };
 
 static int group_of(struct nv_eval *ev, struct choosing *c, const struct nv_row *row,
@@ -192,73 +202,126 @@ static int ratio(struct nv_eval *ev, struct nv_row *row, void *user)
     return c->groups.fn(ev, row, c->groups.user);
 }
 
-/* The row of the answer for labels and a value. */
-static int counted(struct nv_eval *ev, struct choosing *c, const struct nv_row *like,
-                   struct nv_row **ret)
+static int add_hit(struct nv_eval *ev, struct choosing *c, struct hit hit)
 {
-    struct nv_group *g;
-    struct nv_row row = *like;
-    int r = nv_groups_find(ev, &c->groups, like->labels, like->n_labels, like->drop_name, &g);
+    struct hits *h = &c->hits;
 
-    if (r == 0 && !g->user) {
-        r = nv_row_new(ev, &c->groups.pool, c->groups.grid->n, false, &row);
-        row.labels = g->labels;
-        row.n_labels = g->n_labels;
-        struct nv_row *kept = nv_pool_alloc(&c->groups.pool, 1, sizeof(*kept));
-        if (r == 0 && !kept)
-            r = nv_eval_no_memory(ev);
-        if (r < 0)
-            return r;
-        *kept = row;
-        g->user = kept;
+    if (h->n == h->room) {
+        size_t room = h->room ? h->room * 2 : 1024;
+        struct hit *larger = nv_pool_alloc(&c->groups.pool, room, sizeof(*larger));
+        if (!larger)
+            return nv_eval_no_memory(ev);
+        if (h->n)
+            memcpy(larger, h->at, h->n * sizeof(*larger));
+        h->at = larger;
+        h->room = room;
     }
-    if (r == 0)
-        *ret = g->user;
-    return r;
+    h->at[h->n++] = hit;
+    return 0;
+}
+
+/* The group of a value: the labels of the row's group, and the value's text. */
+static int value_group(struct nv_eval *ev, struct choosing *c, const struct nv_row *row, size_t i,
+                       uint32_t *ret)
+{
+    const struct nv_histogram *h = nv_row_histogram(row, i);
+    NV_AUTO_BUF text = NV_BUF(1 << 16);
+    char number[NV_NUMBER_PLAIN_MAX];
+    struct nv_group *g;
+    size_t n;
+    struct nv_label *labels = nv_group_labels(ev, c->a, row, &n);
+
+    if (h)
+        nv_histogram_print(&text, h);
+    else
+        nv_buf_add(&text, number, nv_number_plain(number, row->values[i]));
+    uint32_t before = c->groups.n;
+    struct nv_str value = nv_buf_view(&text);
+    if (!labels)
+        return nv_eval_no_memory(ev);
+    n = nv_labels_set(labels, n, c->label, value);
+    int r = nv_groups_find(ev, &c->groups, labels, n, row->drop_name, &g);
+    if (r < 0)
+        return r;
+    *ret = (uint32_t)(g - c->groups.at);
+    if (c->groups.n == before)
+        return 0;
+    value = nv_arena_str(&ev->kept.arena, value); /* a new one: its text must stay */
+    if (!value.p)
+        return nv_eval_no_memory(ev);
+    n = nv_labels_set(labels, n, c->label, value);
+    memcpy((struct nv_label *)(uintptr_t)g->labels, labels, n * sizeof(*labels));
+    return 0;
 }
 
 static int count_values(struct nv_eval *ev, struct nv_row *row, void *user)
 {
     struct choosing *c = user;
-    struct nv_row *to = NULL;
+    uint32_t group = 0;
     double last = 0;
     bool known = false;
 
     for (size_t i = 0; i < c->groups.grid->n; i++) {
-        const struct nv_histogram *h = nv_row_histogram(row, i);
-        NV_AUTO_BUF text = NV_BUF(1 << 16);
-        char number[NV_NUMBER_PLAIN_MAX];
         if (!nv_row_has(row, i))
             continue;
-        if (!known || h || memcmp(&last, &row->values[i], sizeof(last)) != 0) {
-            struct nv_row like = {.drop_name = row->drop_name};
-            struct nv_label *labels = nv_group_labels(ev, c->a, row, &like.n_labels);
-            if (h)
-                nv_histogram_print(&text, h);
-            else
-                nv_buf_add(&text, number, nv_number_plain(number, row->values[i]));
-            struct nv_str value = nv_arena_str(&ev->kept.arena, nv_buf_view(&text));
-            if (!labels || !value.p)
-                return nv_eval_no_memory(ev);
-            like.n_labels = nv_labels_set(labels, like.n_labels, c->label, value);
-            like.labels = labels;
-            int r = counted(ev, c, &like, &to);
+        bool is_float = nv_row_is_float(row, i);
+        if (!known || !is_float || memcmp(&last, &row->values[i], sizeof(last)) != 0) {
+            struct nv_arena_mark mark = nv_arena_mark(&ev->scratch.arena);
+            int r = value_group(ev, c, row, i, &group);
+            nv_arena_rewind(&ev->scratch.arena, mark);
             if (r < 0)
                 return r;
             last = row->values[i];
-            known = !h;
+            known = is_float;
         }
-        to->values[i] = nv_row_has(to, i) ? to->values[i] + 1 : 1;
+        int r = add_hit(ev, c, (struct hit){group, (uint32_t)i});
+        if (r < 0)
+            return r;
     }
     return nv_eval_check(ev);
 }
 
+/* Hits in order of their groups; NULL past the limit. `ends`: where each group's end. */
+static const struct hit *by_group(struct choosing *c, size_t *ends)
+{
+    struct hit *out = nv_pool_alloc(&c->groups.pool, c->hits.n, sizeof(*out));
+    size_t at = 0;
+
+    memset(ends, 0, c->groups.n * sizeof(*ends));
+    for (size_t i = 0; i < c->hits.n; i++)
+        ends[c->hits.at[i].group]++;
+    for (uint32_t g = 0; g < c->groups.n; g++) {
+        size_t n = ends[g];
+        ends[g] = at;
+        at += n;
+    }
+    for (size_t i = 0; out && i < c->hits.n; i++)
+        out[ends[c->hits.at[i].group]++] = c->hits.at[i];
+    return out;
+}
+
 static int emit_counts(struct nv_eval *ev, struct choosing *c)
 {
-    for (uint32_t i = 0; i < c->groups.n; i++) {
-        struct nv_row *row = c->groups.at[i].user;
-        row->drop_name = c->groups.at[i].drop_name;
-        int r = c->groups.fn(ev, row, c->groups.user);
+    size_t *ends = nv_pool_alloc(&c->groups.pool, c->groups.n, sizeof(*ends)), at = 0;
+    const struct hit *hits = ends ? by_group(c, ends) : NULL;
+
+    if (!hits)
+        return nv_eval_no_memory(ev);
+    for (uint32_t g = 0; g < c->groups.n; g++) {
+        struct nv_arena_mark mark = nv_arena_mark(&ev->scratch.arena);
+        struct nv_row row;
+        int r = nv_row_new(ev, &ev->scratch, c->groups.grid->n, false, &row);
+        for (; r == 0 && at < ends[g]; at++) {
+            double *count = &row.values[hits[at].step];
+            *count = nv_row_has(&row, hits[at].step) ? *count + 1 : 1;
+        }
+        if (r < 0)
+            return r;
+        row.labels = c->groups.at[g].labels;
+        row.n_labels = c->groups.at[g].n_labels;
+        row.drop_name = c->groups.at[g].drop_name;
+        r = c->groups.fn(ev, &row, c->groups.user);
+        nv_arena_rewind(&ev->scratch.arena, mark);
         if (r < 0)
             return r;
     }

@@ -185,8 +185,7 @@ static void *copy_of(struct nv_pool *pool, const void *p, size_t n, size_t size)
     return copy;
 }
 
-/* A histogram with its arrays, in other memory; NULL past the limit. */
-static const struct nv_histogram *copy_histogram(struct nv_pool *pool, const struct nv_histogram *h)
+const struct nv_histogram *nv_pool_histogram(struct nv_pool *pool, const struct nv_histogram *h)
 {
     struct nv_histogram *copy = copy_of(pool, h, 1, sizeof(*h));
 
@@ -223,7 +222,7 @@ static int copy_samples(struct nv_eval *ev, struct nv_matrix *matrix, const stru
         if (!h)
             continue;
         if (h != last) {
-            last_copy = copy_histogram(&matrix->pool, h);
+            last_copy = nv_pool_histogram(&matrix->pool, h);
             if (!last_copy || nv_row_histograms(ev, &matrix->pool, matrix->n_steps, to) < 0)
                 return nv_eval_no_memory(ev);
             last = h;

@@ -131,6 +131,9 @@ bool nv_pool_count(struct nv_eval *ev, struct nv_pool *pool, size_t bytes);
 
 /* Not zeroed; NULL past the limit, for which nv_eval_no_memory() has the error. */
 void *nv_pool_alloc(struct nv_pool *pool, size_t n, size_t size);
+
+/* A histogram with its arrays, copied; NULL past the limit. */
+const struct nv_histogram *nv_pool_histogram(struct nv_pool *pool, const struct nv_histogram *h);
 int nv_eval_no_memory(struct nv_eval *ev);
 int nv_eval_check(struct nv_eval *ev);                      /* time, cancellation */
 int nv_eval_hold(struct nv_eval *ev, uint64_t n);           /* counts samples; -EDQUOT */
@@ -188,6 +191,9 @@ const char *nv_shown(struct nv_eval *ev, double value); /* a number, as long */
 void nv_annotate_gathered(struct nv_eval *ev); /* what ev->fixes and overlaps have gathered */
 void nv_count_overlaps(struct nv_eval *ev, const struct nv_expr *at, struct nv_str name,
                        uint64_t n);
+
+/* eval_result.c: evaluates, and sets the result; a range vector lies in the matrix. */
+int nv_eval_result(struct nv_eval *ev, const struct nv_expr *root, struct nv_matrix *matrix);
 
 /* eval_prepare.c */
 int nv_eval_prepare(struct nv_eval *ev, struct nv_expr *root);

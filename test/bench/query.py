@@ -6,7 +6,8 @@
 
 Data: query_data.py; expressions: query_set.py. Each is asked as the day at 60 s steps and as one time, ROUNDS times of
 each by turns; the least time of each counts, so that whatever else the machine does weighs little. All answers are read
-whole, over one kept connection, and none is parsed while the clock runs. Last comes what the agent has taken of memory.
+whole, over one kept connection, and none is parsed while the clock runs. Last come the memory of the costliest query, what
+the agent has taken after all of them, and how many short expressions are parsed in a second.
 """
 import http.client
 import os
@@ -23,6 +24,7 @@ import query_data
 import query_set
 
 AGENT = os.environ["NODEVITALS"]
+BENCH = os.environ.get("NV_QUERY_BENCH")
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED = os.path.join(HERE, "../../../shared")
 ROUNDS = 5
@@ -208,6 +210,15 @@ def report(least, expressions, names):
         print(f"in all {sum(ours.values()) / sum(least[name].values()):.3f} of {name}'s time")
 
 
+def costliest(folder, expressions, start):
+    """The memory a query asks the pool for, without the rest of the agent."""
+    answer = subprocess.run([BENCH, f"{folder}/nodevitals", str(start), str(start + query_data.DAY - query_data.STEP), "60"],
+                            input="\n".join(expressions), capture_output=True, text=True, check=True)
+    rows = [line.split(None, 5) for line in answer.stdout.splitlines()[:-1]]
+    kb, text = max((int(row[2]), row[5]) for row in rows)
+    print(f"memory of the costliest query: {kb / 1024:.1f} MiB, {text[:110]}")
+
+
 def main():
     start = int(time.time()) // query_data.SPAN * query_data.SPAN - query_data.DAY
     kept = sys.argv[1] if len(sys.argv) > 1 else None
@@ -235,6 +246,9 @@ def main():
         finally:
             for server in servers:
                 server.stop()
+        if BENCH:
+            costliest(folder, expressions, start)
+            print(subprocess.run([BENCH, "parse"], capture_output=True, text=True, check=True).stdout, end="")
     finally:
         if not kept:
             shutil.rmtree(folder)

@@ -3,18 +3,24 @@
 # victoria-metrics.
 #   test/bench/run.sh [scrape] [links] [growth] [sample] [soak]      the exporter: see bench.py
 #   test/bench/run.sh rules [SECONDS]                                the rule engine: see rules.py
+#   test/bench/run.sh query [FOLDER]                                 queries at the API: see query.py
 #   test/bench/run.sh store [size] [ingest] [read] [endurance] [FILE]   the store: see store.py
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../.." && pwd)
 build=${NV_BUILD:-$tree/build/bench}
 cmake -S "$tree" -B "$build" -DCMAKE_BUILD_TYPE=Release -DNV_TESTS=ON >/dev/null
-cmake --build "$build" -j "$(nproc)" --target nodevitals preads store_bench endurance rules_bench >/dev/null
+cmake --build "$build" -j "$(nproc)" --target nodevitals preads store_bench endurance rules_bench \
+    query_bench >/dev/null
 export NODEVITALS="$build/nodevitals" NV_PREADS="$build/preads" NV_STORE_BENCH="$build/store_bench" \
-    NV_ENDURANCE="$build/endurance" NV_RULES_BENCH="$build/rules_bench"
+    NV_ENDURANCE="$build/endurance" NV_RULES_BENCH="$build/rules_bench" NV_QUERY_BENCH="$build/query_bench"
 if [ "${1:-}" = rules ]; then
     shift
     exec python3 "$here/rules.py" "$@"
+fi
+if [ "${1:-}" = query ]; then
+    shift
+    exec python3 "$here/query.py" "$@"
 fi
 if [ "${1:-}" = store ]; then
     shift

@@ -81,9 +81,22 @@ START_TEST(more_memory_than_allowed_is_an_error)
     struct nv_promql_options options = {.max_memory = 1 << 20};
 
     ck_assert_int_eq(run("a_total", 1000, &options), 0);
-    ck_assert_int_eq(run("a_total", 100000, &options), -EDQUOT);
+    ck_assert_int_eq(run("vector(1)", 100000, &options), -EDQUOT);
     ck_assert_int_eq(run("sum_over_time(a_total[100y:1ms])", 10, &options), -EDQUOT);
     ck_assert(strstr(result.error, "memory"));
+}
+END_TEST
+
+/* Series with few points, thousands of them over a long grid, take memory for the points alone. */
+START_TEST(sparse_answers_take_memory_for_their_points)
+{
+    struct nv_promql_options options = {.max_memory = 4 << 20};
+
+    ck_assert_int_eq(run("count_values(\"v\", a_total)", 1000, &options), 0);
+    ck_assert_uint_gt(result.n, 1000);
+    ck_assert_int_eq(run("sum(count_values(\"v\", a_total))", 1000, &options), 0);
+    ck_assert_uint_eq(result.n, 1);
+    ck_assert_double_eq(result.series[0].values[0], 2);
 }
 END_TEST
 
@@ -308,6 +321,7 @@ int main(void)
     tcase_add_test(c, more_samples_than_allowed_are_an_error);
     tcase_add_test(c, a_sum_holds_no_more_than_its_answer);
     tcase_add_test(c, more_memory_than_allowed_is_an_error);
+    tcase_add_test(c, sparse_answers_take_memory_for_their_points);
     tcase_add_test(c, a_query_ends_at_its_deadline_and_when_cancelled);
     tcase_add_test(c, names_dropped_at_once_may_collide);
     tcase_add_test(c, a_range_query_gives_no_range_vector);
