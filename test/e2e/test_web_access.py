@@ -277,5 +277,31 @@ class Requests(unittest.TestCase):
             self.assertIn(expected, ended.stderr)
 
 
+class CommandLine(unittest.TestCase):
+    """nodevitals query passes where a browser would, told how by a file in Prometheus' format."""
+
+    def ask(self, agent, text):
+        return run("query", f"--url=https://127.0.0.1:{agent.port}",
+                   "--http.config.file=" + write("http.yml", text), "1 + 1")
+
+    def test_it_shows_who_it_is_and_knows_whom_it_asks(self):
+        known = "{ca_file: server.pem, cert_file: client.pem, key_file: client.key}"
+        more = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+        with start(tls(more) + f"basic_auth_users: {{joe: '{SECRET}'}}\n") as agent:
+            user = "basic_auth: {username: joe, password: secret}"
+            result = self.ask(agent, f"tls_config: {known}\n{user}")
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "2\n", ""))
+            for text, message in (
+                    (f"tls_config: {known}\nbasic_auth: {{username: joe, password: guess}}", "status 401"),
+                    (f"tls_config: {known}", "status 401"),
+                    (f"tls_config: {{ca_file: server.pem}}\n{user}", "cannot ask"),
+                    (user, "certificate"),
+                    (f"tls_config: {{ca_file: other.pem}}\n{user}", "certificate")):
+                with self.subTest(text):
+                    result = self.ask(agent, text)
+                    self.assertEqual((result.returncode, result.stdout), (2, ""))
+                    self.assertIn(message, result.stderr)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
