@@ -241,7 +241,7 @@ static int verify_records(struct nv_str in, const char *name, struct nv_buf *out
 
     while (at < in.n) {
         int r = nv_record_get(nv_str_from(in, at), &type, &body, &size);
-        if (r == 0 && type >= NV_RECORD_SOURCE && type <= NV_RECORD_DELETE) {
+        if (r == 0 && type >= NV_RECORD_SOURCE && type <= NV_RECORD_SPARSE_NATIVE) {
             at += size;
             continue;
         }

@@ -5,6 +5,7 @@
 #define NV_TSDB_CUT_PARTS_H
 
 #include "tsdb/parts.h"
+#include "tsdb/sparse.h"
 
 /* One source of a cut. */
 struct nv_cut_group {
@@ -29,7 +30,7 @@ struct nv_cut_entry {
 struct nv_cut_sparse {
     struct nv_head *head;
     struct nv_head_series *series;
-    struct nv_samples samples; /* in the arena */
+    struct nv_sparse_samples samples; /* in the arena */
 };
 
 struct nv_cut_live {

@@ -154,18 +154,16 @@ static int write_dense(struct nv_cut *cut, const struct nv_cut_entry *entries, s
 
 /* With times of its own: as a reader would get it. */
 static int write_loose(struct nv_cut *cut, const struct nv_cut_entry *entry,
-                       const struct nv_samples *own)
+                       const struct nv_sparse_samples *own)
 {
     struct nv_cut_group *group = &cut->groups[entry->group];
     struct nv_head_view pages = group->view;
     uint64_t faults = 0; /* the store counts them */
-    int r = 0;
 
     pages.n_chunks = 0;
     pages.n_pages = group->n_pages;
     nv_samples_reset(&cut->samples);
-    for (size_t i = 0; r == 0 && own && i < own->n; i++)
-        r = nv_samples_add(&cut->samples, own->times[i], own->values[i], NULL);
+    int r = own ? nv_sparse_read(own, cut->codec, &cut->samples) : 0;
     if (r == 0)
         nv_store_apply_marks(cut->store, entry->series, &cut->samples, 0);
     if (r == 0)
@@ -194,8 +192,8 @@ static bool is_dense(const struct nv_cut *cut, const struct nv_cut_entry *entrie
            !nv_store_is_marked(cut->store, entries->series);
 }
 
-static const struct nv_samples *own_samples(const struct nv_cut *cut,
-                                            const struct nv_cut_entry *entry)
+static const struct nv_sparse_samples *own_samples(const struct nv_cut *cut,
+                                                   const struct nv_cut_entry *entry)
 {
     return entry->columns ? NULL : &cut->sparse[entry->column].samples;
 }

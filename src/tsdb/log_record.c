@@ -29,6 +29,7 @@
  *   4 sparse   uvarint source, labels, uvarint count, of each sample: varint time less the one before (0 at first),
  *              8 bytes of the double
  *   5 delete   labels, varint from, varint to
+ *   6 native   uvarint source, labels, varint time, text: codec.h's column of one histogram
  */
 #include "tsdb/log_record.h"
 

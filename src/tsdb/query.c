@@ -21,8 +21,8 @@ struct merged {
     const struct nv_label *labels;
     size_t n_labels;
     struct piece *first, *last;
-    struct nv_head_series *series; /* in memory too; or NULL */
-    struct nv_samples sparse;      /* and what it has of times of its own */
+    struct nv_head_series *series;   /* in memory too; or NULL */
+    struct nv_sparse_samples sparse; /* and what it has of times of its own */
 };
 
 struct selection {
@@ -304,8 +304,8 @@ static int query_read(struct nv_selection *selection, size_t i, struct nv_sample
         }
     }
     size_t memory = samples->n;
-    for (size_t k = 0; r == 0 && k < merged->sparse.n; k++)
-        r = nv_samples_add(samples, merged->sparse.times[k], merged->sparse.values[k], NULL);
+    if (r == 0)
+        r = nv_sparse_read(&merged->sparse, s->codec, samples);
     if (r == 0 && merged->sparse.n)
         nv_store_apply_marks(s->store, merged->series, samples, memory);
     if (r == 0 && merged->series)

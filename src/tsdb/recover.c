@@ -229,13 +229,23 @@ static bool get_double(struct nv_str *in, double *ret)
     return true;
 }
 
+static int enter_sparse(struct replay *replay, struct nv_head *head, const struct nv_label *labels,
+                        size_t n_labels, const struct nv_sparse_sample *sample)
+{
+    int r = nv_sparse_append(head, NULL, labels, n_labels, sample);
+
+    if (r >= 0 && head->sparse_segment > replay->segment)
+        head->sparse_segment = replay->segment;
+    return r < 0 ? r : 0;
+}
+
 static int replay_sparse(struct replay *replay, struct nv_str body)
 {
     struct nv_label labels[LABELS_MAX];
     uint64_t number, n;
     size_t n_labels;
-    int64_t time = 0, step;
-    double value;
+    struct nv_sparse_sample sample = {0};
+    int64_t step;
 
     if (!nv_get_uvarint(&body, &number) ||
         !nv_record_get_labels(&body, labels, LABELS_MAX, &n_labels) || !nv_get_uvarint(&body, &n))
@@ -244,16 +254,36 @@ static int replay_sparse(struct replay *replay, struct nv_str body)
     if (!head)
         return -EBADMSG;
     for (; n; n--) {
-        if (!nv_get_varint(&body, &step) || __builtin_add_overflow(time, step, &time) ||
-            !get_double(&body, &value))
+        if (!nv_get_varint(&body, &step) ||
+            __builtin_add_overflow(sample.time_ms, step, &sample.time_ms) ||
+            !get_double(&body, &sample.value))
             return -EBADMSG;
-        int r = nv_sparse_append(head, NULL, labels, n_labels, &time, &value, 1);
+        int r = enter_sparse(replay, head, labels, n_labels, &sample);
         if (r < 0)
             return r;
-        if (head->sparse_segment > replay->segment)
-            head->sparse_segment = replay->segment;
     }
-    return 0;
+    return body.n ? -EBADMSG : 0;
+}
+
+static int replay_native(struct replay *replay, struct nv_str body)
+{
+    struct nv_label labels[LABELS_MAX];
+    struct nv_sparse_sample sample = {.value = NAN};
+    const struct nv_histogram *histogram;
+    uint64_t number;
+    size_t n_labels;
+
+    if (!nv_get_uvarint(&body, &number) ||
+        !nv_record_get_labels(&body, labels, LABELS_MAX, &n_labels) ||
+        !nv_get_varint(&body, &sample.time_ms) || !nv_record_get_str(&body, &sample.native) ||
+        body.n)
+        return -EBADMSG;
+    struct nv_head *head = head_of(replay, number);
+    if (!head)
+        return -EBADMSG;
+    nv_arena_reset(&replay->row);
+    int r = nv_codec_decode_histograms(replay->codec, sample.native, &replay->row, &histogram, 1);
+    return r < 0 ? r : enter_sparse(replay, head, labels, n_labels, &sample);
 }
 
 static int replay_delete(struct replay *replay, struct nv_str body)
@@ -292,6 +322,8 @@ static int replay_record(struct replay *replay, enum nv_record_type type, struct
         return replay_sparse(replay, body);
     case NV_RECORD_DELETE:
         return replay_delete(replay, body);
+    case NV_RECORD_SPARSE_NATIVE:
+        return replay_native(replay, body);
     default:
         return -EBADMSG;
     }

@@ -15,7 +15,7 @@ static void unlock(pthread_mutex_t **lock)
     __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
     pthread_mutex_lock(locked)
 
-enum { SAMPLE_BYTES = sizeof(int64_t) + sizeof(double) };
+enum { SAMPLE_BYTES = sizeof(int64_t) + sizeof(double), NATIVE_MAX = 1 << 20, LABELS_MAX = 256 };
 
 static struct nv_sparse *sparse_new(struct nv_head *head, struct nv_head_series *series)
 {
@@ -36,69 +36,112 @@ static struct nv_sparse *sparse_new(struct nv_head *head, struct nv_head_series 
     return sparse;
 }
 
-static bool make_room(struct nv_head *head, struct nv_sparse *sparse, size_t n)
+static bool make_room(struct nv_head *head, struct nv_sparse *sparse)
 {
-    if (sparse->room - sparse->n >= n)
+    if (sparse->room > sparse->n)
         return true;
-    size_t room = sparse->room ? sparse->room : 16;
-    while (room < sparse->n + n)
-        room *= 2;
+    size_t room = sparse->room ? sparse->room * 2 : 16;
     int64_t *times = realloc(sparse->times, room * sizeof(*times));
     if (times)
         sparse->times = times;
     double *values = realloc(sparse->values, room * sizeof(*values));
     if (values)
         sparse->values = values;
-    if (!times || !values)
+    struct nv_str *natives =
+        sparse->natives ? realloc(sparse->natives, room * sizeof(*natives)) : NULL;
+    if (natives)
+        sparse->natives = natives;
+    if (!times || !values || (sparse->natives && !natives))
         return false;
     head->sparse_bytes += (room - sparse->room) * SAMPLE_BYTES;
     sparse->room = room;
     return true;
 }
 
-/* Those that are newer than the one before; returns how many were. Under the lock. */
-static int add(struct nv_head *head, struct nv_sparse *sparse, const int64_t *times,
-               const double *values, size_t n, size_t *ret_added)
+/* The histogram of the sample that comes next. */
+static bool keep_native(struct nv_head *head, struct nv_sparse *sparse, struct nv_str native)
 {
-    *ret_added = 0;
-    if (sparse->n + n > NV_SPARSE_ROWS || head->sparse_bytes > 2 * (size_t)NV_SPARSE_BYTES)
-        return NV_STORE_FULL;
-    if (!make_room(head, sparse, n))
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        if (times[i] <= sparse->last_ms)
-            continue;
-        sparse->times[sparse->n] = sparse->last_ms = times[i];
-        sparse->values[sparse->n++] = values[i];
-        if (times[i] > head->newest_ms)
-            head->newest_ms = times[i];
-        ++*ret_added;
+    char *bytes = malloc(native.n + 1);
+
+    if (!sparse->natives)
+        sparse->natives = calloc(sparse->room, sizeof(*sparse->natives));
+    if (!bytes || !sparse->natives) {
+        free(bytes);
+        return false;
     }
-    nv_count(&head->samples, *ret_added);
-    nv_count(&head->not_newer, n - *ret_added);
-    return *ret_added == n ? 0 : NV_STORE_NOT_NEWER;
+    if (native.n)
+        memcpy(bytes, native.p, native.n);
+    sparse->natives[sparse->n] = (struct nv_str){bytes, native.n};
+    head->sparse_bytes += native.n;
+    return true;
+}
+
+static void drop_natives(struct nv_head *head, struct nv_sparse *sparse, size_t n)
+{
+    for (size_t i = 0; sparse->natives && i < n; i++) {
+        head->sparse_bytes -= sparse->natives[i].n;
+        free(__extension__({
+            union {
+                const char *from;
+                char *to;
+            } u = {sparse->natives[i].p};
+            u.to;
+        }));
+    }
+}
+
+/* One that is newer than the one before. Under the lock. */
+static int add(struct nv_head *head, struct nv_sparse *sparse,
+               const struct nv_sparse_sample *sample)
+{
+    if (sparse->n == NV_SPARSE_ROWS || head->sparse_bytes > 2 * (size_t)NV_SPARSE_BYTES)
+        return NV_STORE_FULL;
+    if (sample->time_ms <= sparse->last_ms) {
+        nv_count(&head->not_newer, 1);
+        return NV_STORE_NOT_NEWER;
+    }
+    if (!make_room(head, sparse) ||
+        (sample->native.p && !keep_native(head, sparse, sample->native)))
+        return -ENOMEM;
+    if (sparse->natives && !sample->native.p)
+        sparse->natives[sparse->n] = (struct nv_str){NULL, 0};
+    sparse->times[sparse->n] = sparse->last_ms = sample->time_ms;
+    sparse->values[sparse->n++] = sample->value;
+    if (sample->time_ms > head->newest_ms)
+        head->newest_ms = sample->time_ms;
+    nv_count(&head->samples, 1);
+    return 0;
+}
+
+static void put_double(struct nv_buf *out, double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    for (int k = 0; k < 8; k++)
+        nv_buf_char(out, (char)(bits >> 8 * k));
 }
 
 static void put_sparse(struct nv_head *head, const struct nv_label *labels, size_t n_labels,
-                       const int64_t *times, const double *values, size_t n)
+                       const struct nv_sparse_sample *sample)
 {
-    size_t at = nv_record_begin(&head->record, NV_RECORD_SPARSE);
+    size_t at = nv_record_begin(&head->record,
+                                sample->native.p ? NV_RECORD_SPARSE_NATIVE : NV_RECORD_SPARSE);
 
     nv_put_uvarint(&head->record, head->number);
     nv_record_put_labels(&head->record, labels, n_labels);
-    nv_put_uvarint(&head->record, n);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &values[i], sizeof(bits));
-        nv_put_varint(&head->record, times[i] - (i ? times[i - 1] : 0));
-        for (int k = 0; k < 8; k++)
-            nv_buf_char(&head->record, (char)(bits >> 8 * k));
-    }
+    if (!sample->native.p)
+        nv_put_uvarint(&head->record, 1);
+    nv_put_varint(&head->record, sample->time_ms);
+    if (sample->native.p)
+        nv_record_put_str(&head->record, sample->native);
+    else
+        put_double(&head->record, sample->value);
     nv_record_end(&head->record, at);
 }
 
 static void log_sparse(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
-                       size_t n_labels, const int64_t *times, const double *values, size_t n)
+                       size_t n_labels, const struct nv_sparse_sample *sample)
 {
     uint64_t segment = nv_log_begin(log);
 
@@ -106,20 +149,19 @@ static void log_sparse(struct nv_head *head, struct nv_log *log, const struct nv
     if (segment != head->sparse_log_segment)
         nv_head_put_source(head);
     head->sparse_log_segment = segment;
-    put_sparse(head, labels, n_labels, times, values, n);
+    put_sparse(head, labels, n_labels, sample);
     nv_log_end(log, head->record.failed ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), 1);
 }
 
-int nv_sparse_append(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
-                     size_t n_labels, const int64_t *times, const double *values, size_t n)
+/* Under head->writing. */
+static int append(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
+                  size_t n_labels, const struct nv_sparse_sample *sample)
 {
-    LOCKED(&head->writing);
     struct nv_head_series *series;
-    size_t added = 0;
 
     int r = nv_series_take(head->table, head->number, labels, n_labels, &series);
     if (r == NV_SERIES_CONFLICT)
-        nv_count(&head->conflicts, n);
+        nv_count(&head->conflicts, 1);
     if (r)
         return r < 0 ? r : NV_STORE_FULL;
     pthread_mutex_lock(&head->lock);
@@ -128,60 +170,95 @@ int nv_sparse_append(struct nv_head *head, struct nv_log *log, const struct nv_l
         head->sparse_segment = segment;
     bool known = series->sparse;
     struct nv_sparse *sparse = known ? series->sparse : sparse_new(head, series);
-    r = sparse ? add(head, sparse, times, values, n, &added) : -ENOMEM;
+    r = sparse ? add(head, sparse, sample) : -ENOMEM;
     pthread_mutex_unlock(&head->lock);
     if (known || !sparse)
         nv_series_unref(head->table, &series, 1); /* what is there holds it already */
     if (r == NV_STORE_FULL)
-        nv_count(&head->full, n);
-    if (log && r >= 0 && r != NV_STORE_FULL && added)
-        log_sparse(head, log, labels, n_labels, times, values, n);
+        nv_count(&head->full, 1);
+    if (log && r == 0)
+        log_sparse(head, log, labels, n_labels, sample);
     return r;
+}
+
+int nv_sparse_append(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
+                     size_t n_labels, const struct nv_sparse_sample *sample)
+{
+    LOCKED(&head->writing);
+    return append(head, log, labels, n_labels, sample);
 }
 
 int nv_store_append_sparse(struct nv_store *store, uint32_t source, const struct nv_label *labels,
                            size_t n_labels, int64_t time_ms, double value)
 {
+    const struct nv_sparse_sample sample = {.time_ms = time_ms, .value = value};
+
     nv_assert(source < nv_store_n_heads(store));
     if (store->options.read_only)
         return -EROFS;
-    return nv_sparse_append(store->heads[source], store->log, labels, n_labels, &time_ms, &value,
-                            1);
+    if (n_labels > LABELS_MAX)
+        return -EINVAL;
+    return nv_sparse_append(store->heads[source], store->log, labels, n_labels, &sample);
 }
 
-static int copy_range(const struct nv_sparse *sparse, int64_t from_ms, int64_t to_ms,
-                      struct nv_arena *arena, struct nv_samples *ret)
+int nv_store_append_sparse_histogram(struct nv_store *store, uint32_t source,
+                                     const struct nv_label *labels, size_t n_labels,
+                                     int64_t time_ms, const struct nv_histogram *histogram)
 {
-    size_t first = 0, n;
+    NV_AUTO_BUF native = NV_BUF(NATIVE_MAX);
+    struct nv_sparse_sample sample = {.time_ms = time_ms, .value = NAN};
 
-    while (first < sparse->n && sparse->times[first] < from_ms)
+    nv_assert(source < nv_store_n_heads(store));
+    if (store->options.read_only)
+        return -EROFS;
+    if (n_labels > LABELS_MAX)
+        return -EINVAL;
+    struct nv_head *head = store->heads[source];
+    LOCKED(&head->writing);
+    int r = nv_codec_encode_histograms(head->log_codec, NV_CODEC_FAST, &histogram, 1, &native);
+    if (r < 0 || native.failed)
+        return r < 0 ? r : native.failed;
+    sample.native = nv_buf_view(&native);
+    return append(head, store->log, labels, n_labels, &sample);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static int copy_range(const struct nv_sparse *sparse, int64_t from_ms, int64_t to_ms,
+                      struct nv_arena *arena, struct nv_sparse_samples *ret)
+{
+    size_t first = 0, end = sparse->n;
+
+    while (first < end && sparse->times[first] < from_ms)
         first++;
-    for (n = sparse->n; n > first && sparse->times[n - 1] > to_ms;)
-        n--;
-    n -= first;
-    *ret = (struct nv_samples){.times = nv_arena_alloc(arena, n * sizeof(int64_t)),
-                               .values = nv_arena_alloc(arena, n * sizeof(double)),
-                               .n = n};
-    if (!ret->times || !ret->values)
+    while (end > first && sparse->times[end - 1] > to_ms)
+        end--;
+    struct nv_sparse_sample *at = nv_arena_alloc(arena, (end - first + 1) * sizeof(*at));
+    if (!at)
         return -ENOMEM;
-    if (n) {
-        memcpy(ret->times, sparse->times + first, n * sizeof(int64_t));
-        memcpy(ret->values, sparse->values + first, n * sizeof(double));
+    for (size_t i = first; i < end; i++) {
+        struct nv_str native = sparse->natives ? sparse->natives[i] : (struct nv_str){NULL, 0};
+        if (native.p)
+            native = nv_arena_str(arena, native);
+        if (sparse->natives && sparse->natives[i].p && !native.p)
+            return -ENOMEM;
+        at[i - first] = (struct nv_sparse_sample){sparse->times[i], sparse->values[i], native};
     }
+    *ret = (struct nv_sparse_samples){at, end - first};
     return 0;
 }
 
 int nv_sparse_copy(struct nv_head *head, const struct nv_head_series *series, int64_t from_ms,
-                   int64_t to_ms, struct nv_arena *arena, struct nv_samples *ret)
+                   int64_t to_ms, struct nv_arena *arena, struct nv_sparse_samples *ret)
 {
     LOCKED(&head->lock);
 
-    *ret = (struct nv_samples){0};
+    *ret = (struct nv_sparse_samples){0};
     return series->sparse ? copy_range(series->sparse, from_ms, to_ms, arena, ret) : 0;
 }
 
 int nv_sparse_take(struct nv_head *head, size_t i, struct nv_arena *arena,
-                   struct nv_head_series **ret_series, struct nv_samples *ret)
+                   struct nv_head_series **ret_series, struct nv_sparse_samples *ret)
 {
     LOCKED(&head->lock);
 
@@ -191,6 +268,27 @@ int nv_sparse_take(struct nv_head *head, size_t i, struct nv_arena *arena,
     *ret_series = head->sparse[i]->series;
     return copy_range(head->sparse[i], INT64_MIN, INT64_MAX, arena, ret);
 }
+
+int nv_sparse_read(const struct nv_sparse_samples *from, struct nv_codec *codec,
+                   struct nv_samples *samples)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < from->n; i++) {
+        const struct nv_sparse_sample *sample = &from->at[i];
+        const struct nv_histogram *histogram = NULL;
+        if (sample->native.p && !samples->histogram_memory.max)
+            samples->histogram_memory = NV_ARENA(1 << 30);
+        if (sample->native.p)
+            r = nv_codec_decode_histograms(codec, sample->native, &samples->histogram_memory,
+                                           &histogram, 1);
+        if (r == 0)
+            r = nv_samples_add(samples, sample->time_ms, sample->value, histogram);
+    }
+    return r;
+}
+
+/* ---- letting go ----------------------------------------------------------------------------- */
 
 /* Out of the list; its hold on the series passes to the caller. Under the lock. */
 static void forget(struct nv_head *head, struct nv_head_series *series)
@@ -205,6 +303,7 @@ static void forget(struct nv_head *head, struct nv_head_series *series)
     __atomic_store_n(&series->sparse, NULL, __ATOMIC_RELEASE);
     free(sparse->times);
     free(sparse->values);
+    free(sparse->natives);
     free(sparse);
 }
 
@@ -213,7 +312,10 @@ void nv_sparse_drop(struct nv_head *head, struct nv_head_series *series, size_t 
     {
         LOCKED(&head->lock);
         struct nv_sparse *sparse = series->sparse;
+        drop_natives(head, sparse, n);
         sparse->n -= n;
+        if (sparse->n && sparse->natives)
+            memmove(sparse->natives, sparse->natives + n, sparse->n * sizeof(*sparse->natives));
         if (sparse->n) {
             memmove(sparse->times, sparse->times + n, sparse->n * sizeof(*sparse->times));
             memmove(sparse->values, sparse->values + n, sparse->n * sizeof(*sparse->values));

@@ -85,6 +85,11 @@ NV_MUST_USE int nv_store_append_sparse(struct nv_store *store, uint32_t source,
                                        const struct nv_label *labels, size_t n_labels,
                                        int64_t time_ms, double value);
 
+NV_MUST_USE int nv_store_append_sparse_histogram(struct nv_store *store, uint32_t source,
+                                                 const struct nv_label *labels, size_t n_labels,
+                                                 int64_t time_ms,
+                                                 const struct nv_histogram *histogram);
+
 const struct nv_queryable *nv_store_queryable(struct nv_store *store);
 
 /* Everything that is due now: sealing, blocks, merging, thinning, retention. Returns what was done, 0 for nothing. */

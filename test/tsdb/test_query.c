@@ -322,6 +322,84 @@ START_TEST(samples_with_times_of_their_own_survive_restart_and_block)
 }
 END_TEST
 
+/* Every third sample a histogram, every seventh a marker. */
+static void append_mixed(struct nv_store *store, int64_t t)
+{
+    static const struct nv_span spans[] = {
+        {-2, 2},
+        {3,  1}
+    };
+    const double counts[] = {(double)(t / 1700), 2, 0.5};
+    const struct nv_histogram histogram = {.schema = 3,
+                                           .is_float = true,
+                                           .zero_threshold = 1e-9,
+                                           .count = (double)(t / 1700) + 2.5,
+                                           .sum = (double)t / 7,
+                                           .positive_spans = spans,
+                                           .n_positive_spans = 2,
+                                           .positive = counts,
+                                           .n_positive = 3};
+    uint32_t source = model_source(store, "push");
+    int r = t / 1700 % 3 == 0
+                ? nv_store_append_sparse_histogram(store, source, sparse_labels, 3, t, &histogram)
+                : nv_store_append_sparse(store, source, sparse_labels, 3, t,
+                                         t / 1700 % 7 == 1 ? nv_stale() : (double)t);
+
+    ck_assert_int_eq(r, 0);
+}
+
+static void check_mixed(const struct nv_samples *got, size_t i, int64_t t)
+{
+    ck_assert_int_eq(got->times[i], t);
+    if (t / 1700 % 3 == 0) {
+        const struct nv_histogram *h = got->histograms[i];
+        ck_assert_ptr_nonnull(h);
+        ck_assert(isnan(got->values[i]));
+        ck_assert_uint_eq(model_bits(h->sum), model_bits((double)t / 7));
+        ck_assert_uint_eq(h->n_positive, 3);
+        ck_assert_uint_eq(model_bits(h->positive[0]), model_bits((double)(t / 1700)));
+        ck_assert_int_eq(h->positive_spans[1].offset, 3);
+        return;
+    }
+    ck_assert(!got->histograms || !got->histograms[i]);
+    ck_assert_uint_eq(model_bits(got->values[i]),
+                      model_bits(t / 1700 % 7 == 1 ? nv_stale() : (double)t));
+}
+
+START_TEST(histograms_with_times_of_their_own_survive_restart_and_block)
+{
+    const struct nv_store_options how = {.block_ms = 60000, .wal_sync_ms = 1000};
+    const struct nv_fs_ops *ops;
+    struct nv_fs *disk = model_disk(&ops);
+    struct nv_samples got = {0};
+    struct model m;
+    model_begin(&m, "a", 3, 2);
+    struct nv_store *store = model_open_with(&m, disk, &how);
+    const int64_t first = 1700 * 3;
+    size_t n = 0;
+
+    for (int64_t t = first; t < 200000; t += 1700, n++) {
+        append_mixed(store, t);
+        if (t % 5 == 0)
+            nv_store_maintain(store);
+        if (t % 11 == 0) {
+            nv_store_close(store);
+            store = model_open_with(&m, disk, &how);
+        }
+    }
+    ck_assert(model_read(store, "push", "s", 0, INT64_MAX, &got));
+    size_t at = 0;
+    for (int64_t t = first, i = 0; i < (int64_t)n; t += 1700, i++)
+        check_mixed(&got, at++, t);
+    ck_assert_uint_eq(got.n, n);
+    nv_samples_done(&got);
+    nv_store_close(store);
+    model_verify(disk);
+    model_end(&m);
+    model_disk_done(disk, ops);
+}
+END_TEST
+
 /* ---- deleting ------------------------------------------------------------------------------- */
 
 START_TEST(deleted_samples_are_gone_from_memory_and_blocks_for_good)
@@ -389,6 +467,7 @@ int main(void)
     tcase_add_test(test, a_marker_in_front_of_a_window_makes_no_difference);
     tcase_add_test(test, a_section_unobserved_for_three_intervals_is_stale);
     tcase_add_test(test, samples_with_times_of_their_own_survive_restart_and_block);
+    tcase_add_test(test, histograms_with_times_of_their_own_survive_restart_and_block);
     tcase_add_test(test, deleted_samples_are_gone_from_memory_and_blocks_for_good);
     tcase_add_test(test, readers_see_rising_samples_while_all_else_goes_on);
     srunner_run_all(runner, CK_NORMAL);
