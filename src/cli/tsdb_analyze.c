@@ -1,8 +1,8 @@
 /*
- * tsdb_analyze.c - `nodevitals tsdb analyze`: what takes how many bytes, of blocks.
+ * tsdb_analyze.c - `nodevitals tsdb analyze`: what takes how many bytes, of blocks and of what only the log has.
  *
  * Families are metric names. Churn is seen by blocks: series that were not there in the first, or are not in the
- * last. Bytes are those of columns; labels and indexes are the rest of a block.
+ * last; the log counts as one. Bytes are those of columns; labels and indexes are the rest of a block.
  */
 #include "cli/tsdb.h"
 
@@ -41,6 +41,7 @@ struct analysis {
     uint64_t first, last; /* series of the first block, and of the last */
     bool is_first, is_last;
     uint64_t most; /* series of a block, at most */
+    uint64_t log_samples, log_bytes;
 };
 
 static uint64_t entry_hash(uint32_t value, const void *entries)
@@ -239,6 +240,16 @@ static void print_labels(struct entries *labels, int64_t limit)
         printf("... and %zu more\n", labels->n - shown);
 }
 
+static void print_log(const struct analysis *a)
+{
+    char samples[NV_CLI_TEXT_MAX], size[NV_CLI_TEXT_MAX], ratio[NV_CLI_TEXT_MAX];
+
+    if (a->log_samples)
+        printf("Log      %s: %s samples that no block has yet, %s bytes each\n",
+               nv_cli_size(size, a->log_bytes), nv_cli_count(samples, a->log_samples),
+               nv_cli_ratio(ratio, a->log_bytes, a->log_samples));
+}
+
 static void print_summary(const struct analysis *a, size_t n_blocks)
 {
     char series[NV_CLI_TEXT_MAX], most[NV_CLI_TEXT_MAX], samples[NV_CLI_TEXT_MAX],
@@ -247,8 +258,9 @@ static void print_summary(const struct analysis *a, size_t n_blocks)
 
     printf("Blocks   %zu: %s; columns %s, before short ones are packed\n", n_blocks,
            nv_cli_size(size, a->file_bytes), nv_cli_size(columns, a->bytes));
-    printf("Samples  %s: %s bytes each\n", nv_cli_count(samples, a->samples),
-           nv_cli_ratio(ratio, a->file_bytes, a->samples));
+    printf("Samples  %s: %s bytes each\n", nv_cli_count(samples, a->samples - a->log_samples),
+           nv_cli_ratio(ratio, a->file_bytes, a->samples - a->log_samples));
+    print_log(a);
     printf("Series   %s, at most %s in a block\n", nv_cli_count(series, a->seen_series.n),
            nv_cli_count(most, a->most));
     printf("Churn    %s came after the first block, %s were gone before the last\n\n",
@@ -275,7 +287,27 @@ static void entries_done(struct entries *entries)
     nv_index_done(&entries->index);
 }
 
-static int analyze(struct nv_block *const *blocks, size_t n, int64_t limit)
+/* What only the log has counts like one more block, the last; its columns as a block would have them. */
+static int analyze_log(struct analysis *a, struct nv_store *store)
+{
+    uint64_t columns = a->columns, samples = a->samples;
+    struct nv_store_stats stats;
+
+    nv_store_stats(store, &stats);
+    if (!stats.series)
+        return 0;
+    a->is_first = a->first == 0;
+    a->is_last = true;
+    a->last = 0;
+    int r = nv_store_analyze_memory(store, each, a);
+    a->log_samples = a->samples - samples;
+    a->log_bytes = stats.log_bytes;
+    if (a->columns - columns > a->most)
+        a->most = a->columns - columns;
+    return r;
+}
+
+static int analyze(struct nv_store *store, struct nv_block *const *blocks, size_t n, int64_t limit)
 {
     struct analysis a = {.texts = NV_ARENA(MEMORY_MAX)};
     int r = 0;
@@ -290,10 +322,12 @@ static int analyze(struct nv_block *const *blocks, size_t n, int64_t limit)
         if (r < 0)
             nv_tsdb_fail("cannot read %s: %s", info->name, strerror(-r));
     }
-    if (r == 0 && n)
+    if (r == 0)
+        r = analyze_log(&a, store);
+    if (r == 0 && a.samples)
         print_all(&a, n, limit);
     else if (r == 0)
-        puts("No blocks; what the log has is not analyzed.");
+        puts("No blocks, and nothing in the log.");
     entries_done(&a.families);
     entries_done(&a.codecs);
     entries_done(&a.labels);
@@ -312,8 +346,8 @@ int nv_tsdb_analyze(const struct nv_tsdb *tsdb)
         return nv_cli_fail("out of memory");
     if (nv_tsdb_open(tsdb, &store))
         return 1;
-    int status =
-        analyze(blocks, nv_store_blocks(store, blocks, BLOCKS_MAX), tsdb->values[LIMIT].number);
+    int status = analyze(store, blocks, nv_store_blocks(store, blocks, BLOCKS_MAX),
+                         tsdb->values[LIMIT].number);
     nv_store_close(store);
     return status;
 }

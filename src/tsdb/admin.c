@@ -10,7 +10,7 @@
 #include "tsdb/parts.h"
 #include "tsdb/under.h"
 
-enum { SELECT_BYTES = 256 << 20, SEGMENT_MAX = 1 << 30, PAUSE_MS = 10 };
+enum { SELECT_BYTES = 256 << 20, PAUSE_MS = 10 };
 #define ARENA __attribute__((cleanup(nv_arena_done))) struct nv_arena
 
 static void unlock(pthread_mutex_t **lock)
@@ -210,70 +210,6 @@ int nv_store_snapshot(struct nv_store *store, bool skip_head, char name[NV_BLOCK
 
 /* ---- verifying ------------------------------------------------------------------------------ */
 
-static int read_whole(struct nv_fs *fs, const char *name, struct nv_buf *out)
-{
-    struct nv_fs_stat stat;
-
-    int r = fs->ops->stat(fs, name, &stat);
-    int handle = r < 0 ? r : fs->ops->open_read(fs, name);
-    if (handle < 0)
-        return handle;
-    if (stat.size > SEGMENT_MAX || !nv_buf_room(out, stat.size + 1))
-        r = -EFBIG;
-    while (r == 0 && out->n < stat.size) {
-        ssize_t n = fs->ops->pread(fs, handle, out->p + out->n, stat.size - out->n, out->n);
-        if (n <= 0)
-            r = n < 0 ? (int)n : -EIO;
-        else
-            out->n += (size_t)n;
-    }
-    fs->ops->close(fs, handle);
-    return r;
-}
-
-/* Every record of a segment. A last one that is cut short is how writing ends when the machine does. */
-static int verify_records(struct nv_str in, const char *name, struct nv_buf *out)
-{
-    size_t at = NV_SEGMENT_HEAD, size;
-    enum nv_record_type type;
-    struct nv_str body;
-    int faults = 0;
-
-    while (at < in.n) {
-        int r = nv_record_get(nv_str_from(in, at), &type, &body, &size);
-        if (r == 0 && type >= NV_RECORD_SOURCE && type <= NV_RECORD_SPARSE_NATIVE) {
-            at += size;
-            continue;
-        }
-        size_t skip = 1 + nv_record_search(nv_str_from(in, at + 1));
-        if (r == -ENODATA && at + skip >= in.n)
-            break;
-        nv_buf_printf(out, "%s: damaged record at byte %zu\n", name, at);
-        faults++;
-        at += skip;
-    }
-    return faults;
-}
-
-static int verify_segment(struct nv_fs *fs, const char *name, uint64_t segment, struct nv_buf *out)
-{
-    NV_AUTO_BUF buf = NV_BUF((size_t)SEGMENT_MAX + 1);
-    uint64_t number;
-
-    int r = read_whole(fs, name, &buf);
-    if (r < 0) {
-        nv_buf_printf(out, "%s: cannot be read: %s\n", name, strerror(-r));
-        return 1;
-    }
-    if (buf.n < NV_SEGMENT_HEAD)
-        return 0; /* made, and not yet written to */
-    if (!nv_segment_get_head(nv_buf_view(&buf), &number) || number != segment) {
-        nv_buf_printf(out, "%s: damaged head\n", name);
-        return 1 + verify_records(nv_buf_view(&buf), name, out);
-    }
-    return verify_records(nv_buf_view(&buf), name, out);
-}
-
 int nv_store_verify(struct nv_fs *fs, struct nv_buf *out)
 {
     ARENA arena = NV_ARENA(SELECT_BYTES);
@@ -291,7 +227,7 @@ int nv_store_verify(struct nv_fs *fs, struct nv_buf *out)
             nv_buf_printf(out, "%s: was found damaged, and set aside\n", names[i].p);
             r = 1;
         } else if (nv_log_is_name(names[i], &segment)) {
-            r = verify_segment(fs, names[i].p, segment, out);
+            r = nv_replay_verify(fs, names[i].p, segment, out);
         } else if (nv_str_starts(names[i], "block-") && nv_str_ends(names[i], NV_BLOCK_SUFFIX)) {
             r = nv_block_verify(fs, names[i].p, out);
         }

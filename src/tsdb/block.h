@@ -166,10 +166,8 @@ bool nv_block_has_marks(struct nv_block *block);
 NV_MUST_USE int nv_block_verify(struct nv_fs *fs, const char *name, struct nv_buf *out);
 
 /* For `tsdb analyze`: calls each() per series with its codec's name and its bytes. */
-NV_MUST_USE int nv_block_analyze(struct nv_block *block,
-                                 int (*each)(void *user, uint32_t series,
-                                             const struct nv_label *labels, size_t n_labels,
-                                             const char *codec, uint64_t bytes, uint64_t samples),
-                                 void *user);
+typedef int nv_analyze_each(void *user, uint32_t series, const struct nv_label *labels,
+                            size_t n_labels, const char *codec, uint64_t bytes, uint64_t samples);
+NV_MUST_USE int nv_block_analyze(struct nv_block *block, nv_analyze_each *each, void *user);
 
 #endif

@@ -171,4 +171,11 @@ void nv_store_count_files(struct nv_store *store, bool changed);
 /* -ESTALE: opened for reading, and who writes the directory changed it meanwhile. */
 NV_MUST_USE int nv_store_recover(struct nv_store *store, char error[NV_STORE_ERROR_MAX]);
 
+/* The segments among these names; *ret_next: the number of the one to begin with. */
+NV_MUST_USE int nv_replay_log(struct nv_store *store, const struct nv_str *names, size_t n,
+                              uint64_t *ret_next);
+/* Appends what is wrong with a segment; returns how many faults, or -ENOMEM. */
+NV_MUST_USE int nv_replay_verify(struct nv_fs *fs, const char *name, uint64_t segment,
+                                 struct nv_buf *out);
+
 #endif

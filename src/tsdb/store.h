@@ -158,6 +158,9 @@ NV_MUST_USE int nv_store_verify(struct nv_fs *fs, struct nv_buf *out);
 /* What there is to know of the blocks, in order of time: of the first `max`. Returns how many there are. */
 size_t nv_store_block_infos(struct nv_store *store, struct nv_block_info *ret, size_t max);
 
+/* Likewise, of what is in memory: the bytes its columns would take in a block. The codec's names as of blocks. */
+NV_MUST_USE int nv_store_analyze_memory(struct nv_store *store, nv_analyze_each *each, void *user);
+
 /* Offline: the blocks of an open store, in order of time. */
 size_t nv_store_blocks(struct nv_store *store, struct nv_block **ret, size_t max);
 

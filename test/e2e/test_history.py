@@ -71,6 +71,12 @@ class Restarts(Folder):
         result = run("tsdb", "list", f"--storage.tsdb.path={self.path}")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("log", result.stdout)
+        result = run("tsdb", "analyze", f"--storage.tsdb.path={self.path}")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"\nLog +.* samples that no block has yet")
+        self.assertRegex(result.stdout, r"\nFAMILY .*\nnode\w+ +\d+ +[1-9]")
+        result = run("tsdb", "verify", f"--storage.tsdb.path={self.path}")
+        self.assertEqual(result.returncode, 0, result.stdout)
         result = run("tsdb", "export", "--format=openmetrics", f"--storage.tsdb.path={self.path}",
                      "--match=node_load1")
         self.assertEqual(result.returncode, 0, result.stderr)

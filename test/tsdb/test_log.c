@@ -7,6 +7,7 @@
 
 #include "store_model.h"
 #include "tsdb/log.h"
+#include "tsdb/log_record.h"
 
 /* ---- size ----------------------------------------------------------------------------------- */
 
@@ -195,6 +196,53 @@ START_TEST(every_flipped_byte_is_noticed_or_makes_no_difference)
 }
 END_TEST
 
+/* As if nobody had changed it. */
+static void sign_record(unsigned char *record, size_t size)
+{
+    uint32_t crc = nv_crc32c(0, record + 2, 5);
+
+    crc = nv_crc32c(crc, record + NV_RECORD_HEAD, size - NV_RECORD_HEAD);
+    for (int i = 0; i < 4; i++)
+        record[7 + i] = (unsigned char)(crc >> 8 * i);
+}
+
+/* Checksums alone say nothing of what they cover. */
+START_TEST(what_lies_under_a_good_checksum_is_named)
+{
+    const struct nv_fs_ops *ops;
+    struct nv_fs *disk = model_disk(&ops);
+    char name[NV_LOG_NAME_MAX];
+    struct model m;
+    size_t n, size, named = 0, tried = 0;
+    enum nv_record_type type;
+    struct nv_str body;
+    short_log(&m, disk, name);
+    unsigned char *p = nv_memory_fs_bytes(disk, name, &n);
+
+    model_verify(disk);
+    for (size_t at = NV_SEGMENT_HEAD; at < n; at += size) {
+        struct nv_str rest = {(const char *)p + at, n - at};
+        ck_assert_int_eq(nv_record_get(rest, &type, &body, &size), 0);
+        for (size_t i = NV_RECORD_HEAD; i < size && i < NV_RECORD_HEAD + 24; i++, tried++) {
+            NV_AUTO_BUF out = NV_BUF(1 << 16);
+            p[at + i] ^= 0x41;
+            sign_record(p + at, size);
+            int faults = nv_store_verify(disk, &out);
+            ck_assert_int_ge(faults, 0);
+            named += faults > 0;
+            if (faults)
+                ck_assert_ptr_nonnull(strstr(nv_buf_c_string(&out), name));
+            p[at + i] ^= 0x41;
+            sign_record(p + at, size);
+        }
+    }
+    ck_assert_uint_gt(named, tried / 4); /* the rest are other values, as good as these */
+    model_verify(disk);
+    model_end(&m);
+    model_disk_done(disk, ops);
+}
+END_TEST
+
 START_TEST(a_log_cut_at_any_byte_keeps_all_whole_records)
 {
     static unsigned char bytes[1 << 16];
@@ -348,6 +396,7 @@ int main(void)
     tcase_set_timeout(test, 240);
     tcase_add_test(test, an_hour_of_600_series_is_one_and_a_half_megabytes);
     tcase_add_test(test, every_flipped_byte_is_noticed_or_makes_no_difference);
+    tcase_add_test(test, what_lies_under_a_good_checksum_is_named);
     tcase_add_test(test, a_log_cut_at_any_byte_keeps_all_whole_records);
     tcase_add_test(test, kill_9_loses_nothing_that_was_acknowledged);
     srunner_run_all(runner, CK_NORMAL);
