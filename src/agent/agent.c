@@ -26,6 +26,7 @@ struct agent {
     struct nv_gather *gather;
     struct nv_promql_pool *queries; /* memory of all of them */
     struct nv_configured *configured;
+    struct nv_outgoing outgoing;
     char url[NV_EXTERNAL_URL_MAX];
     struct nv_web *web;
     struct nv_life life; /* what HTTP requests want of the loop */
@@ -113,6 +114,8 @@ int nv_agent_gather(const struct nv_options *options, const struct nv_agent_part
         r = nv_history_add(parts->history, gather);
     if (r == 0 && parts->configured && exporter_metrics)
         r = nv_configured_add(parts->configured, gather);
+    if (r == 0 && parts->outgoing && exporter_metrics)
+        r = nv_outgoing_add(parts->outgoing, gather);
     if (r == 0)
         r = nv_gather_start(gather, error);
     if (r == 0)
@@ -219,7 +222,7 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     return r;
 }
 
-/* What a Prometheus would call this agent. */
+/* What a Prometheus would call this agent, and where it would find it. */
 static void name_agent(struct agent *agent)
 {
     const char *addresses[ADDRESSES_MAX];
@@ -231,6 +234,9 @@ static void name_agent(struct agent *agent)
     gethostname(host, sizeof(host) - 1);
     nv_identity_init(&agent->identity, &agent->options->history, getenv("NODE_NAME"), host,
                      addresses, n);
+    nv_external_url(agent->url, &agent->options->rules[NV_OPTION_EXTERNAL_URL],
+                    host[0] ? host : "localhost", n ? addresses[0] : NULL,
+                    nv_web_has_tls(agent->web));
 }
 
 /* Opens the history and begins to sample into it. */
@@ -243,6 +249,23 @@ static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
                          NV_LEN(agent->identity.labels));
     if (r < 0)
         snprintf(error, NV_FLAGS_ERROR_MAX, "cannot begin to keep a history: %s", strerror(-r));
+    return r;
+}
+
+/* What notifiers keep lies beside the history. */
+static int open_outgoing(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
+{
+    char folder[NV_STORAGE_PATH_MAX + sizeof("/notify")];
+    struct nv_history_told told = {.in_memory = true};
+
+    if (!agent->options->rules[NV_OPTION_CONFIG_FILE].text.n)
+        return 0;
+    if (agent->history)
+        nv_history_tell(agent->history, &told);
+    snprintf(folder, sizeof(folder), "%s/notify", agent->options->history.path);
+    int r = nv_outgoing_open(&agent->outgoing, told.in_memory ? NULL : folder, agent->url);
+    if (r < 0)
+        snprintf(error, NV_FLAGS_ERROR_MAX, "%s", strerror(-r));
     return r;
 }
 
@@ -268,8 +291,11 @@ static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         .identity = &agent->identity,
         .life = &agent->life,
         .configured = agent->configured,
+        .outgoing = &agent->outgoing,
         .started_ms = nv_wall_ms(),
     };
+    api.external_url = agent->url;
+    api.notify = nv_outgoing_notify(&agent->outgoing);
     api.queryable = told.store ? nv_store_queryable(told.store) : NULL;
     return nv_web_set_api(agent->web, &api, error);
 }
@@ -278,19 +304,17 @@ static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 static int open_configured(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
     struct nv_history_told told = {0};
-    char host[256] = "localhost";
     char reason[NV_YAML_ERROR_MAX];
 
-    gethostname(host, sizeof(host) - 1);
-    nv_external_url(agent->url, &agent->options->rules[NV_OPTION_EXTERNAL_URL], host,
-                    nv_web_n_addresses(agent->web) ? nv_web_address(agent->web, 0) : NULL,
-                    nv_web_has_tls(agent->web));
     if (agent->history)
         nv_history_tell(agent->history, &told);
     const struct nv_configured_options options = {
         .store = told.store,
         .pool = agent->queries,
         .external_url = agent->url,
+        .apply = nv_outgoing_apply,
+        .send = nv_outgoing_send,
+        .user = &agent->outgoing,
     };
     int r = nv_configured_open(agent->configured, &options, reason);
     if (r < 0)
@@ -316,7 +340,8 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     agent->configured = nv_configured_new(agent->options->rules, &agent->options->asking);
     if (!agent->configured)
         return snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory"), -ENOMEM;
-    const struct nv_agent_parts parts = {&agent->self, agent->history, agent->configured};
+    const struct nv_agent_parts parts = {&agent->self, agent->history, agent->configured,
+                                         &agent->outgoing};
     r = nv_agent_gather(agent->options, &parts, exporter_metrics, &agent->gather, error);
     if (r == 0)
         r = make_web(agent, error);
@@ -328,6 +353,8 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     name_agent(agent);
     if (agent->history)
         r = begin_history(agent, error);
+    if (r == 0)
+        r = open_outgoing(agent, error);
     if (r == 0)
         r = open_api(agent, error);
     if (r == 0)
@@ -441,6 +468,7 @@ static void stop(struct agent *agent)
         nv_web_stop(agent->web);
     if (agent->configured)
         nv_configured_stop(agent->configured);
+    nv_outgoing_stop(&agent->outgoing); /* with the last word of the rules */
     if (agent->history)
         nv_history_end(agent->history); /* whose passes ask the web for its counts */
     agent->self.web = NULL;
@@ -449,6 +477,7 @@ static void stop(struct agent *agent)
     nv_gather_free(agent->gather);
     nv_history_free(agent->history);
     nv_configured_free(agent->configured);
+    nv_outgoing_done(&agent->outgoing);
     nv_life_done(&agent->life);
     nv_close_auto(&agent->signals);
     nv_close_auto(&agent->watchdog);

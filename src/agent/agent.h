@@ -10,6 +10,7 @@
 #ifndef NV_AGENT_AGENT_H
 #define NV_AGENT_AGENT_H
 
+#include "agent/outgoing.h"
 #include "agent/history.h"
 #include "agent/options.h"
 #include "agent/self.h"
@@ -25,6 +26,7 @@ struct nv_agent_parts {
     struct nv_self *self;
     struct nv_history *history;       /* NULL for none */
     struct nv_configured *configured; /* the same */
+    struct nv_outgoing *outgoing;     /* the same */
 };
 NV_MUST_USE int nv_agent_gather(const struct nv_options *options,
                                 const struct nv_agent_parts *parts, bool exporter_metrics,

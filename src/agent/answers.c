@@ -237,15 +237,17 @@ static int tell_runtime(void *user, struct nv_api_runtime *ret)
     const struct nv_answers *answers = user;
     struct nv_history_told told = {0};
     struct nv_store_stats stats = {0};
+    struct nv_configured_told configured;
 
+    nv_configured_tell(answers->configured, &configured);
     if (answers->history)
         nv_history_tell(answers->history, &told);
     if (told.store)
         nv_store_stats(told.store, &stats);
     *ret = (struct nv_api_runtime){
         .started_ms = answers->started_ms,
-        .last_config_ms = answers->started_ms,
-        .reload_ok = true,
+        .last_config_ms = configured.loaded_ms,
+        .reload_ok = configured.reload_ok,
         .corruptions = stats.corruptions,
         .threads = count_threads(),
     };
@@ -308,9 +310,39 @@ static int tell_config(void *user, struct nv_buf *yaml)
     return yaml->failed;
 }
 
+static int tell_addresses(const struct nv_alertmanagers_view *view,
+                          int (*each)(void *to, const struct nv_api_alertmanager *one), void *to)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < view->n_active && r == 0; i++)
+        r = each(to, &(struct nv_api_alertmanager){.url = nv_str(view->active[i].url)});
+    for (size_t i = 0; i < view->n_dropped && r == 0; i++)
+        r = each(to,
+                 &(struct nv_api_alertmanager){.url = nv_str(view->dropped[i]), .dropped = true});
+    return r;
+}
+
+static int tell_alertmanagers(void *user,
+                              int (*each)(void *to, const struct nv_api_alertmanager *one),
+                              void *to)
+{
+    const struct nv_answers *answers = user;
+    struct nv_notify *notify = nv_outgoing_notify(answers->outgoing);
+    struct nv_alertmanagers_view view;
+
+    int r = notify ? nv_alertmanagers_view(nv_notify_alertmanagers(notify), &view) : 0;
+    if (r < 0 || !notify)
+        return r;
+    r = tell_addresses(&view, each, to);
+    nv_alertmanagers_view_done(&view);
+    return r;
+}
+
 const struct nv_api_sources nv_answers_sources = {
     .families = each_family,
     .targets = each_target,
+    .alertmanagers = tell_alertmanagers,
     .rules = tell_rules,
     .external_labels = tell_external_labels,
     .config = tell_config,

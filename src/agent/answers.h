@@ -10,6 +10,7 @@
 #ifndef NV_AGENT_ANSWERS_H
 #define NV_AGENT_ANSWERS_H
 
+#include "agent/outgoing.h"
 #include "agent/configured.h"
 #include "agent/history.h"
 #include "agent/life.h"
@@ -25,6 +26,7 @@ struct nv_answers {
     const struct nv_identity *identity;
     struct nv_life *life;
     struct nv_configured *configured;
+    const struct nv_outgoing *outgoing;
     int64_t started_ms; /* wall time */
 };
 

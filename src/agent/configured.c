@@ -225,9 +225,15 @@ static int load(struct nv_configured *configured, char error[NV_YAML_ERROR_MAX])
         return r;
     r = apply_rules(configured, config, set);
     if (r < 0) {
+        char other[NV_YAML_ERROR_MAX];
         snprintf(error, NV_YAML_ERROR_MAX, "the rules cannot be set up: %s", strerror(-r));
+        if (options->apply && configured->config &&
+            options->apply(options->user, configured->config, other) < 0)
+            nv_log_error("reload: %s", other);
         return r;
     }
+    if (config->n_scrapes)
+        nv_log_warn("config: scrape_configs are read, but nothing is scraped yet");
     for (size_t i = 0; i < config->n_notes; i++)
         nv_log_warn("config: %s", config->notes[i]);
     if (set->n_rules)
