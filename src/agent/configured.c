@@ -243,11 +243,25 @@ static int load(struct nv_configured *configured, char error[NV_YAML_ERROR_MAX])
     return 0;
 }
 
+static int check_flags(const struct nv_configured *configured, char error[NV_YAML_ERROR_MAX])
+{
+    for (size_t i = NV_OPTION_OUTAGE_TOLERANCE; i <= NV_OPTION_RESEND_DELAY; i++) {
+        if (configured->values[i].number >= 0)
+            continue;
+        snprintf(error, NV_YAML_ERROR_MAX, "flag '--%s' cannot be negative",
+                 nv_configured_flags[i].name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int nv_configured_open(struct nv_configured *configured,
                        const struct nv_configured_options *options, char error[NV_YAML_ERROR_MAX])
 {
     configured->options = *options;
-    int r = load(configured, error);
+    int r = check_flags(configured, error);
+    if (r == 0)
+        r = load(configured, error);
     configured->opened = r == 0;
     return r;
 }

@@ -4,20 +4,30 @@
 #include <errno.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "rules/group.h"
 
 enum {
+    DEFAULT_INTERVAL_MS = 60000,
     CONFIG_MEMORY = 4 << 20,
+    PAUSE_MS = 2000,   /* an evaluation that takes longer is given up for a reload */
     RESTORE_AFTER = 2, /* evaluations: after the first there may not be enough data */
 };
 
-/* Waits until nobody evaluates, and lets nobody begin. */
+/* Waits until nobody evaluates, and lets nobody begin. What takes long is cut short: whoever reloads is waited for. */
 static void pause_all(struct nv_rules *rules)
 {
+    int64_t until = nv_monotonic_ns() + INT64_C(1000000) * PAUSE_MS;
+    const struct timespec at = {until / 1000000000, until % 1000000000};
+
     pthread_mutex_lock(&rules->lock);
     rules->paused = true;
+    while (rules->n_busy && !rules->cancel)
+        if (pthread_cond_clockwait(&rules->idle, &rules->lock, CLOCK_MONOTONIC, &at) == ETIMEDOUT)
+            rules->cancel = true;
     while (rules->n_busy)
         pthread_cond_wait(&rules->idle, &rules->lock);
+    rules->cancel = false;
     pthread_mutex_unlock(&rules->lock);
 }
 
@@ -52,6 +62,8 @@ static int copy_config(struct applying *a, const struct nv_rules_config *config)
     const char *url = config->external_url ? config->external_url : "";
 
     a->config = *config;
+    if (a->config.interval_ms <= 0)
+        a->config.interval_ms = DEFAULT_INTERVAL_MS;
     a->config.external_url = nv_arena_str(&a->memory, nv_str(url)).p;
     if (!labels || !a->config.external_url)
         return -ENOMEM;

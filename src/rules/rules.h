@@ -100,7 +100,7 @@ struct nv_rules_config {
 
 /*
  * Takes over the groups of a set; the caller keeps its own count. Groups that stay as they were go on; rules whose name and
- * labels stay keep their alerts; what is no more becomes stale. Waits for evaluations under way. Returns 0; -ENOMEM or
+ * labels stay keep their alerts; what is no more becomes stale. Waits for evaluations under way, and ends those that take long. Returns 0; -ENOMEM or
  * what a source could not be made for, and everything as it was.
  */
 NV_MUST_USE int nv_rules_apply(struct nv_rules *rules, struct nv_rule_set *set,

@@ -205,7 +205,8 @@ START_TEST(slots_that_pass_during_an_evaluation_are_missed_and_counted)
     w->before_query = take_25_seconds;
     world_run(w, 60);
     const struct nv_rule_group_view *g = world_group(w, "g");
-    ck_assert_uint_eq(g->missed, 1); /* of the two the evaluation took, the last is evaluated late */
+    ck_assert_uint_eq(g->missed,
+                      1); /* of the two the evaluation took, the last is evaluated late */
     ck_assert_uint_eq(g->iterations - g->missed, g->evaluations);
 }
 END_TEST
@@ -232,13 +233,11 @@ START_TEST(a_reload_keeps_what_is_the_same_and_ends_what_is_no_more)
                    "  - {record: keep, expr: '1'}\n  - {record: drop, expr: '2'}\n"
                    "- name: gone\n  interval: 10s\n  rules: [{record: old, expr: '3'}]\n");
     world_run(w, 60);
-    ck_assert_str_eq(world_ask(w, "{__name__=~\"keep|drop|old\"}", 60),
-                     "drop 2, keep 1, old 3");
+    ck_assert_str_eq(world_ask(w, "{__name__=~\"keep|drop|old\"}", 60), "drop 2, keep 1, old 3");
     world_apply(w, "groups:\n- name: g\n  interval: 10s\n  rules:\n"
                    "  - {record: fresh, expr: '4'}\n  - {record: keep, expr: '1'}\n");
     world_run(w, 80);
-    ck_assert_str_eq(world_ask(w, "{__name__=~\"keep|drop|old|fresh\"}", 80),
-                     "fresh 4, keep 1");
+    ck_assert_str_eq(world_ask(w, "{__name__=~\"keep|drop|old|fresh\"}", 80), "fresh 4, keep 1");
 }
 END_TEST
 
@@ -323,6 +322,70 @@ START_TEST(threads_evaluate_and_stop)
 }
 END_TEST
 
+START_TEST(pictures_and_reloads_go_beside_evaluations)
+{
+    static const char *const rules[] = {
+        "groups:\n- {name: a, interval: 5ms, rules: [{record: r, expr: up}, {alert: A, expr: r > "
+        "0, "
+        "annotations: {x: '{{ $value }}'}}]}\n- {name: b, interval: 5ms, rules: [{alert: B, expr: "
+        "up}]}\n",
+        "groups:\n- {name: a, interval: 5ms, rules: [{alert: A, expr: up >= 1}, {record: s, expr: "
+        "up}]}\n"
+        "- {name: c, interval: 5ms, rules: [{record: t, expr: '1'}]}\n",
+    };
+
+    w->options.clock = (struct nv_rules_clock){NULL, NULL, NULL};
+    w->options.threads = 3;
+    w->options.send = NULL;
+    world_apply(w, rules[0]);
+    world_fill(w, "up{i=\"a\"}", 0, 60, 15, 1);
+    ck_assert_int_eq(nv_rules_start(w->rules), 0);
+    for (int i = 1; i <= 60; i++) {
+        uint64_t before = world_group(w, "a")->iterations;
+        ck_assert_ptr_nonnull(world_look(w, "A"));
+        while (world_group(w, "a")->iterations == before)
+            usleep(500);
+        world_apply(w, rules[i % 2]);
+    }
+    nv_rules_stop(w->rules);
+}
+END_TEST
+
+static struct world *held;
+
+/* Evaluations hang until they are told to end. */
+static int hang(void *user, const struct nv_matcher *matchers, size_t n, int64_t from_ms,
+                int64_t to_ms, size_t limit, struct nv_selection *ret)
+{
+    int r = world_select(user, matchers, n, from_ms, to_ms, limit, ret);
+
+    held->n_held++;
+    usleep(300000);
+    return r;
+}
+
+START_TEST(a_reload_does_not_wait_for_what_takes_for_ever)
+{
+    char rules[8192];
+    size_t n =
+        (size_t)snprintf(rules, sizeof(rules), "groups:\n- name: a\n  interval: 10ms\n  rules:\n");
+
+    held = w;
+    w->queryable.select = hang;
+    w->options.clock = (struct nv_rules_clock){NULL, NULL, NULL};
+    w->options.threads = 1;
+    for (int i = 0; i < 100; i++) /* half a minute */
+        n += (size_t)snprintf(rules + n, sizeof(rules) - n, "  - {record: r%d, expr: up}\n", i);
+    world_apply(w, rules);
+    ck_assert_int_eq(nv_rules_start(w->rules), 0);
+    while (!w->n_held)
+        usleep(1000);
+    world_apply(w, "groups: []\n");
+    ck_assert_uint_lt(w->n_held, 90);
+    nv_rules_stop(w->rules);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -345,6 +408,8 @@ int main(void)
         series_that_come_and_go_do_not_pile_up,
         a_frame_the_store_refuses_costs_the_history_alone,
         threads_evaluate_and_stop,
+        pictures_and_reloads_go_beside_evaluations,
+        a_reload_does_not_wait_for_what_takes_for_ever,
     };
     Suite *suite = suite_create("rules");
     TCase *tcase = tcase_create("engine");
