@@ -5,7 +5,7 @@
 
 #include "base/transfer.h"
 
-enum { URL_MAX = 64 << 10, HEADER_MAX = 128 << 10, CONNECTIONS_MAX = 4 };
+enum { URL_MAX = 64 << 10, HEADER_MAX = 128 << 10 };
 
 struct nv_http {
     struct nv_transfer transfer;
@@ -83,7 +83,6 @@ static void set_up(struct nv_http *http, const struct nv_http_options *options)
     NV_TRANSFER_SET(transfer, CURLOPT_FOLLOWLOCATION, options->follow_redirects ? 1L : 0L);
     NV_TRANSFER_SET(transfer, CURLOPT_MAXREDIRS, (long)NV_HTTP_REDIRECTS_MAX);
     NV_TRANSFER_SET(transfer, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    NV_TRANSFER_SET(transfer, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_MAX);
     NV_TRANSFER_SET(transfer, CURLOPT_USERAGENT,
                     options->user_agent ? options->user_agent : "nodevitals");
     set_proxy(transfer, options);

@@ -104,7 +104,7 @@ void nv_answer_histogram_print(struct nv_buf *out, const struct nv_answer_histog
 
 /* Who is asked, and how: as a file of Prometheus' http_config tells, where there is one ("" for none). */
 struct nv_query_server {
-    const char *url;
+    const char *url, *shown; /* shown: without user and password */
     struct nv_http *http;
     struct nv_http_header *headers; /* with room for one more behind */
     size_t n_headers;

@@ -37,6 +37,18 @@ static int read_config(const char *path, struct nv_arena *memory, struct nv_http
     return r < 0 ? nv_query_fail("%s", error[0] ? error : strerror(-r)) : 0;
 }
 
+/* A URL as it may be shown: without user and password. NULL when memory is out. */
+static const char *show_url(struct nv_arena *memory, const char *url)
+{
+    const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url;
+    const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+    NV_AUTO_BUF shown = NV_BUF(FORM_MAX);
+
+    nv_buf_add(&shown, url, (size_t)(host - url));
+    nv_buf_text(&shown, at ? at + 1 : host);
+    return nv_arena_str(memory, nv_buf_view(&shown)).p;
+}
+
 int nv_query_server_init(struct nv_query_server *server, const char *url, const char *config_file)
 {
     struct nv_http_config config = NV_HTTP_CONFIG_DEFAULT;
@@ -44,6 +56,7 @@ int nv_query_server_init(struct nv_query_server *server, const char *url, const 
 
     *server = (struct nv_query_server){.url = url, .memory = NV_ARENA(CONFIG_MAX)};
     config.proxy_from_environment = !config_file[0];
+    server->shown = show_url(&server->memory, url);
     int r = config_file[0] ? read_config(config_file, &server->memory, &config) : 0;
     if (r)
         return r;
@@ -54,7 +67,7 @@ int nv_query_server_init(struct nv_query_server *server, const char *url, const 
                                &file);
     if (r < 0 && file)
         return nv_query_fail("cannot read %s: %s", file, strerror(-r));
-    return r < 0 || !server->http ? nv_query_fail("out of memory") : 0;
+    return r < 0 || !server->http || !server->shown ? nv_query_fail("out of memory") : 0;
 }
 
 void nv_query_server_done(struct nv_query_server *server)
@@ -254,13 +267,12 @@ static int ask(const struct nv_query_server *server, const char *url, const char
 int nv_query_api(const struct nv_query *query, const struct nv_query_server *server,
                  struct nv_answer *ret)
 {
-    const char *url = server->url;
     NV_AUTO_BUF form = NV_BUF(FORM_MAX), place = NV_BUF(FORM_MAX), body = NV_BUF(NV_QUERY_BODY_MAX);
     bool post = query->kind != NV_QUERY_LABEL_VALUES;
     int status = 0;
 
     write_form(&form, query);
-    write_url(&place, url, query);
+    write_url(&place, server->url, query);
     if (form.failed || place.failed)
         return nv_query_fail("the question is too long");
     const char *where = nv_buf_c_string(&place), *text = nv_buf_c_string(&form);
@@ -268,6 +280,6 @@ int nv_query_api(const struct nv_query *query, const struct nv_query_server *ser
     if (r == 0 && post && (status == 405 || status == 501))
         r = ask(server, where, text, false, query->timeout_ms, &body, &status);
     if (r < 0)
-        return nv_query_fail("cannot ask %s: %s", url, nv_http_error(server->http));
-    return read_answer(query, server->http, url, nv_buf_view(&body), ret);
+        return nv_query_fail("cannot ask %s: %s", server->shown, nv_http_error(server->http));
+    return read_answer(query, server->http, server->shown, nv_buf_view(&body), ret);
 }

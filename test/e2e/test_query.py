@@ -441,11 +441,13 @@ class OddServers(unittest.TestCase):
 
     def test_a_server_that_is_not_there_is_told(self):
         for url, message in ((f"http://127.0.0.1:{free_port()}", "cannot connect: Connection refused"),
+                             (f"http://joe:secret@127.0.0.1:{free_port()}", "Connection refused"),
                              ("unix:/no/such/socket", "cannot connect: No such file or directory"),
                              ("ftp://127.0.0.1", "a scheme other than http"), ("http://", "cannot ask http://: ")):
             result = self.ask("up", url=url)
             self.assertEqual(result.returncode, 2)
-            self.assertRegex(result.stderr, f"^nodevitals: error: cannot ask {re.escape(url)}: ")
+            shown = url.replace("joe:secret@", "")  # never
+            self.assertRegex(result.stderr, f"^nodevitals: error: cannot ask {re.escape(shown)}: ")
             self.assertIn(message, result.stderr)
 
     def test_an_empty_answer_without_a_body_is_empty(self):
