@@ -1,6 +1,7 @@
 """What else is asked of a Prometheus, asked of us by its own kin: promtool, a Prometheus that reads from us, and one that
 federates us. Series, names and values are those a real Prometheus tells of the same samples.
 """
+import glob
 import json
 import os
 import struct
@@ -352,6 +353,64 @@ class Federated(unittest.TestCase):
             self.check(above)
             found = wait_for(lambda: self.result(above, 'histogram_count(nodevitals_cpu_utilization_ratio) > 0'))
             self.assertTrue(found)
+
+
+class Rules(unittest.TestCase):
+    """What both tell of the rules people use, loaded from the same files."""
+
+    def test_rules_are_told_as_prometheus_tells_them(self):
+        files = sorted(glob.glob(os.path.join(twins.SHARED, "fixtures", "rules-real", "*.yaml")))
+        text = f"global: {{evaluation_interval: 31s, external_labels: {{zone: z}}}}\nrule_files: {json.dumps(files)}\n"
+        with tempfile.TemporaryDirectory() as folder, Reader(None, text) as peer:
+            config = os.path.join(folder, "nodevitals.yml")
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(text)
+            with twins.Agent(f"--storage.tsdb.path={folder}/data", f"--config.file={config}") as agent:
+                ours, theirs = (self.told(server.url) for server in (agent, peer))
+                self.assertEqual(len(ours), len(theirs))
+                for mine, other in zip(ours, theirs):
+                    self.assertEqual(mine, other)
+                self.compare_filters(agent, peer, files)
+                self.compare_config(agent)
+
+    def told(self, url, **parameters):
+        """Groups and rules without what depends on time and data."""
+        groups = ask(url, "rules", **parameters)["data"]["groups"]
+        for group in groups:
+            self.assertLessEqual({"evaluationTime", "lastEvaluation"}, group.keys())
+            del group["evaluationTime"], group["lastEvaluation"]
+            for rule in group["rules"]:
+                for key in ("evaluationTime", "lastEvaluation", "health"):
+                    del rule[key]
+                for key in ("state", "alerts", "lastError"):
+                    rule.pop(key, None)
+                if rule["type"] == "recording":
+                    rule.setdefault("labels", {})  # 2.42 leaves empty ones out
+        return sorted(groups, key=lambda group: (group["file"], group["name"]))
+
+    def compare_filters(self, agent, peer, files):
+        for parameters in ({"type": "alert"}, {"type": "record"}):
+            theirs = [group for group in self.told(peer.url, **parameters) if group["rules"]]  # 2.42 keeps empty ones
+            self.assertEqual(self.told(agent.url, **parameters), theirs)
+        one = self.told(agent.url, **{"file[]": files[0]})
+        self.assertEqual({group["file"] for group in one}, {files[0]})
+        pages, token = [], None
+        while True:
+            more = {"group_next_token": token} if token else {}
+            data = ask(agent.url, "rules", group_limit=5, **more)["data"]
+            self.assertLessEqual(len(data["groups"]), 5)
+            pages += [(group["file"], group["name"]) for group in data["groups"]]
+            token = data.get("groupNextToken")
+            if not token:
+                break
+        self.assertEqual(pages, [(group["file"], group["name"]) for group in self.told(agent.url)])
+
+    def compare_config(self, agent):
+        self.assertIn("zone: z", ask(agent.url, "status/config")["data"]["yaml"])
+        self.assertTrue(ask(agent.url, "status/runtimeinfo")["data"]["reloadConfigSuccess"])
+        wait_for(lambda: ask(agent.url, "query", query="up")["data"]["result"])
+        found = get(f"{agent.url}/federate?match[]=up")[2].decode()
+        self.assertIn(',zone="z"} 1 ', found)
 
 
 if __name__ == "__main__":
