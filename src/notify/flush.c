@@ -281,7 +281,7 @@ static void drop_if_empty(struct nv_dispatch *dispatch, struct nv_group *group)
 /* With the lock. */
 static void flush_group(struct nv_dispatch *dispatch, struct nv_group *group)
 {
-    NV_AUTO(nv_config) *config = nv_config_ref(dispatch->config); /* the group's route is in it */
+    struct nv_config *config = nv_config_ref(dispatch->config); /* the group's route is in it */
     struct flush flush;
 
     group->busy = true;
@@ -297,6 +297,7 @@ static void flush_group(struct nv_dispatch *dispatch, struct nv_group *group)
         nv_group_bequeath(dispatch, group);
     else
         drop_if_empty(dispatch, group);
+    nv_config_unref(config);
 }
 
 /* The group that is due first. A clock that was set back must not make one wait for the time it came from. */
