@@ -236,6 +236,9 @@ static int load(struct nv_configured *configured, char error[NV_YAML_ERROR_MAX])
         nv_log_warn("config: scrape_configs are read, but nothing is scraped yet");
     for (size_t i = 0; i < config->n_notes; i++)
         nv_log_warn("config: %s", config->notes[i]);
+    if (set->n_more)
+        nv_log_warn("rules: %zu files have more than one document, of which the first counts",
+                    set->n_more);
     if (set->n_rules)
         nv_log_info("rules: %zu in %zu groups of %zu files", set->n_rules, set->n_groups,
                     set->n_files);

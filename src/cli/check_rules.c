@@ -98,6 +98,8 @@ static int tell(struct nv_cli_rule_check *c, const struct nv_rule_set *set, int 
         fprintf(stderr, "  FAILED:\nlint error %s\n", nv_buf_c_string(&found));
     } else {
         printf("  SUCCESS: %zu rules found\n", set->n_rules);
+        if (set->n_more)
+            fputs("  WARNING: there is more than one document; the first counts\n", stderr);
     }
     puts("");
     fflush(stdout);

@@ -446,8 +446,38 @@ static void read_root(struct reader *r, const struct nv_yaml *root)
         read_group(r, groups->items[i]);
 }
 
+/* "---" or "..." by itself or before a blank: between documents it stands at the begin of a line, and nowhere else. */
+static bool is_mark(struct nv_str line, const char *mark)
+{
+    return nv_str_starts(line, mark) && (line.n == 3 || nv_is_space(line.p[3]));
+}
+
+/* The first document of a text, and whether there is something behind it. */
+static struct nv_str first_document(struct nv_str text, bool *ret_more)
+{
+    struct nv_str rest = text;
+    bool begun = false;
+
+    *ret_more = false;
+    while (rest.n) {
+        const char *at = rest.p;
+        struct nv_str line = nv_str_cut(&rest, '\n');
+        bool empty = !nv_str_trim(line).n || line.p[0] == '#' || (line.p[0] == '%' && !begun);
+        if (begun && (is_mark(line, "---") || is_mark(line, "..."))) {
+            *ret_more = nv_str_trim(rest).n > 0;
+            return (struct nv_str){text.p, (size_t)(at - text.p)};
+        }
+        begun |= !empty;
+    }
+    return text;
+}
+
 static void read_text(struct reader *r, struct nv_str text)
 {
+    bool more;
+
+    text = first_document(text, &more);
+    r->set->n_more += more;
     NV_AUTO_FREE char *error = malloc(NV_YAML_ERROR_MAX);
     const struct nv_yaml *root;
 
@@ -466,7 +496,7 @@ int nv_rule_set_add_text(struct nv_rule_set *set, const char *file, struct nv_st
                          const struct nv_rule_file_options *options, struct nv_buf *mistakes)
 {
     struct nv_arena_mark mark = nv_arena_mark(&set->memory);
-    size_t n_groups = set->n_groups, n_rules = set->n_rules;
+    size_t n_groups = set->n_groups, n_rules = set->n_rules, n_more = set->n_more;
     struct nv_str name = nv_arena_str(&set->memory, nv_str(file));
     struct reader r = {.set = set,
                        .file = name.p,
@@ -485,6 +515,7 @@ int nv_rule_set_add_text(struct nv_rule_set *set, const char *file, struct nv_st
     }
     set->n_groups = n_groups;
     set->n_rules = n_rules;
+    set->n_more = n_more;
     nv_arena_rewind(&set->memory, mark);
     return r.wrong ? -EBADMSG : -ENOMEM;
 }

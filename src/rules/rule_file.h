@@ -2,6 +2,7 @@
  * rule_file.h - rule files, read and checked.
  *
  *   file       YAML, {groups: [{name, interval, query_offset, limit, labels, rules: [...]}]}; an unknown key is a mistake
+ *   documents  the first of a file counts; that there are more is noted
  *   set        all groups of all files, in order of files; what it is made of lives in its arena; counted
  *   labels     of a rule: the group's and its own, which win; sorted; an empty value takes a label away
  *   mistakes   all of a file at once, a line each: "FILE: LINE:COLUMN: group "g", rule 1, "name": what is wrong"
@@ -46,6 +47,7 @@ struct nv_rule_set {
     struct nv_arena memory;
     struct nv_rule_group_def *groups;
     size_t n_groups, room_groups, n_files, n_rules;
+    size_t n_more; /* files with further documents, which do not count */
 };
 
 /* NULL when memory is out. */

@@ -86,6 +86,25 @@ START_TEST(an_empty_file_has_no_groups)
 }
 END_TEST
 
+START_TEST(the_first_document_of_a_file_counts)
+{
+    static const char *const texts[] = {
+        "groups: [{name: a}]\n---\ngroups: [{name: b}]\n",
+        "# x\n\n%YAML 1.1\n---\ngroups: [{name: a}]\n...\n# no\n---\n- what: [is this\n",
+        "--- # y\ngroups:\n- name: a\n  rules:\n  - record: r\n    expr: |\n      a --- 1\n      "
+        "---2\n",
+        "groups: [{name: a}]\n---\n",
+    };
+    static const size_t more[] = {1, 2, 2, 2};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ck_assert_msg(add(texts[i]) == 0, "%zu: %s", i, nv_buf_c_string(&mistakes));
+        ck_assert_uint_eq(set->n_groups, i + 1);
+        ck_assert_uint_eq(set->n_more, more[i]);
+    }
+}
+END_TEST
+
 START_TEST(mistakes_are_told_with_file_place_group_and_rule)
 {
     ck_mistakes(
@@ -332,6 +351,7 @@ int main(void)
     tcase_set_timeout(shared, 120);
     tcase_add_test(own, every_field_of_every_kind_is_read);
     tcase_add_test(own, an_empty_file_has_no_groups);
+    tcase_add_test(own, the_first_document_of_a_file_counts);
     tcase_add_test(own, mistakes_are_told_with_file_place_group_and_rule);
     tcase_add_test(own, all_mistakes_of_a_file_are_told_at_once);
     tcase_add_test(own, templates_are_parsed_when_a_file_is_read);

@@ -35,7 +35,7 @@ struct world {
     struct sent sent[SENT_MAX];
     size_t n_sent;
     int append_fails;
-    volatile unsigned n_held; /* queries that were made to wait */
+    volatile unsigned n_held;                  /* queries that were made to wait */
     void (*before_query)(struct world *world); /* hooks into select() */
     struct nv_queryable queryable;
 };
@@ -260,7 +260,7 @@ static inline double world_slot(struct world *w, const char *group, double from_
     return slot;
 }
 
-/* The view of one rule; ends with world_look_away(). */
+/* The view of one rule, which is there; ends with world_look_away(). */
 static struct nv_rules_view world_view;
 
 static inline const struct nv_rule_view *world_look(struct world *w, const char *rule)
@@ -271,7 +271,7 @@ static inline const struct nv_rule_view *world_look(struct world *w, const char 
         for (size_t i = 0; i < world_view.groups[g].n_rules; i++)
             if (nv_str_is(world_view.groups[g].rules[i].name, rule))
                 return &world_view.groups[g].rules[i];
-    return NULL;
+    nv_assert_failed("there is such a rule", rule, 0);
 }
 
 static inline const struct nv_rule_group_view *world_group(struct world *w, const char *group)
@@ -281,7 +281,7 @@ static inline const struct nv_rule_group_view *world_group(struct world *w, cons
     for (size_t g = 0; g < world_view.n_groups; g++)
         if (nv_str_is(world_view.groups[g].name, group))
             return &world_view.groups[g];
-    return NULL;
+    nv_assert_failed("there is such a group", group, 0);
 }
 
 static inline void world_look_away(void)
