@@ -378,7 +378,7 @@ size_t nv_regex_search(const struct nv_regex *regex, struct nv_str text, size_t 
         bool set =
             i < n_set && offsets[2 * i] != PCRE2_UNSET && offsets[2 * i] <= offsets[2 * i + 1];
         spans[i] = !set ? (struct nv_str){NULL, 0}
-                        : (struct nv_str){text.n ? text.p + offsets[2 * i] : "",
+                        : (struct nv_str){text.p ? text.p + offsets[2 * i] : "",
                                           offsets[2 * i + 1] - offsets[2 * i]};
     }
     return n;

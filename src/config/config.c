@@ -203,8 +203,6 @@ static int read_global_protocols(struct nv_schema *schema, const struct nv_yaml 
     return nv_schema_protocols(schema, node, global->protocols, &global->n_protocols);
 }
 
-static const struct nv_schema_range any_count = {0, INT64_MAX};
-
 #define FIELD(name, reader, member, with)                                                          \
     {                                                                                              \
         name, (reader), offsetof(struct nv_config_global, member), (with)                          \
@@ -215,25 +213,10 @@ static const struct nv_schema_key global_keys[] = {
     FIELD("scrape_timeout", nv_schema_milliseconds, scrape_timeout_ms, NULL),
     FIELD("evaluation_interval", nv_schema_milliseconds, evaluation_interval_ms, NULL),
     FIELD("rule_query_offset", nv_schema_milliseconds, rule_query_offset_ms, NULL),
-    {"external_labels",                    read_external_labels,   0, NULL                     },
-    {"scrape_protocols",                   read_global_protocols,  0, NULL                     },
-    FIELD("body_size_limit", nv_schema_size, limits.body_size, NULL),
-    FIELD("sample_limit", nv_schema_int, limits.samples, &any_count),
-    FIELD("label_limit", nv_schema_int, limits.labels, &any_count),
-    FIELD("label_name_length_limit", nv_schema_int, limits.label_name_length, &any_count),
-    FIELD("label_value_length_limit", nv_schema_int, limits.label_value_length, &any_count),
-    FIELD("target_limit", nv_schema_int, limits.targets, &any_count),
-    FIELD("keep_dropped_targets", nv_schema_int, limits.dropped_targets, &any_count),
-    FIELD("scrape_native_histograms", nv_schema_bool, scrape_native_histograms, NULL),
-    FIELD("always_scrape_classic_histograms", nv_schema_bool, always_scrape_classic_histograms,
-          NULL),
-    FIELD("extra_scrape_metrics", nv_schema_bool, extra_scrape_metrics, NULL),
-    FIELD("metric_name_escaping_scheme", nv_schema_choice, name_escaping, nv_config_escaping_names),
-    {"metric_name_validation_scheme",      nv_schema_names_scheme, 0, NULL                     },
-    {"convert_classic_histograms_to_nhcb", nv_schema_only_false,   0,
-                                                                               "converting classic histograms"                                                           },
-    {"query_log_file",                     nv_schema_no_effect,    0, "query_log_file"         },
-    {"scrape_failure_log_file",            nv_schema_no_effect,    0, "scrape_failure_log_file"},
+    {"external_labels",  read_external_labels,  0, NULL            },
+    {"scrape_protocols", read_global_protocols, 0, NULL            },
+    NV_SCRAPE_KEYS(struct nv_config_global),
+    {"query_log_file",   nv_schema_no_effect,   0, "query_log_file"},
 };
 
 static int read_global(struct nv_schema *schema, const struct nv_yaml *node, void *into,

@@ -88,7 +88,7 @@ static int read_params(struct nv_schema *schema, const struct nv_yaml *node, voi
     return r;
 }
 
-static const struct nv_schema_range any_count = {0, INT64_MAX};
+const struct nv_schema_range nv_config_any_count = {0, INT64_MAX};
 
 #define FIELD(name, reader, member, with)                                                          \
     {                                                                                              \
@@ -101,31 +101,16 @@ static const struct nv_schema_key keys[] = {
     FIELD("scrape_timeout", nv_schema_milliseconds, timeout_ms, NULL),
     FIELD("metrics_path", nv_schema_text, metrics_path, NULL),
     FIELD("scheme", nv_schema_scheme, scheme, NULL),
-    {"params",                             read_params,            0, NULL                     },
+    {"params",           read_params,    0, NULL},
     FIELD("honor_labels", nv_schema_bool, honor_labels, NULL),
     FIELD("honor_timestamps", nv_schema_bool, honor_timestamps, NULL),
     FIELD("track_timestamps_staleness", nv_schema_bool, track_timestamps_staleness, NULL),
     FIELD("enable_compression", nv_schema_bool, enable_compression, NULL),
     FIELD("expose", nv_schema_bool, expose, NULL),
-    FIELD("body_size_limit", nv_schema_size, limits.body_size, NULL),
-    FIELD("sample_limit", nv_schema_int, limits.samples, &any_count),
-    FIELD("label_limit", nv_schema_int, limits.labels, &any_count),
-    FIELD("label_name_length_limit", nv_schema_int, limits.label_name_length, &any_count),
-    FIELD("label_value_length_limit", nv_schema_int, limits.label_value_length, &any_count),
-    FIELD("target_limit", nv_schema_int, limits.targets, &any_count),
-    FIELD("keep_dropped_targets", nv_schema_int, limits.dropped_targets, &any_count),
-    {"scrape_protocols",                   read_protocols,         0, NULL                     },
+    NV_SCRAPE_KEYS(struct nv_config_scrape),
+    {"scrape_protocols", read_protocols, 0, NULL},
     FIELD("fallback_scrape_protocol", nv_schema_choice, fallback_protocol,
           nv_scrape_protocol_names),
-    FIELD("scrape_native_histograms", nv_schema_bool, scrape_native_histograms, NULL),
-    FIELD("always_scrape_classic_histograms", nv_schema_bool, always_scrape_classic_histograms,
-          NULL),
-    FIELD("extra_scrape_metrics", nv_schema_bool, extra_scrape_metrics, NULL),
-    FIELD("metric_name_escaping_scheme", nv_schema_choice, name_escaping, nv_config_escaping_names),
-    {"metric_name_validation_scheme",      nv_schema_names_scheme, 0, NULL                     },
-    {"convert_classic_histograms_to_nhcb", nv_schema_only_false,   0,
-                                                "converting classic histograms"                                                           },
-    {"scrape_failure_log_file",            nv_schema_no_effect,    0, "scrape_failure_log_file"},
     NV_NOT_PROVIDED("native_histogram_bucket_limit"),
     NV_NOT_PROVIDED("native_histogram_min_bucket_factor"),
     FIELD("static_configs", nv_schema_target_groups, targets.groups, NULL),

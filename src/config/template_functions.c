@@ -443,7 +443,7 @@ static void replace_all(const struct nv_regex *regex, struct nv_str replacement,
 
     while (at <= text.n && !out->failed &&
            (n = nv_regex_search(regex, text, at, spans, GROUPS_MAX)) > 0) {
-        size_t from = (size_t)(spans[0].p - (text.n ? text.p : spans[0].p)), to = from + spans[0].n;
+        size_t from = (size_t)(spans[0].p - text.p), to = from + spans[0].n;
         nv_buf_add(out, text.p + copied, from - copied);
         if (to > from || !matched || from > copied || from == 0)
             nv_regex_expand(regex, replacement, spans, n, out);
@@ -471,7 +471,7 @@ static int call_replace_all(call_t *call)
         nv_buf_add(&valid, n ? rest.p : "\xef\xbf\xbd", n ? n : 3);
         rest = nv_str_from(rest, n ? n : 1);
     }
-    replace_all(regex, call->args[1].text, nv_buf_view(&valid), &text);
+    replace_all(regex, call->args[1].text, valid.n ? nv_buf_view(&valid) : NV_LIT(""), &text);
     return nv_template_call_text(call, &text);
 }
 
