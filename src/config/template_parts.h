@@ -170,6 +170,17 @@ struct nv_template_run {
 __attribute__((format(printf, 2, 3))) int nv_template_fail(struct nv_template_run *run,
                                                            const char *format, ...);
 
+/* Goes on to a node: what an error names. Fails past NV_TEMPLATE_STEPS_MAX. */
+int nv_template_step(struct nv_template_run *run, const struct nv_template_node *node);
+/* Declares a variable; gives one that is there another value. */
+int nv_template_push(struct nv_template_run *run, struct nv_str name,
+                     const struct nv_template_value *value);
+int nv_template_assign(struct nv_template_run *run, struct nv_str name,
+                       const struct nv_template_value *value);
+/* What a pipeline comes to, its declarations made. */
+int nv_template_eval(struct nv_template_run *run, const struct nv_template_value *dot,
+                     const struct nv_template_node *pipe, struct nv_template_value *ret);
+
 /* Arguments and results of functions. Errors of a function are its words alone; the caller adds its name. */
 struct nv_template_call {
     struct nv_template_run *run;
@@ -204,6 +215,7 @@ struct nv_template_function {
 /* By name, or NULL. `and` and `or`, which do not evaluate all they are given, have no call. */
 const struct nv_template_function *nv_template_builtin(struct nv_str name);
 const struct nv_template_function *nv_template_prometheus(struct nv_str name);
+const struct nv_template_function *nv_template_number(struct nv_str name); /* among the last */
 const struct nv_template_function *nv_template_method(enum nv_template_kind kind,
                                                       struct nv_str name);
 
