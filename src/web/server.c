@@ -268,6 +268,7 @@ int nv_web_set_api(struct nv_web *web, const struct nv_api *api, char error[NV_W
     if (!web->api.max_concurrency)
         web->api.max_concurrency = NV_API_QUERIES_MAX;
     web->inquiries.queries.threads_max = web->api.max_concurrency;
+    __atomic_store_n(&web->pool, api->promql.pool, __ATOMIC_RELEASE);
     if (!api->cors_origin || !api->cors_origin[0])
         return 0;
     int r = nv_regex_new(nv_str(api->cors_origin), NV_REGEX_ANCHORED, &web->cors, reason);
@@ -331,8 +332,9 @@ static void tell_queries(struct nv_web *web, struct nv_web_stats *ret)
     ret->queries = jobs->threads - jobs->idle;
     ret->queries_waiting = jobs->waiting;
     pthread_mutex_unlock(&jobs->lock);
-    if (web->api.promql.pool)
-        nv_promql_pool_stats(web->api.promql.pool, &pool);
+    struct nv_promql_pool *memory = __atomic_load_n(&web->pool, __ATOMIC_ACQUIRE);
+    if (memory)
+        nv_promql_pool_stats(memory, &pool);
     ret->query_memory = pool.used;
     ret->query_memory_waits = pool.waits;
 }

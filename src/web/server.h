@@ -166,6 +166,8 @@ struct nv_web {
 
     struct nv_api api;
     bool has_api;
+    struct nv_promql_pool
+        *pool;             /* atomic: that of the API, for those who ask while it is being set up */
     struct nv_regex *cors; /* NULL: no other origin may read */
     struct nv_web_build build;
     char host[256]; /* this machine's name */
