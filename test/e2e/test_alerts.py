@@ -94,6 +94,13 @@ class Alerts(unittest.TestCase):
         self.addCleanup(agent.stop)
         return agent
 
+    def kept(self):
+        try:
+            with open(self.path("data/notify/notify.json"), encoding="utf-8") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
     def api(self, agent, path):
         status, _, body = agent.get(path)
         self.assertEqual(status, 200, body)
@@ -142,8 +149,7 @@ notify:
         receiver.status = 200
         agent = self.agent(self.own_config(receiver))
         wait_for(lambda: receiver.told)
-        wait_for(lambda: os.path.exists(self.path("data/notify/notify.json")) and
-                 '"told":[{' in open(self.path("data/notify/notify.json"), encoding="utf-8").read())
+        wait_for(lambda: '"told":[{' in self.kept())
         agent.stop(signal.SIGKILL)
         agent = self.agent(self.own_config(receiver))
         wait_for(lambda: self.states(agent) == ["firing"])
