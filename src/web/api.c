@@ -187,10 +187,9 @@ static enum MHD_Result refuse_method(struct nv_connection *connection)
     char allowed[64] = "OPTIONS";
 
     if (endpoint->options & NV_ENDPOINT_LIFECYCLE)
-        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-                      "Only POST or PUT requests allowed\n");
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed");
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        19, (void *)(uintptr_t) "Method Not Allowed\n", MHD_RESPMEM_PERSISTENT);
     for (size_t i = 0; i < NV_LEN(methods); i++) {
         size_t n = strlen(allowed);
         if (endpoint->methods & methods[i].method)
@@ -199,6 +198,8 @@ static enum MHD_Result refuse_method(struct nv_connection *connection)
     if (response) {
         add_origin_headers(connection, response);
         nv_add_header(response, "Allow", allowed);
+        nv_add_header(response, "Content-Type", "text/plain; charset=utf-8");
+        nv_add_header(response, "X-Content-Type-Options", "nosniff");
     }
     return nv_answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, response);
 }

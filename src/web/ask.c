@@ -1,6 +1,7 @@
 #include "web/exchange_parts.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/rfc3339.h"
 #include "config/units.h"
@@ -128,29 +129,35 @@ static bool read_time(struct nv_str text, int64_t *ret)
 
 enum { SHOWN_MAX = 200 }; /* of a value in an error */
 
-static int bad_value(struct nv_exchange *x, const char *name, struct nv_str value, const char *kind)
+static int bad_value(struct nv_exchange *x, const char *name, struct nv_str value,
+                     const char *prefix, const char *kind)
 {
     NV_AUTO_BUF quoted = NV_BUF(4096);
 
     nv_promql_print_string(&quoted,
                            (struct nv_str){value.p, value.n < SHOWN_MAX ? value.n : SHOWN_MAX});
-    return nv_fail_parameter(x, name, "cannot parse %s to a valid %s", nv_buf_c_string(&quoted),
-                             kind);
+    return nv_fail_parameter(x, name, "%scannot parse %s to a valid %s", prefix,
+                             nv_buf_c_string(&quoted), kind);
 }
 
 int nv_need_time(struct nv_exchange *x, const char *name, int64_t *ret)
 {
     struct nv_str text = nv_param(x, name);
 
-    return read_time(text, ret) ? 0 : bad_value(x, name, text, "timestamp");
+    return read_time(text, ret) ? 0 : bad_value(x, name, text, "", "timestamp");
 }
 
+/* The same error has other words where the time is optional. */
 int nv_ask_time(struct nv_exchange *x, const char *name, int64_t fallback, int64_t *ret)
 {
-    if (nv_param(x, name).n)
-        return nv_need_time(x, name, ret);
+    struct nv_str text = nv_param(x, name);
+    char prefix[64];
+
     *ret = fallback;
-    return 0;
+    if (!text.n || read_time(text, ret))
+        return 0;
+    snprintf(prefix, sizeof(prefix), "Invalid time value for '%s': ", name);
+    return bad_value(x, name, text, prefix, "timestamp");
 }
 
 static bool read_duration(struct nv_str text, int64_t *ret)
@@ -166,7 +173,7 @@ int nv_need_duration(struct nv_exchange *x, const char *name, int64_t *ret)
 {
     struct nv_str text = nv_param(x, name);
 
-    return read_duration(text, ret) ? 0 : bad_value(x, name, text, "duration");
+    return read_duration(text, ret) ? 0 : bad_value(x, name, text, "", "duration");
 }
 
 int nv_ask_duration(struct nv_exchange *x, const char *name, int64_t fallback, int64_t *ret)

@@ -125,11 +125,11 @@ static const struct {
      "unclosed left parenthesis\"}"                                                                                        },
     {"/api/v1/query?query=1&time=x",                                        NULL,                                   400,
      "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter \\\"time\\\": "
-     "cannot parse \\\"x\\\" "
+     "Invalid time value for 'time': cannot parse \\\"x\\\" "
      "to a valid timestamp\"}"                                                                                             },
     {"/api/v1/query?query=1&time=NaN",                                      NULL,                                   400,
      "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter \\\"time\\\": "
-     "cannot parse "
+     "Invalid time value for 'time': cannot parse "
      "\\\"NaN\\\" to a valid timestamp\"}"                                                                                 },
     {"/api/v1/query?query=1&limit=-1",                                      NULL,                                   400,
      "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"invalid parameter "
