@@ -35,7 +35,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/lib"
 cp "$nodevitals" "$work/nodevitals"
-cp "$here/qemu/run.sh" "$work/"
+cp "$here/qemu/run.sh" "$source/deploy/rules/node.yml" "$work/"
 chmod 755 "$work" "$work/nodevitals" "$work/run.sh"
 ldd "$nodevitals" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' |
     grep -Ev '/(libc|libm|libpthread|libdl|librt)\.so' | xargs -r -I{} cp -L {} "$work/lib/"

@@ -226,6 +226,26 @@ systemctl restart dbus.service
 metrics >/tmp/pass
 check "a bus that was restarted costs no scrape" grep -q '^node_scrape_collector_success{collector="systemd"} 1$' /tmp/pass
 
+# Its own rules, hurried, over its own history; the alert goes into the journal.
+mkdir -p /etc/nodevitals
+sed 's/interval: .*/interval: 1s/; s/for: .*/for: 1s/' /out/node.yml >/etc/nodevitals/node.yml
+cat >/etc/nodevitals/config.yml <<'E'
+rule_files: [node.yml]
+notify:
+  route: {receiver: journal, group_wait: 0s, group_interval: 1s}
+  receivers: [{name: journal, journal_configs: [{}]}]
+E
+environment --collector.systemd --config.file=/etc/nodevitals/config.yml --storage.tsdb.interval=1s
+systemctl restart nodevitals
+in_journal() { journalctl -q -t nodevitals-alert -o cat ALERT_NAME=UnitFailed ALERT_STATUS="$1" ALERT_LABEL_NAME=falls.service | grep -q .; }
+check "a failed unit raises its alert, in the journal" until_true 60 in_journal firing
+check "with its priority and runbook" sh -c 'journalctl -q -t nodevitals-alert -p warning -o json ALERT_LABEL_NAME=falls.service | grep -q ALERT_ANNOTATION_RUNBOOK'
+check "and in the API" sh -c 'curl -sS --max-time 10 http://127.0.0.1:9100/api/v1/alerts | grep -q "\"alertname\":\"UnitFailed\""'
+systemctl reset-failed falls.service
+check "once it is mended, that is said" until_true 60 in_journal resolved
+environment --collector.systemd --collector.logind
+systemctl restart nodevitals
+
 check "a reload leaves it running" sh -c 'before=$(systemctl show --value -p MainPID nodevitals); systemctl reload nodevitals && sleep 0.3 && [ "$(systemctl show --value -p MainPID,ActiveState nodevitals | tr "\n" " ")" = "$before active " ]'
 check "it stops within its time, and cleanly" sh -c 'timeout 10 systemctl stop nodevitals && [ "$(systemctl show --value -p Result nodevitals)" = success ] && [ "$(systemctl show --value -p ExecMainStatus nodevitals)" = 0 ]'
 

@@ -191,6 +191,21 @@ sleep 0.5
 check "a second pass asks for no kernel module" sh -c '! grep . asked'
 echo /sbin/modprobe >/proc/sys/kernel/modprobe
 
+# ---- its own rules, hurried: the array that lost a disk, and a process that wants more memory than it may have ----
+
+sed 's/interval: .*/interval: 1s/; s/for: .*/for: 1s/' /out/node.yml >/tmp/rules.yml
+echo 'rule_files: [rules.yml]' >/tmp/config.yml
+./nodevitals --web.listen-address=127.0.0.1:9101 --config.file=/tmp/config.yml --storage.tsdb.path=/tmp/history \
+    --storage.tsdb.interval=1s >alerts.log 2>&1 &
+agent=$!
+fires() { curl -sS --max-time 10 http://127.0.0.1:9101/api/v1/alerts | tr '{' '\n' | grep "\"alertname\":\"$1\"" | grep -q "${2:-.}"; }
+check "an array that lost a disk raises its alert" until_true 60 fires RaidDiskFailed '"device":"md7"'
+check "and one that runs on fewer than it needs" until_true 60 fires RaidDegraded '"device":"md7"'
+systemd-run -q --unit=wants -p MemoryHigh=16M -p MemorySwapMax=0 sh -c 'tail /dev/zero' 2>/dev/null
+check "memory pressure raises its alert" until_true 120 fires MemoryPressure
+systemctl stop wants.service 2>/dev/null
+kill $agent && wait $agent 2>/dev/null
+
 # ---- beside the peer ------------------------------------------------------------------------
 
 flags=
