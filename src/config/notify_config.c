@@ -46,14 +46,14 @@ static int read_matchers(struct nv_schema *schema, const struct nv_yaml *node, v
     return r;
 }
 
-/* A map of texts: struct nv_config_pairs. */
+/* A map of texts: struct nv_config_pairs. `with`: whether values are hidden (const bool *); NULL: no. */
 static int read_pairs(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                       const void *with)
 {
+    const bool *hidden = with;
     struct nv_config_pairs *pairs = into;
     struct nv_config_pair *at;
 
-    (void)with;
     if (node->kind != NV_YAML_MAP)
         return nv_schema_refuse(schema, node, "a map of names and values is wanted");
     if (node->n > PAIRS_MAX)
@@ -62,7 +62,9 @@ static int read_pairs(struct nv_schema *schema, const struct nv_yaml *node, void
     for (size_t i = 0; i < node->n && r == 0; i++) {
         r = nv_schema_text(schema, node->pairs[i].key, &at[i].name, NULL);
         if (r == 0)
-            r = nv_schema_text(schema, node->pairs[i].value, &at[i].value, NULL);
+            r = hidden && *hidden
+                    ? nv_schema_secret(schema, node->pairs[i].value, &at[i].value, NULL)
+                    : nv_schema_text(schema, node->pairs[i].value, &at[i].value, NULL);
     }
     pairs->at = at;
     pairs->n = node->n;
@@ -201,10 +203,11 @@ static int read_email(struct nv_schema *schema, const struct nv_yaml *node, void
 
 static int read_command(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
+    static const bool hidden = true; /* programs take their keys from there */
     static const struct nv_schema_key keys[] = {
         FIELD(struct nv_notify_command, command, nv_schema_texts, NULL),
         {"timeout", read_positive, offsetof(struct nv_notify_command, timeout_ms), NULL},
-        FIELD(struct nv_notify_command, environment, read_pairs, NULL),
+        FIELD(struct nv_notify_command, environment, read_pairs, &hidden),
         FIELD(struct nv_notify_command, send_resolved, nv_schema_bool, NULL),
     };
     struct nv_notify_command *command = item;

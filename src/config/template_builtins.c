@@ -18,7 +18,7 @@ int nv_template_call_fail(struct nv_template_call *call, const char *format, ...
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(call->error, sizeof(call->error), format, arguments);
+    vsnprintf(call->run->reason, sizeof(call->run->reason), format, arguments);
     va_end(arguments);
     return -EINVAL;
 }

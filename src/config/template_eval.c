@@ -11,6 +11,8 @@
 typedef struct nv_template_value value_t;
 typedef const struct nv_template_node node_t;
 
+enum { FEW = 6 };
+
 struct place {
     uint32_t line, column;
 };
@@ -277,9 +279,10 @@ static int eval_call(struct nv_template_run *run, const value_t *dot,
     if (!function->call)
         return eval_and_or(run, dot, args, final, strcmp(function->name, "or") == 0, ret);
 
-    value_t *values = nv_arena_alloc(&run->memory, (n_args + 2) * sizeof(*values));
-    struct nv_template_call *call = nv_arena_alloc(&run->memory, sizeof(*call));
-    if (!values || !call)
+    value_t few[FEW], *values = few; /* calls in a long range shall not fill the arena */
+    if (n_args + 2 > FEW)
+        values = nv_arena_alloc(&run->memory, (n_args + 2) * sizeof(*values));
+    if (!values)
         return out_of_memory(run);
     if (receiver)
         values[n++] = *receiver;
@@ -292,15 +295,15 @@ static int eval_call(struct nv_template_run *run, const value_t *dot,
     }
     if (r < 0)
         return r;
-    *call = (struct nv_template_call){.run = run, .args = values, .n = n};
-    r = function->call(call);
+    struct nv_template_call call = {.run = run, .args = values, .n = n};
+    r = function->call(&call);
     if (r == -ENOMEM)
         return out_of_memory(run);
     if (r < 0) {
         run->node = node;
-        return nv_template_fail(run, "error calling %s: %s", function->name, call->error);
+        return nv_template_fail(run, "error calling %s: %s", function->name, run->reason);
     }
-    *ret = call->result;
+    *ret = call.result;
     return 0;
 }
 

@@ -52,7 +52,7 @@ static int call_query(call_t *call)
     if (!context->query)
         return nv_template_call_fail(call, "queries are not possible here");
     int r = context->query(context->user, call->args[0].text, context->time_ms, &call->run->memory,
-                           &samples, &n, call->error);
+                           &samples, &n, call->run->reason);
     if (r < 0)
         return r == -ENOMEM ? r : -EINVAL;
     value_t *items = nv_arena_alloc(&call->run->memory, n * sizeof(*items));

@@ -164,6 +164,7 @@ struct nv_template_run {
     struct nv_template_variable *variables;
     size_t n_variables, room;
     char *error;
+    char reason[NV_TEMPLATE_ERROR_MAX]; /* of the function that fails */
 };
 
 /* Remembers "template: NAME:LINE:COLUMN: executing ..." and returns -EINVAL. */
@@ -187,7 +188,6 @@ struct nv_template_call {
     const struct nv_template_value *args;
     size_t n;
     struct nv_template_value result;
-    char error[NV_TEMPLATE_ERROR_MAX];
 };
 __attribute__((format(printf, 2, 3))) int nv_template_call_fail(struct nv_template_call *call,
                                                                 const char *format, ...);

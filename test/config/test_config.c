@@ -426,7 +426,8 @@ static const char everything[] =
     "alerting: {alertmanagers: [{authorization: {credentials: pass-5}}, {bearer_token: pass-6}]}\n"
     "notify:\n"
     "  global: {smtp_auth_password: pass-7}\n"
-    "  receivers: [{name: r, webhook_configs: [{url: 'http://h/pass-8'}]}]\n"
+    "  receivers: [{name: r, webhook_configs: [{url: 'http://h/pass-8'}], command_configs: "
+    "[{command: [/x], environment: {K: pass-9}}]}]\n"
     "  route: {receiver: r}\n";
 
 /* A hidden URL is none when it is read back. */

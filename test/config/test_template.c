@@ -320,6 +320,14 @@ START_TEST(what_has_no_end_is_ended)
 }
 END_TEST
 
+START_TEST(a_list_may_be_long)
+{
+    ck_assert_int_eq(
+        expand(NV_LIT("{{ range 50000 }}{{ if eq (len (print .)) 1 }}x{{ end }}{{ end }}"), 1), 0);
+    ck_assert_str_eq(nv_buf_c_string(&out), "xxxxxxxxxx");
+}
+END_TEST
+
 /* n times `open`, a 1, n times `close`. */
 static void nest(struct nv_buf *text, size_t n, const char *open, const char *close)
 {
@@ -467,6 +475,7 @@ int main(void)
     tcase_add_test(all, parsing_goes_by_the_alert_s_name);
     tcase_add_test(all, text_without_actions_is_plain);
     tcase_add_loop_test(all, what_has_no_end_is_ended, 0, NV_LEN(endless));
+    tcase_add_test(all, a_list_may_be_long);
     tcase_add_test(all, depth_is_bounded);
     tcase_add_test(all, a_native_histogram_is_shown_by_its_buckets);
     tcase_add_loop_test(all, a_text_cut_anywhere_is_expanded_or_refused, 0, NV_LEN(works));
