@@ -187,6 +187,7 @@ struct nv_expr {
     uint8_t type; /* enum nv_value_type */
     uint16_t depth;
     bool invariant;      /* the same at each step: set when a query is prepared */
+    uint8_t shared;      /* likewise: number of those that are the same, or 0 */
     uint32_t start, end; /* bytes of the query */
     union {
         struct {

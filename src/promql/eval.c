@@ -202,6 +202,22 @@ static int repeated(struct nv_eval *ev, const struct nv_expr *expr, struct onwar
     return r;
 }
 
+/* Rows, of which no two have the same labels at a step. */
+static int distinct(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
+                    nv_row_fn fn, void *user)
+{
+    if (nv_eval_delays_names(ev) || !may_collide(expr))
+        return rows(ev, expr, grid, fn, user);
+
+    struct nv_matrix matrix;
+    nv_matrix_open(ev, &matrix, grid->n);
+    int r = rows(ev, expr, grid, nv_matrix_merge, &matrix);
+    if (r == 0)
+        r = nv_matrix_emit(ev, &matrix, fn, user);
+    nv_matrix_close(ev, &matrix);
+    return r;
+}
+
 int nv_eval_rows(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
                  nv_row_fn fn, void *user)
 {
@@ -212,16 +228,9 @@ int nv_eval_rows(struct nv_eval *ev, const struct nv_expr *expr, const struct nv
         return r;
     if (expr->invariant && grid->n > 1)
         return repeated(ev, expr, &onward);
-    if (nv_eval_delays_names(ev) || !may_collide(expr))
-        return rows(ev, expr, grid, fn, user);
-
-    struct nv_matrix matrix;
-    nv_matrix_open(ev, &matrix, grid->n);
-    r = rows(ev, expr, grid, nv_matrix_merge, &matrix);
-    if (r == 0)
-        r = nv_matrix_emit(ev, &matrix, fn, user);
-    nv_matrix_close(ev, &matrix);
-    return r;
+    if (expr->shared)
+        return nv_eval_shared(ev, expr, grid, distinct, fn, user);
+    return distinct(ev, expr, grid, fn, user);
 }
 
 /* What outlives the query: the matrix behind the result, and the selections labels point into. */
@@ -235,6 +244,8 @@ static int run(struct memory *m, struct nv_promql *promql)
     struct nv_eval *ev = &m->ev;
     int r = nv_eval_prepare(ev, promql->root);
 
+    if (r == 0)
+        r = nv_eval_share(ev, promql->root);
     if (r < 0)
         return r;
     return nv_eval_result(ev, promql->root, &m->matrix);
@@ -297,6 +308,7 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
     int r = stats_by_step(ev);
     if (r == 0)
         r = run(m, promql);
+    nv_eval_end_shared(ev);
     nv_annotate_gathered(ev);
     nv_index_done(&ev->annotations);
     nv_pool_empty(ev, &ev->scratch);

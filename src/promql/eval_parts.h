@@ -107,6 +107,8 @@ struct nv_eval {
         uint64_t n;
         struct nv_overlap *next;
     } * overlaps;
+    struct nv_shared *shared; /* eval_shared.c */
+    size_t n_shared;
 };
 
 typedef int (*nv_row_fn)(struct nv_eval *ev, struct nv_row *row, void *user);
@@ -119,6 +121,16 @@ int nv_eval_scalar(struct nv_eval *ev, const struct nv_expr *expr, const struct 
 struct nv_str nv_eval_string(const struct nv_expr *expr);
 const struct nv_expr *nv_expr_inner(const struct nv_expr *expr); /* without parentheses around it */
 bool nv_eval_delays_names(const struct nv_eval *ev);
+
+/* eval_shared.c */
+typedef int (*nv_rows_fn)(struct nv_eval *ev, const struct nv_expr *expr,
+                          const struct nv_grid *grid, nv_row_fn fn, void *user);
+int nv_eval_share(struct nv_eval *ev, struct nv_expr *root); /* marks what is the same */
+void nv_eval_end_shared(struct nv_eval *ev);
+
+/* Rows of a node that is marked: evaluated with `plain`, or those of the one before. */
+int nv_eval_shared(struct nv_eval *ev, const struct nv_expr *expr, const struct nv_grid *grid,
+                   nv_rows_fn plain, nv_row_fn fn, void *user);
 
 /* eval_memory.c */
 __attribute__((format(printf, 2, 3))) int nv_eval_fail(struct nv_eval *ev, const char *format, ...);

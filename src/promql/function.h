@@ -23,16 +23,17 @@ enum nv_function_flag {
     X(ASIN)                                                                                        \
     X(ASINH)                                                                                       \
     X(ATAN)                                                                                        \
-    X(ATANH) X(AVG_OVER_TIME) X(CEIL) X(CHANGES) X(CLAMP) X(CLAMP_MAX) X(CLAMP_MIN) X(COS) X(      \
-        COSH) X(COUNT_OVER_TIME) X(DAY_OF_MONTH) X(DAY_OF_WEEK) X(DAY_OF_YEAR) X(DAYS_IN_MONTH)    \
-        X(DEG) X(DELTA) X(DERIV) X(DOUBLE_EXPONENTIAL_SMOOTHING) X(END) X(EXP) X(FIRST_OVER_TIME)  \
-            X(FLOOR) X(HISTOGRAM_AVG) X(HISTOGRAM_COUNT) X(HISTOGRAM_FRACTION) X(                  \
-                HISTOGRAM_QUANTILE) X(HISTOGRAM_QUANTILES) X(HISTOGRAM_STDDEV) X(HISTOGRAM_STDVAR) \
-                X(HISTOGRAM_SUM) X(HOUR) X(IDELTA) X(INCREASE) X(INFO) X(IRATE) X(LABEL_JOIN) X(   \
-                    LABEL_REPLACE) X(LAST_OVER_TIME) X(LN) X(LOG10) X(LOG2) X(MAD_OVER_TIME)       \
-                    X(MAX_OF) X(MAX_OVER_TIME) X(MIN_OF) X(MIN_OVER_TIME) X(MINUTE) X(MONTH) X(PI) \
-                        X(PREDICT_LINEAR) X(PRESENT_OVER_TIME) X(QUANTILE_OVER_TIME) X(RAD)        \
-                            X(RANGE) X(RATE) X(RESETS) X(ROUND) X(SCALAR) X(SGN) X(SIN) X(SINH)    \
+    X(ATANH)                                                                                       \
+    X(AVG_OVER_TIME) X(CEIL) X(CHANGES) X(CLAMP) X(CLAMP_MAX) X(CLAMP_MIN) X(COS) X(COSH) X(       \
+        COUNT_OVER_TIME) X(DAY_OF_MONTH) X(DAY_OF_WEEK) X(DAY_OF_YEAR) X(DAYS_IN_MONTH) X(DEG)     \
+        X(DELTA) X(DERIV) X(DOUBLE_EXPONENTIAL_SMOOTHING) X(END) X(EXP) X(FIRST_OVER_TIME) X(      \
+            FLOOR) X(HISTOGRAM_AVG) X(HISTOGRAM_COUNT) X(HISTOGRAM_FRACTION) X(HISTOGRAM_QUANTILE) \
+            X(HISTOGRAM_QUANTILES) X(HISTOGRAM_STDDEV) X(HISTOGRAM_STDVAR) X(HISTOGRAM_SUM)        \
+                X(HOUR) X(IDELTA) X(INCREASE) X(INFO) X(IRATE) X(LABEL_JOIN) X(LABEL_REPLACE)      \
+                    X(LAST_OVER_TIME) X(LN) X(LOG10) X(LOG2) X(MAD_OVER_TIME) X(MAX_OF)            \
+                        X(MAX_OVER_TIME) X(MIN_OF) X(MIN_OVER_TIME) X(MINUTE) X(MONTH) X(PI)       \
+                            X(PREDICT_LINEAR) X(PRESENT_OVER_TIME) X(QUANTILE_OVER_TIME) X(RAD) X( \
+                                RANGE) X(RATE) X(RESETS) X(ROUND) X(SCALAR) X(SGN) X(SIN) X(SINH)  \
                                 X(SORT) X(SORT_BY_LABEL) X(SORT_BY_LABEL_DESC) X(SORT_DESC)        \
                                     X(SQRT) X(START) X(START_TIMESTAMP) X(STDDEV_OVER_TIME)        \
                                         X(STDVAR_OVER_TIME) X(STEP) X(SUM_OVER_TIME) X(TAN)        \

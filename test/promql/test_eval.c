@@ -189,6 +189,30 @@ START_TEST(what_a_query_sees_is_counted)
 }
 END_TEST
 
+START_TEST(what_stands_twice_is_evaluated_once)
+{
+    struct nv_promql_options options = {0};
+
+    ck_assert_int_eq(run("sum(rate(a_total[1m]))", 10, &options), 0);
+    uint64_t seen = result.stats.queryable;
+    ck_assert_uint_eq(result.stats.read, 20);
+    ck_assert_int_eq(run("sum(rate(a_total[1m])) / (1 + sum(rate(a_total[1m])))", 10, &options), 0);
+    ck_assert_uint_eq(result.stats.read, 20);
+    ck_assert_uint_eq(result.stats.queryable, 2 * seen);
+    ck_assert_double_eq_tol(result.series[0].values[8], 0.3 / 1.3, 1e-9);
+}
+END_TEST
+
+/* Remarks tell where they come from: both places do. */
+START_TEST(what_stands_twice_is_remarked_upon_twice)
+{
+    struct nv_promql_options options = {0};
+
+    ck_assert_int_eq(run("rate(b[1m]) + rate(b[1m])", 10, &options), 0);
+    ck_assert_uint_eq(result.n_annotations, 2);
+}
+END_TEST
+
 /* However long and fine a grid is, it ends in an error, soon and in little memory. */
 START_TEST(grids_without_end_are_refused)
 {
@@ -328,6 +352,8 @@ int main(void)
     tcase_add_test(c, a_remark_comes_once_however_many_series);
     tcase_add_test(c, the_type_label_tells_what_is_a_counter_where_series_carry_it);
     tcase_add_test(c, what_a_query_sees_is_counted);
+    tcase_add_test(c, what_stands_twice_is_evaluated_once);
+    tcase_add_test(c, what_stands_twice_is_remarked_upon_twice);
     tcase_add_test(c, grids_without_end_are_refused);
     tcase_add_test(c, subqueries_without_end_are_refused);
     tcase_add_test(c, regular_expressions_that_explode_end);

@@ -141,10 +141,21 @@ static void aggregation(struct nv_dice *dice, struct nv_buf *out, unsigned depth
     if (parameter)
         nv_buf_text(out, name[0] == 'q' ? "0.3, " : nv_dice_roll(dice, 2) ? "1, " : "2, ");
     if (parameter && name[0] != 'q')
-        selector(dice, out, false); /* whose order is the same at every step, which decides between equals */
+        selector(dice, out,
+                 false); /* whose order is the same at every step, which decides between equals */
     else
         vector(dice, out, depth);
     nv_buf_char(out, ')');
+}
+
+/* A sum of the text that is there already: what stands twice may be evaluated once. */
+static void again(struct nv_dice *dice, struct nv_buf *out, size_t at, size_t n)
+{
+    NV_AUTO_BUF copy = NV_BUF(1 << 16);
+
+    nv_buf_add(&copy, out->p + at, n);
+    nv_buf_printf(out, "%s by (x) (", ONE_OF(dice, sums));
+    nv_buf_printf(out, "%.*s or vector(1))", (int)copy.n, copy.p);
 }
 
 static void binary(struct nv_dice *dice, struct nv_buf *out, unsigned depth)
@@ -153,10 +164,12 @@ static void binary(struct nv_dice *dice, struct nv_buf *out, unsigned depth)
     uint64_t kind = nv_dice_roll(dice, 4);
 
     nv_buf_char(out, '(');
+    size_t left = out->n;
     if (kind == 3 && nv_dice_roll(dice, 2))
         scalar(dice, out, depth);
     else
         vector(dice, out, depth), kind = kind == 3 ? 4 : kind;
+    size_t n_left = out->n - left;
     nv_buf_printf(out, " %s",
                   kind == 0               ? ONE_OF(dice, sets)
                   : nv_dice_roll(dice, 2) ? ONE_OF(dice, arithmetic)
@@ -172,6 +185,8 @@ static void binary(struct nv_dice *dice, struct nv_buf *out, unsigned depth)
     nv_buf_char(out, ' ');
     if (kind == 4)
         scalar(dice, out, depth);
+    else if (kind != 3 && nv_dice_roll(dice, 4) == 0)
+        again(dice, out, left, n_left);
     else
         vector(dice, out, depth);
     nv_buf_char(out, ')');
