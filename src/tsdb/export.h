@@ -4,7 +4,8 @@
  *   selectors  a series is written where it fits any of them; all are where there are none
  *   memory     one series at a time, beside the labels of all; of blocks also their index
  *   loss       none, but that native histograms do not fit OpenMetrics 1.0 and are left out, counted; series that
- *              cannot be read likewise. What the queryable itself leaves out, it tells
+ *              cannot be read likewise. What the queryable itself leaves out, it tells. Of NaNs text keeps apart the
+ *              staleness marker only; Prometheus blocks keep every bit, and histograms
  */
 #ifndef NV_TSDB_EXPORT_H
 #define NV_TSDB_EXPORT_H

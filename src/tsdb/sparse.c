@@ -163,7 +163,7 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_labe
     if (r == NV_SERIES_CONFLICT)
         nv_count(&head->conflicts, 1);
     if (r)
-        return r < 0 ? r : NV_STORE_FULL;
+        return r < 0 ? r : r == NV_SERIES_CONFLICT ? NV_STORE_CONFLICT : NV_STORE_FULL;
     pthread_mutex_lock(&head->lock);
     uint64_t segment = log ? nv_log_segment(log) : UINT64_MAX;
     if (segment < head->sparse_segment)

@@ -74,6 +74,7 @@ NV_MUST_USE int nv_store_source(struct nv_store *store, const char *name, uint32
 enum nv_store_outcome {
     NV_STORE_NOT_NEWER = 1, /* at or before the source's last frame: dropped, counted */
     NV_STORE_FULL,          /* a bound of series or memory: dropped, counted */
+    NV_STORE_CONFLICT, /* of a sparse sample: another source brought these labels first; dropped, counted */
 };
 NV_MUST_USE int nv_store_append(struct nv_store *store, uint32_t source, struct nv_frame *frame);
 

@@ -515,6 +515,7 @@ START_TEST(text_is_ordered_timed_and_exact)
     static const char expected[] = "a{x=\"1\"} -0 -0.001\n"
                                    "a{x=\"1\"} naN 1700000000.123\n"
                                    "a{x=\"1\"} NaN 1700000001.000\n"
+                                   "a{x=\"1\"} NaN 1700000002.000\n"
                                    "a{x=\"1\\\"\\\\\\n\"} 0.1 0.000\n"
                                    "{\"b.c\",\"d e\"=\"f\"} +Inf 0.010\n"
                                    "z 12 0.001\n"
@@ -529,6 +530,7 @@ START_TEST(text_is_ordered_timed_and_exact)
     memory_sample(series, -1, -0.0);
     memory_sample(series, 1700000000123, nv_stale());
     memory_sample(series, 1700000001000, NAN);
+    memory_sample(series, 1700000002000, bits(0xfff8000000000123));
     memory_sample(memory_add(&memory, PAIRS("__name__", "a", "x", "1\"\\\n")), 0, 0.1);
     memory_sample(memory_add(&memory, PAIRS("__name__", "b.c", "d e", "f")), 10, INFINITY);
     memory_histogram(memory_add(&memory, PAIRS("__name__", "h")), 1, histogram(1, 2, 3, 4, 5));
@@ -540,7 +542,7 @@ START_TEST(text_is_ordered_timed_and_exact)
     ck_assert_str_eq(text, expected);
     ck_assert_uint_eq(stats.bytes, strlen(expected));
     ck_assert_uint_eq(stats.series, 4);
-    ck_assert_uint_eq(stats.samples, 6);
+    ck_assert_uint_eq(stats.samples, 7);
     ck_assert_uint_eq(stats.left_out, 1);
 }
 END_TEST

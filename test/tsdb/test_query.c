@@ -140,19 +140,30 @@ START_TEST(a_label_set_belongs_to_the_source_that_brought_it)
     struct nv_store_stats stats;
     model_begin(&m, "a", 3, 4);
     model_begin(&other, "a", 4, 4);
-    struct nv_store *store = model_open(&m, NULL);
+    const struct nv_store_options how = {.block_ms = 60000, .wal_sync_ms = 1000};
+    const struct nv_label taken[] = {
+        {NV_LIT("__name__"), NV_LIT("m_value")},
+        {NV_LIT("id"),       NV_LIT("001")    },
+        {NV_LIT("instance"), NV_LIT("host:1") },
+        {NV_LIT("job"),      NV_LIT("a")      }
+    };
+    struct nv_store *store = model_open_with(&m, nv_memory_fs_new(), &how);
     uint32_t first = model_source(store, "node"), second = model_source(store, "twin");
 
     ck_assert_uint_ne(first, second);
     ck_assert_uint_eq(model_source(store, "node"), first);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 300; i++) { /* also when its samples are in blocks */
         m.now_ms += 1000;
         other.now_ms = m.now_ms;
         model_append(&m, store, first, 0xf, 0xf);
         model_append(&other, store, second, 0xf, 0xf);
+        ck_assert_int_eq(nv_store_append_sparse(store, second, taken, 4, m.now_ms - 500, 1),
+                         NV_STORE_CONFLICT);
+        nv_store_maintain(store);
     }
     nv_store_stats(store, &stats);
-    ck_assert_uint_eq(stats.dropped_conflict, 40);
+    ck_assert_uint_eq(stats.dropped_conflict, 300 * (4 + 1));
+    ck_assert_uint_gt(stats.blocks, 0);
     model_compare(&m, store, 0, INT64_MAX);
     nv_store_close(store);
     model_end(&m);
