@@ -237,7 +237,7 @@ static void close_store(struct nv_store *store)
     int r = nv_store_stop(store, NV_HISTORY_STOP_MS);
 
     if (r == -ETIMEDOUT)
-        nv_log_error("history: the disk hangs; the last samples could not be written");
+        nv_log_error("history: the disk hangs, or is very slow; the last samples may be lost");
     else if (r < 0)
         nv_log_err(r, "history: the last samples could not be written");
     if (r != -ETIMEDOUT)

@@ -274,7 +274,8 @@ int nv_store_cut(struct nv_store *store, bool all)
         if (r == 0)
             r = nv_store_replace(store, NULL, 0, block);
     }
-    __atomic_store_n(&store->stats.disk_error, r == -ENODATA ? 0 : r, __ATOMIC_RELAXED);
+    if (r != -ECANCELED)
+        __atomic_store_n(&store->stats.disk_error, r == -ENODATA ? 0 : r, __ATOMIC_RELAXED);
     if (r < 0 && r != -ENODATA)
         return r;
     release(&cut);

@@ -204,6 +204,8 @@ int nv_cut_write(struct nv_cut *cut)
         qsort(cut->entries, cut->n_entries, sizeof(*cut->entries), compare_entries);
     for (size_t i = 0, n; i < cut->n_entries; i += n) {
         const struct nv_cut_entry *entry = &cut->entries[i];
+        if (__atomic_load_n(&cut->store->stop, __ATOMIC_RELAXED))
+            return -ECANCELED; /* the log has it all */
         for (n = 1; i + n < cut->n_entries && entry[n].series == entry->series; n++)
             ;
         struct nv_arena_mark mark = nv_arena_mark(&cut->scratch);
