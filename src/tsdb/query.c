@@ -322,27 +322,25 @@ static void query_release(struct nv_selection *selection)
 
 /* ---- labels --------------------------------------------------------------------------------- */
 
+/* Views of texts that live as long as the selection. */
 struct texts {
-    struct nv_texts *out;
-    size_t room;
+    struct nv_str *at;
+    size_t n, room, tidy_at;
 };
+
+enum { TIDY_FIRST = 65536 };
 
 static int add_text(struct texts *t, struct nv_str text)
 {
-    if (t->out->n == t->room) {
+    if (t->n == t->room) {
         size_t room = t->room ? t->room * 2 : 64;
-        struct nv_str *at = nv_arena_alloc(&t->out->arena, room * sizeof(*at));
+        struct nv_str *at = realloc(t->at, room * sizeof(*at));
         if (!at)
             return -ENOMEM;
-        if (t->out->n)
-            memcpy(at, t->out->at, t->out->n * sizeof(*at));
-        t->out->at = at;
+        t->at = at;
         t->room = room;
     }
-    struct nv_str copy = nv_arena_str(&t->out->arena, text);
-    if (!copy.p)
-        return -ENOMEM;
-    t->out->at[t->out->n++] = copy;
+    t->at[t->n++] = text;
     return 0;
 }
 
@@ -352,16 +350,32 @@ static int compare_texts(const void *a, const void *b)
 }
 
 /* Sorts, and drops what is twice. */
-static void tidy(struct nv_texts *texts)
+static void tidy(struct texts *t)
 {
     size_t kept = 0;
 
-    if (texts->n)
-        qsort(texts->at, texts->n, sizeof(*texts->at), compare_texts);
-    for (size_t i = 0; i < texts->n; i++)
-        if (!kept || !nv_str_eq(texts->at[kept - 1], texts->at[i]))
-            texts->at[kept++] = texts->at[i];
-    texts->n = kept;
+    if (t->n)
+        qsort(t->at, t->n, sizeof(*t->at), compare_texts);
+    for (size_t i = 0; i < t->n; i++)
+        if (!kept || !nv_str_eq(t->at[kept - 1], t->at[i]))
+            t->at[kept++] = t->at[i];
+    t->n = kept;
+    t->tidy_at =
+        kept < TIDY_FIRST / 2 ? TIDY_FIRST : 2 * kept; /* so that all sorting costs one more */
+}
+
+/* The first so many, in memory of their own. */
+static int give_texts(const struct texts *t, size_t n, struct nv_texts *ret)
+{
+    ret->at = nv_arena_alloc(&ret->arena, (n + 1) * sizeof(*ret->at));
+    if (!ret->at)
+        return -ENOMEM;
+    for (; ret->n < n; ret->n++) {
+        ret->at[ret->n] = nv_arena_str(&ret->arena, t->at[ret->n]);
+        if (!ret->at[ret->n].p)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 /* Of one series: its names, or its value of `name`. */
@@ -375,8 +389,8 @@ static int add_labels(struct texts *t, const struct merged *merged, const struct
         else if (nv_str_eq(merged->labels[i].name, *name))
             r = add_text(t, merged->labels[i].value);
     }
-    if (t->out->n > 65536) /* mostly repetitions */
-        tidy(t->out);
+    if (t->n > t->tidy_at) /* mostly repetitions */
+        tidy(t);
     return r;
 }
 
@@ -395,10 +409,32 @@ static int add_lists(struct selection *s, struct texts *t, const struct nv_str *
         r = name ? nv_block_label_values(block, *name, &s->scratch, &texts, &n)
                  : nv_block_label_names(block, &s->scratch, &texts, &n);
         r = r > 0 || nv_is_damage(r) ? 0 : r; /* of a damaged index what can be read */
-        for (size_t k = 0; r == 0 && k < n; k++)
-            r = add_text(t, texts[k]);
+        for (size_t k = 0; r == 0 && k < n; k++) {
+            struct nv_str text = nv_arena_str(&s->arena, texts[k]);
+            r = text.p ? add_text(t, text) : -ENOMEM;
+        }
         nv_arena_rewind(&s->scratch, mark);
-        tidy(t->out);
+        tidy(t);
+    }
+    return r;
+}
+
+/* Without matchers: of blocks their lists, of what is in memory every series. */
+static int collect_all(struct selection *s, struct texts *t, const struct nv_str *name,
+                       int64_t from_ms, int64_t to_ms)
+{
+    s->to_ms =
+        to_ms; /* nothing was selected from blocks, for no block lies in the range that was asked */
+    s->n_merged = 0;
+    int r = add_lists(s, t, name);
+    for (size_t i = 0; r == 0 && i < s->n_held; i++) {
+        struct nv_head_series *series = s->held[i];
+        if (series->source >= s->n_views ||
+            (!has_sparse(series) && !overlaps(&s->views[series->source], from_ms, to_ms)))
+            continue;
+        struct merged merged = {.labels = nv_series_labels(series, &s->arena),
+                                .n_labels = series->n_labels};
+        r = merged.labels ? add_labels(t, &merged, name) : -ENOMEM;
     }
     return r;
 }
@@ -407,39 +443,26 @@ static int collect(struct nv_store *store, const struct nv_str *name,
                    const struct nv_matcher *matchers, size_t n, int64_t from_ms, int64_t to_ms,
                    size_t limit, struct nv_texts *ret)
 {
-    struct texts t = {.out = ret};
+    struct texts t = {.tidy_at = TIDY_FIRST};
     struct selection *s;
 
     *ret = (struct nv_texts){.arena = NV_ARENA(SELECTION_BYTES)};
     int r = selection_new(store, matchers, n, from_ms, n ? to_ms : INT64_MIN, &s);
     if (r < 0)
         return r;
-    if (n == 0) { /* nothing was selected from blocks, for no block lies in that range */
-        s->to_ms = to_ms;
-        s->n_merged = 0;
-        r = add_lists(s, &t, name);
-        for (size_t i = 0; r == 0 && i < s->n_held; i++) {
-            struct nv_head_series *series = s->held[i];
-            if (series->source >= s->n_views ||
-                (!has_sparse(series) && !overlaps(&s->views[series->source], from_ms, to_ms)))
-                continue;
-            struct merged merged = {.labels = nv_series_labels(series, &s->arena),
-                                    .n_labels = series->n_labels};
-            r = merged.labels ? add_labels(&t, &merged, name) : -ENOMEM;
-        }
-    }
+    if (n == 0)
+        r = collect_all(s, &t, name, from_ms, to_ms);
     for (size_t i = 0; r == 0 && i < s->n_merged; i++)
         r = add_labels(&t, s->merged[i], name);
+    tidy(&t);
+    ret->truncated = limit && t.n > limit;
+    if (r == 0)
+        r = give_texts(&t, ret->truncated ? limit : t.n, ret);
     selection_free(s);
-    if (r < 0) {
+    free(t.at);
+    if (r < 0)
         nv_texts_done(ret);
-        return r;
-    }
-    tidy(ret);
-    ret->truncated = limit && ret->n > limit;
-    if (ret->truncated)
-        ret->n = limit;
-    return 0;
+    return r < 0 ? r : 0;
 }
 
 static int query_label_names(void *store, const struct nv_matcher *matchers, size_t n,

@@ -333,6 +333,43 @@ START_TEST(samples_with_times_of_their_own_survive_restart_and_block)
 }
 END_TEST
 
+/* Sorting the list anew for every series would take minutes. */
+START_TEST(values_by_the_ten_thousand_are_listed_at_once)
+{
+    enum { N = 80000 };
+    const struct nv_matcher push = {NV_MATCH_EQUAL, NV_LIT("job"), NV_LIT("push"), NULL};
+    struct model m;
+    model_begin(&m, "a", 3, 2);
+    struct nv_store *store = model_open(&m, NULL);
+    uint32_t source = model_source(store, "push");
+    const struct nv_queryable *q = nv_store_queryable(store);
+
+    for (int i = 0; i < N; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%d", i);
+        struct nv_label labels[] = {
+            sparse_labels[0], {NV_LIT("id"), nv_str(id)},
+             sparse_labels[2]
+        };
+        ck_assert_int_eq(nv_store_append_sparse(store, source, labels, 3, 1000, 1), 0);
+    }
+    for (size_t n = 0; n < 2; n++) {
+        struct nv_texts texts;
+        ck_assert_int_eq(q->label_values(q->store, NV_LIT("id"), &push, n, 0, 2000, 0, &texts), 0);
+        ck_assert_uint_eq(texts.n, N);
+        ck_assert(!texts.truncated);
+        for (size_t i = 1; i < texts.n; i++)
+            ck_assert_int_lt(nv_str_cmp(texts.at[i - 1], texts.at[i]), 0);
+        nv_texts_done(&texts);
+        ck_assert_int_eq(q->label_values(q->store, NV_LIT("id"), &push, n, 0, 2000, 2, &texts), 0);
+        ck_assert(texts.n == 2 && texts.truncated && nv_str_is(texts.at[1], "1"));
+        nv_texts_done(&texts);
+    }
+    nv_store_close(store);
+    model_end(&m);
+}
+END_TEST
+
 /* Every third sample a histogram, every seventh a marker. */
 static void append_mixed(struct nv_store *store, int64_t t)
 {
@@ -478,6 +515,7 @@ int main(void)
     tcase_add_test(test, a_marker_in_front_of_a_window_makes_no_difference);
     tcase_add_test(test, a_section_unobserved_for_three_intervals_is_stale);
     tcase_add_test(test, samples_with_times_of_their_own_survive_restart_and_block);
+    tcase_add_test(test, values_by_the_ten_thousand_are_listed_at_once);
     tcase_add_test(test, histograms_with_times_of_their_own_survive_restart_and_block);
     tcase_add_test(test, deleted_samples_are_gone_from_memory_and_blocks_for_good);
     tcase_add_test(test, readers_see_rising_samples_while_all_else_goes_on);
