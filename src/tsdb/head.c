@@ -153,11 +153,12 @@ int nv_head_seal(struct nv_head *head, bool all)
     return r < 0 ? r : n;
 }
 
-/* The first n, or all up to a time, whichever are fewer. */
-static size_t drop_pages(struct nv_head *head, size_t n, int64_t until_ms)
+/* The first n, or all up to a time, whichever are fewer. Returns their rows. */
+static uint64_t drop_pages(struct nv_head *head, size_t n, int64_t until_ms)
 {
     NV_AUTO_FREE struct nv_page **gone = NULL;
     size_t dropped = 0;
+    uint64_t rows = 0;
 
     {
         LOCKED(&head->lock);
@@ -172,14 +173,16 @@ static size_t drop_pages(struct nv_head *head, size_t n, int64_t until_ms)
         if (dropped && head->n_pages)
             memmove(head->pages, head->pages + dropped, head->n_pages * sizeof(*gone));
     }
-    for (size_t i = 0; i < dropped; i++)
+    for (size_t i = 0; i < dropped; i++) {
+        rows += gone[i]->n_rows;
         nv_page_unref(gone[i]);
-    return dropped;
+    }
+    return rows;
 }
 
-void nv_head_drop_pages(struct nv_head *head, size_t n)
+uint64_t nv_head_drop_pages(struct nv_head *head, size_t n)
 {
-    (void)drop_pages(head, n, INT64_MAX);
+    return drop_pages(head, n, INT64_MAX);
 }
 
 void nv_head_drop_until(struct nv_head *head, int64_t until_ms)

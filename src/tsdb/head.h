@@ -7,8 +7,8 @@
  *              when its section is observed without it
  *   staleness  a section that was not observed for three of its intervals is taken as observed without series
  *   layouts    one with more than NV_HEAD_AT_ONCE new series is followed by a thread of its own, in which its frame and
- *              those behind it wait: an append never does
- *   bounds     NV_LOG_COLUMNS_MAX series and NV_LOG_SECTIONS_MAX sections; NV_HEAD_WAITING full chunks, then the
+ *              those behind it wait: an append never does, a query does
+ *   bounds     NV_LOG_COLUMNS_MAX series and NV_LOG_SECTIONS_MAX sections; NV_HEAD_WAITING full chunks or as many bytes, then the
  *              writer seals one by itself
  *   threads    one writer; one sealer at a time, who is woken when a chunk is full; readers take a snapshot, under a
  *              lock that is only ever held for copying pointers
@@ -23,6 +23,7 @@
 
 enum {
     NV_HEAD_WAITING = 6,
+    NV_HEAD_WAITING_BYTES = 8 << 20,
     NV_HEAD_AT_ONCE = 1000,
     NV_HEAD_PENDING = 16, /* frames; the next one waits */
     NV_HEAD_NAME_MAX = 256,
@@ -68,6 +69,7 @@ struct nv_head {
     pthread_cond_t entered;
     struct nv_frame *pending[NV_HEAD_PENDING];
     size_t n_pending;
+    uint64_t n_followed; /* those entered so far */
     int64_t pending_ms;
     struct nv_log *pending_log;
     pthread_t follower;
@@ -108,7 +110,7 @@ void nv_head_free(struct nv_head *head);
 struct nv_log;
 NV_MUST_USE int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *frame);
 
-/* Waits until all frames that were appended are entered. */
+/* Waits until all frames that were appended by now are entered. */
 void nv_head_settle(struct nv_head *head);
 bool nv_head_is_deferring(struct nv_head *head);
 
@@ -126,8 +128,8 @@ NV_MUST_USE int nv_head_seal(struct nv_head *head, bool all);
 /* The oldest full one only. */
 NV_MUST_USE int nv_head_seal_one(struct nv_head *head);
 
-/* Lets go of the first n pages; of those up to a time, which a block holds now. */
-void nv_head_drop_pages(struct nv_head *head, size_t n);
+/* Lets go of the first n pages, and returns how many rows that were; of those up to a time, which a block holds now. */
+uint64_t nv_head_drop_pages(struct nv_head *head, size_t n);
 void nv_head_drop_until(struct nv_head *head, int64_t until_ms);
 
 /* What a reader sees: pages and chunks, held. */

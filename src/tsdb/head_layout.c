@@ -222,10 +222,15 @@ static int map_columns(struct nv_head *head, const struct nv_layout *layout, boo
 
 /* ---- generations ---------------------------------------------------------------------------- */
 
-static size_t n_waiting(struct nv_head *head)
+/* Whoever seals is late: so many wait, or such large ones. */
+static bool too_many_wait(struct nv_head *head)
 {
     LOCKED(&head->lock);
-    return head->n_waiting;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < head->n_waiting; i++)
+        bytes += nv_chunk_memory(head->waiting[i]);
+    return head->n_waiting >= NV_HEAD_WAITING || bytes >= NV_HEAD_WAITING_BYTES;
 }
 
 static void let_go_of_open(struct nv_head *head)
@@ -242,14 +247,12 @@ static void let_go_of_open(struct nv_head *head)
 /* The open chunk goes its way: the next row has other columns, or no room in it. */
 int nv_head_close_chunk(struct nv_head *head)
 {
-    if (n_waiting(head) >= NV_HEAD_WAITING) { /* whoever seals is late */
+    if (too_many_wait(head)) {
         int r = nv_head_seal_one(head);
         if (r < 0)
             return r;
-        while (nv_head_page_bytes(head) > NV_HEAD_PAGES_BYTES) { /* the maintainer hangs in a disk */
-            nv_head_drop_pages(head, 1);
-            count(&head->lost, NV_CHUNK_ROWS);
-        }
+        while (nv_head_page_bytes(head) > NV_HEAD_PAGES_BYTES) /* the maintainer hangs in a disk */
+            count(&head->lost, nv_head_drop_pages(head, 1));
     }
     let_go_of_open(head);
     if (head->wake)

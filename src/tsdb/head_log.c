@@ -101,6 +101,7 @@ void nv_head_log_row(struct nv_head *head, struct nv_log *log, const struct nv_c
     if (r < 0)
         head->log_segment = UINT64_MAX; /* the next one begins anew */
     nv_log_end(log, r < 0 ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), 1);
+    nv_log_let_go(&head->record);
 }
 
 /* Without a log presence is followed all the same: generations hand it on. */

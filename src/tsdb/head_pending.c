@@ -15,7 +15,7 @@ static void unlock(pthread_mutex_t **lock)
     pthread_mutex_lock(locked)
 
 /* The first that waits, or NULL, and then appending is the caller's again. */
-static struct nv_frame *take_pending(struct nv_head *head)
+static struct nv_frame *first_pending(struct nv_head *head)
 {
     LOCKED(&head->entering);
 
@@ -24,11 +24,18 @@ static struct nv_frame *take_pending(struct nv_head *head)
         pthread_cond_broadcast(&head->entered);
         return NULL;
     }
-    struct nv_frame *frame = head->pending[0];
+    return head->pending[0];
+}
+
+/* It waits until it is entered, so that who waits for that need not ask what has become of it. */
+static void drop_pending(struct nv_head *head)
+{
+    LOCKED(&head->entering);
+
     head->n_pending--;
+    head->n_followed++;
     memmove(head->pending, head->pending + 1, head->n_pending * sizeof(struct nv_frame *));
     pthread_cond_broadcast(&head->entered);
-    return frame;
 }
 
 static void *follow(void *p)
@@ -37,8 +44,9 @@ static void *follow(void *p)
     struct nv_frame *frame;
 
     pthread_setname_np(pthread_self(), "layout");
-    while ((frame = take_pending(head))) {
+    while ((frame = first_pending(head))) {
         (void)!nv_head_enter(head, head->pending_log, frame); /* what was lost is counted */
+        drop_pending(head);
         nv_frame_unref(frame);
     }
     return NULL;
@@ -103,13 +111,14 @@ bool nv_head_is_deferring(struct nv_head *head)
 void nv_head_settle(struct nv_head *head)
 {
     LOCKED(&head->entering);
+    uint64_t until = head->n_followed + head->n_pending;
 
-    while (head->following)
+    while (head->n_followed < until)
         pthread_cond_wait(&head->entered, &head->entering);
 }
 
 void nv_head_end_following(struct nv_head *head)
 {
-    nv_head_settle(head);
+    nv_head_settle(head); /* nothing is appended any more */
     join(head);
 }

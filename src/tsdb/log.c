@@ -223,6 +223,16 @@ static int write_all(struct nv_log *log)
     return append(log, rest);
 }
 
+void nv_log_let_go(struct nv_buf *buf)
+{
+    size_t max = buf->max;
+
+    if (buf->size <= NV_LOG_KEEP_BYTES)
+        return;
+    nv_buf_done(buf);
+    *buf = NV_BUF(max);
+}
+
 /* After an error nothing more goes into that file, whose end may be torn; the kernel may also have forgotten
  * what it could not sync. */
 static void give_up(struct nv_log *log, int error, uint64_t frames)
@@ -257,6 +267,7 @@ static int write_batch(struct nv_log *log, bool force)
         log->file_bytes = 0;
         nv_log_rotate(log);
     }
+    nv_log_let_go(&log->writing);
     if (r < 0)
         give_up(log, r, frames);
     pthread_mutex_lock(&log->lock);

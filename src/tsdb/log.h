@@ -18,6 +18,8 @@
 
 enum {
     NV_LOG_QUEUE_MAX = 8 << 20,
+    NV_LOG_KEEP_BYTES =
+        1 << 20, /* of a buffer, from one time to the next; a new generation is larger */
     NV_LOG_SEGMENT_BYTES = 32 << 20, /* then the next begins in any case */
     NV_LOG_NAME_MAX = 32,
     NV_LOG_RETRY_MS = 1000,
@@ -41,6 +43,9 @@ NV_DEFINE_AUTO(nv_log)
 uint64_t nv_log_begin(struct nv_log *log);
 /* until its records are queued (none: n 0). `frames` are counted if they have to be dropped. */
 void nv_log_end(struct nv_log *log, struct nv_str records, uint64_t frames);
+
+/* Gives up a buffer of records that was used, if it has become large. */
+void nv_log_let_go(struct nv_buf *buf);
 
 /* The segment that records go to now. */
 uint64_t nv_log_segment(struct nv_log *log);

@@ -146,6 +146,9 @@ void nv_store_drop_marks(struct nv_store *store, const struct nv_head *head, int
 
 void nv_store_init_queryable(struct nv_store *store);
 
+/* Waits until the frames appended by now are entered, also those of layouts that take a while to follow. */
+void nv_store_settle(struct nv_store *store);
+
 /* ---- maintenance ---------------------------------------------------------------------------- */
 
 /* Writes what is in pages as a block. `all`: open rows too. Returns 1, 0 for nothing to write, or an error. */

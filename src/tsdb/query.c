@@ -247,6 +247,7 @@ static int selection_new(struct nv_store *store, const struct nv_matcher *matche
     s->scratch = NV_ARENA(SELECTION_BYTES);
     s->codec = nv_codec_new();
     nv_block_cache_select(store->cache);
+    nv_store_settle(store); /* who has appended reads it */
     int r = s->codec ? select_memory(s, matchers, n) : -ENOMEM;
     s->blocks = nv_store_view(store);
     if (r == 0)

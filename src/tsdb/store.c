@@ -88,8 +88,7 @@ bool nv_store_begins_page(struct nv_store *store, uint32_t source)
     return !head->open || nv_chunk_is_full(head->open) || head->open->n_rows == 0;
 }
 
-/* Frames that wait for their layout are entered. */
-static void settle(struct nv_store *store)
+void nv_store_settle(struct nv_store *store)
 {
     for (size_t i = 0; i < nv_store_n_heads(store); i++)
         nv_head_settle(store->heads[i]);
@@ -99,7 +98,7 @@ int nv_store_flush(struct nv_store *store)
 {
     int64_t deadline = nv_monotonic_ns() + NV_STORE_FLUSH_MS * INT64_C(1000000);
 
-    settle(store);
+    nv_store_settle(store);
     return store->log ? nv_log_flush(store->log, deadline) : 0;
 }
 
@@ -299,9 +298,9 @@ static int drop_pages(struct nv_store *store)
         bool expired = keep && oldest && last < newest - keep;
         if (!oldest || (!expired && page_bytes(store) <= limit))
             return n;
-        nv_head_drop_pages(oldest, 1);
+        uint64_t rows = nv_head_drop_pages(oldest, 1);
         if (store->fs)
-            nv_count(&store->stats.dropped_disk, NV_CHUNK_ROWS);
+            nv_count(&store->stats.dropped_disk, rows);
         n++;
     }
 }
@@ -434,7 +433,7 @@ int nv_store_stop(struct nv_store *store, int64_t within_ms)
 {
     int64_t deadline = nv_monotonic_ns() + within_ms * 1000000;
 
-    settle(store);
+    nv_store_settle(store);
     int r = store->log ? nv_log_flush(store->log, deadline) : 0;
     int stopped = r == -ETIMEDOUT ? r : stop_thread(store, deadline);
     if (stopped == 0 && store->log)
@@ -446,7 +445,7 @@ void nv_store_close(struct nv_store *store)
 {
     if (!store)
         return;
-    settle(store);
+    nv_store_settle(store);
     (void)!stop_thread(store, INT64_MAX);
     nv_log_free(store->log);
     nv_store_drop_marks(store, NULL, 0);

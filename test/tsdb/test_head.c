@@ -91,6 +91,25 @@ START_TEST(frames_of_a_wide_layout_are_entered_in_order) /* looped: with and wit
 }
 END_TEST
 
+/* As rules do, which read what those before them recorded. */
+START_TEST(who_has_appended_reads_it)
+{
+    struct nv_frames *frames = nv_frames_new(WIDE, 5);
+    struct nv_store *store = open_store(true);
+    uint32_t source;
+
+    ck_assert_int_eq(nv_store_source(store, "wide", &source), 0);
+    for (size_t i = 1; i <= 20; i++) {
+        append(store, source, frames);
+        ck_assert_uint_eq(count_samples(store, "k3"), i * WIDE / 20);
+        nv_frames_replace(frames, WIDE / 20);
+        nv_frames_renew(frames);
+    }
+    nv_store_close(store);
+    nv_frames_free(frames);
+}
+END_TEST
+
 START_TEST(series_that_join_within_a_chunk_leave_its_rows_as_they_were)
 {
     struct nv_frames *frames = nv_frames_new(10, 5);
@@ -115,6 +134,7 @@ int main(void)
 
     tcase_set_timeout(test, 120);
     tcase_add_loop_test(test, frames_of_a_wide_layout_are_entered_in_order, 0, 2);
+    tcase_add_test(test, who_has_appended_reads_it);
     tcase_add_test(test, series_that_join_within_a_chunk_leave_its_rows_as_they_were);
     suite_add_tcase(suite, test);
     SRunner *runner = srunner_create(suite);
