@@ -15,20 +15,16 @@
 enum { FATAL_LINT = 3, PATHS_MEMORY = 64 << 20 };
 
 enum { SYNTAX_ONLY, LINT, LINT_FATAL, IGNORE_UNKNOWN, FEATURES };
+// clang-format off
 static const struct nv_flag flags_list[] = {
-    [SYNTAX_ONLY] = {"syntax-only",      NV_FLAG_BOOL, "false",
-                     "Check what the configuration says alone, not the files it names.", false},
-    [LINT] = {"lint",           NV_FLAG_TEXT, "duplicate-rules",
-                     "What to look for in rule files beside mistakes, commas between: duplicate-rules, "
-                     "all, none.", false},
-    [LINT_FATAL] = {"lint-fatal",             NV_FLAG_BOOL, "false", "Status 3 where the lint finds something.",
-                     false},
-    [IGNORE_UNKNOWN] = {"ignore-unknown-fields",             NV_FLAG_BOOL, "false",
-                     "Accept keys of rule files that are not known.", false},
-    [FEATURES] = {"enable-feature", NV_FLAG_LIST, "",
-                     "Features of PromQL to switch on, commas between.", false},
-    {0            },
+    [SYNTAX_ONLY]    = {"syntax-only",           NV_FLAG_BOOL, "false",           "Check what the configuration says alone, not the files it names.", false},
+    [LINT]           = {"lint",                  NV_FLAG_TEXT, "duplicate-rules", "What to look for in rule files beside mistakes, commas between: duplicate-rules, all, none.", false},
+    [LINT_FATAL]     = {"lint-fatal",            NV_FLAG_BOOL, "false",           "Status 3 where the lint finds something.", false},
+    [IGNORE_UNKNOWN] = {"ignore-unknown-fields", NV_FLAG_BOOL, "false",           "Accept keys of rule files that are not known.", false},
+    [FEATURES]       = {"enable-feature",        NV_FLAG_LIST, "",                "Features of PromQL to switch on, commas between.", false},
+    {0},
 };
+// clang-format on
 
 /* What is found about one configuration. */
 struct check {

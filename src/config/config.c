@@ -203,20 +203,19 @@ static int read_global_protocols(struct nv_schema *schema, const struct nv_yaml 
     return nv_schema_protocols(schema, node, global->protocols, &global->n_protocols);
 }
 
-#define FIELD(name, reader, member, with)                                                          \
-    {                                                                                              \
-        name, (reader), offsetof(struct nv_config_global, member), (with)                          \
-    }
-
 static const struct nv_schema_key global_keys[] = {
-    FIELD("scrape_interval", nv_schema_milliseconds, scrape_interval_ms, NULL),
-    FIELD("scrape_timeout", nv_schema_milliseconds, scrape_timeout_ms, NULL),
-    FIELD("evaluation_interval", nv_schema_milliseconds, evaluation_interval_ms, NULL),
-    FIELD("rule_query_offset", nv_schema_milliseconds, rule_query_offset_ms, NULL),
-    {"external_labels",  read_external_labels,  0, NULL            },
-    {"scrape_protocols", read_global_protocols, 0, NULL            },
+    NV_FIELD("scrape_interval", struct nv_config_global, scrape_interval_ms, nv_schema_milliseconds,
+             NULL),
+    NV_FIELD("scrape_timeout", struct nv_config_global, scrape_timeout_ms, nv_schema_milliseconds,
+             NULL),
+    NV_FIELD("evaluation_interval", struct nv_config_global, evaluation_interval_ms,
+             nv_schema_milliseconds, NULL),
+    NV_FIELD("rule_query_offset", struct nv_config_global, rule_query_offset_ms,
+             nv_schema_milliseconds, NULL),
+    NV_WHOLE("external_labels", read_external_labels, NULL),
+    NV_WHOLE("scrape_protocols", read_global_protocols, NULL),
     NV_SCRAPE_KEYS(struct nv_config_global),
-    {"query_log_file",   nv_schema_no_effect,   0, "query_log_file"},
+    NV_WHOLE("query_log_file", nv_schema_no_effect, "query_log_file"),
 };
 
 static int read_global(struct nv_schema *schema, const struct nv_yaml *node, void *into,
@@ -246,16 +245,16 @@ static const char elsewhere[] = "the flags --storage.tsdb.* say what it would";
 static const char later[] = "nothing is sent to or asked from other stores yet";
 
 static const struct nv_schema_key config_keys[] = {
-    {"global",                   read_global,                        offsetof(struct nv_config, global),                                                 NULL},
-    {"rule_files",                          nv_schema_patterns,                                                 offsetof(struct nv_config,                               rule_files),             NULL},
-    {"alerting",                      nv_schema_alerting,                                                        offsetof(struct nv_config,                                                                        alerting),                                                                            NULL},
-    {"scrape_configs",                 nv_schema_scrapes,                                               offsetof(struct nv_config, scrapes),NULL},
-    {"notify", nv_schema_notify,offsetof(struct nv_config,  notify),                                                                                            NULL},
-    {"runtime",          nv_schema_no_effect,                                       0,                                                        "runtime"               },
-    {"scrape_config_files",                  nv_schema_not_provided,                        0,          "put them into scrape_configs"},
-    {"storage",      nv_schema_not_provided, 0,  elsewhere                 },
-    {"remote_write",                  nv_schema_not_provided,                         0,                                                 later                                                                                             },
-    {"remote_read",             nv_schema_not_provided,        0,        later         },
+    NV_FIELD("global", struct nv_config, global, read_global, NULL),
+    NV_FIELD("rule_files", struct nv_config, rule_files, nv_schema_patterns, NULL),
+    NV_FIELD("alerting", struct nv_config, alerting, nv_schema_alerting, NULL),
+    NV_FIELD("scrape_configs", struct nv_config, scrapes, nv_schema_scrapes, NULL),
+    NV_FIELD("notify", struct nv_config, notify, nv_schema_notify, NULL),
+    NV_WHOLE("runtime", nv_schema_no_effect, "runtime"),
+    NV_WHOLE("scrape_config_files", nv_schema_not_provided, "put them into scrape_configs"),
+    NV_WHOLE("storage", nv_schema_not_provided, elsewhere),
+    NV_WHOLE("remote_write", nv_schema_not_provided, later),
+    NV_WHOLE("remote_read", nv_schema_not_provided, later),
     NV_NOT_PROVIDED("tracing"),
     NV_NOT_PROVIDED("otlp"),
 };

@@ -3,11 +3,6 @@
  */
 #include "config/config_parts.h"
 
-#define PLACE(member, reader, with)                                                                \
-    {                                                                                              \
-#member, (reader), offsetof(struct nv_config_alertmanager, member), (with)                 \
-    }
-
 static int read_api_version(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                             const void *with)
 {
@@ -25,20 +20,19 @@ static int read_api_version(struct nv_schema *schema, const struct nv_yaml *node
 static int read_alertmanager(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     static const struct nv_schema_key keys[] = {
-        {"static_configs",   nv_schema_target_groups,
-         offsetof(struct nv_config_alertmanager,                                                             targets.groups), NULL},
-        {"file_sd_configs",  nv_schema_file_sd,                      offsetof(struct nv_config_alertmanager, targets),
-         NULL                                                                                                                     },
-        PLACE(scheme, nv_schema_scheme, NULL),
-        PLACE(path_prefix, nv_schema_text, NULL),
-        {"timeout",          nv_schema_milliseconds,                 offsetof(struct nv_config_alertmanager, timeout_ms),
-         NULL                                                                                                                     },
-        {"api_version",      read_api_version,                       0,                                      NULL           },
-        {"relabel_configs", nv_schema_relabel, offsetof(struct nv_config_alertmanager,                               relabel),
-         "Alertmanager target relabeling rule"    },
-        {"alert_relabel_configs", nv_schema_relabel,
-         offsetof(struct nv_config_alertmanager,                                             alert_relabel),
-         "Alertmanager alert relabeling rule"                                                                              },
+        NV_FIELD("static_configs", struct nv_config_alertmanager, targets.groups,
+                 nv_schema_target_groups, NULL),
+        NV_FIELD("file_sd_configs", struct nv_config_alertmanager, targets, nv_schema_file_sd,
+                 NULL),
+        NV_KEY(struct nv_config_alertmanager, scheme, nv_schema_scheme, NULL),
+        NV_KEY(struct nv_config_alertmanager, path_prefix, nv_schema_text, NULL),
+        NV_FIELD("timeout", struct nv_config_alertmanager, timeout_ms, nv_schema_milliseconds,
+                 NULL),
+        NV_WHOLE("api_version", read_api_version, NULL),
+        NV_FIELD("relabel_configs", struct nv_config_alertmanager, relabel, nv_schema_relabel,
+                 "Alertmanager target relabeling rule"),
+        NV_FIELD("alert_relabel_configs", struct nv_config_alertmanager, alert_relabel,
+                 nv_schema_relabel, "Alertmanager alert relabeling rule"),
         NV_HTTP_KEYS(struct nv_config_alertmanager, http),
         NV_NOT_PROVIDED("sigv4"),
         NV_NOT_PROVIDED("google_iam"),
@@ -60,11 +54,11 @@ int nv_schema_alerting(struct nv_schema *schema, const struct nv_yaml *node, voi
                        const void *with)
 {
     const struct nv_schema_key keys[] = {
-        {"alert_relabel_configs", nv_schema_relabel,
-         offsetof(struct nv_config_alerting,                 alert_relabel), "alert relabeling rule"},
-        { "alertmanagers", nv_schema_list, offsetof(struct nv_config_alerting, alertmanagers),
-         NV_ITEMS(struct nv_config_alerting,                                                alertmanagers, n_alertmanagers, read_alertmanager,
-         NV_CONFIG_ALERTMANAGERS_MAX, "alertmanager")},
+        NV_FIELD("alert_relabel_configs", struct nv_config_alerting, alert_relabel,
+                 nv_schema_relabel, "alert relabeling rule"),
+        NV_FIELD("alertmanagers", struct nv_config_alerting, alertmanagers, nv_schema_list,
+                 NV_ITEMS(struct nv_config_alerting, alertmanagers, n_alertmanagers,
+                          read_alertmanager, NV_CONFIG_ALERTMANAGERS_MAX, "alertmanager")),
     };
 
     (void)with;

@@ -68,39 +68,30 @@ void nv_config_print(struct nv_buf *out, const struct nv_yaml *root,
 
 /* What `global` and each scrape have in common, by the same names. */
 extern const struct nv_schema_range nv_config_any_count;
-#define NV_SCRAPE_KEY(type, name, reader, member, with)                                            \
-    {                                                                                              \
-        name, (reader), offsetof(type, member), (with)                                             \
-    }
 #define NV_SCRAPE_COUNT(type, name, member)                                                        \
-    NV_SCRAPE_KEY(type, name, nv_schema_int, limits.member, &nv_config_any_count)
+    NV_FIELD(name, type, limits.member, nv_schema_int, &nv_config_any_count)
 #define NV_SCRAPE_KEYS(type)                                                                       \
-    NV_SCRAPE_KEY(type, "body_size_limit", nv_schema_size, limits.body_size, NULL),                \
+    NV_FIELD("body_size_limit", type, limits.body_size, nv_schema_size, NULL),                     \
         NV_SCRAPE_COUNT(type, "sample_limit", samples),                                            \
         NV_SCRAPE_COUNT(type, "label_limit", labels),                                              \
         NV_SCRAPE_COUNT(type, "label_name_length_limit", label_name_length),                       \
         NV_SCRAPE_COUNT(type, "label_value_length_limit", label_value_length),                     \
         NV_SCRAPE_COUNT(type, "target_limit", targets),                                            \
         NV_SCRAPE_COUNT(type, "keep_dropped_targets", dropped_targets),                            \
-        NV_SCRAPE_KEY(type, "scrape_native_histograms", nv_schema_bool, scrape_native_histograms,  \
-                      NULL),                                                                       \
-        NV_SCRAPE_KEY(type, "always_scrape_classic_histograms", nv_schema_bool,                    \
-                      always_scrape_classic_histograms, NULL),                                     \
-        NV_SCRAPE_KEY(type, "extra_scrape_metrics", nv_schema_bool, extra_scrape_metrics, NULL),   \
-        NV_SCRAPE_KEY(type, "metric_name_escaping_scheme", nv_schema_choice, name_escaping,        \
-                      nv_config_escaping_names),                                                   \
-        {"metric_name_validation_scheme", nv_schema_names_scheme, 0, NULL},                        \
-        {"convert_classic_histograms_to_nhcb", nv_schema_only_false, 0,                            \
-         "converting classic histograms"},                                                         \
-    {                                                                                              \
-        "scrape_failure_log_file", nv_schema_no_effect, 0, "scrape_failure_log_file"               \
-    }
+        NV_FIELD("scrape_native_histograms", type, scrape_native_histograms, nv_schema_bool,       \
+                 NULL),                                                                            \
+        NV_FIELD("always_scrape_classic_histograms", type, always_scrape_classic_histograms,       \
+                 nv_schema_bool, NULL),                                                            \
+        NV_FIELD("extra_scrape_metrics", type, extra_scrape_metrics, nv_schema_bool, NULL),        \
+        NV_FIELD("metric_name_escaping_scheme", type, name_escaping, nv_schema_choice,             \
+                 nv_config_escaping_names),                                                        \
+        NV_WHOLE("metric_name_validation_scheme", nv_schema_names_scheme, NULL),                   \
+        NV_WHOLE("convert_classic_histograms_to_nhcb", nv_schema_only_false,                       \
+                 "converting classic histograms"),                                                 \
+        NV_WHOLE("scrape_failure_log_file", nv_schema_no_effect, "scrape_failure_log_file")
 
 /* Discovery that Prometheus has and we do not: named so that the message can say so. */
-#define NV_NOT_PROVIDED(name)                                                                      \
-    {                                                                                              \
-        name, nv_schema_not_provided, 0, NULL                                                      \
-    }
+#define NV_NOT_PROVIDED(name) NV_WHOLE(name, nv_schema_not_provided, NULL)
 #define NV_DISCOVERY_NOT_PROVIDED                                                                  \
     NV_NOT_PROVIDED("aws_sd_configs"), NV_NOT_PROVIDED("azure_sd_configs"),                        \
         NV_NOT_PROVIDED("consul_sd_configs"), NV_NOT_PROVIDED("digitalocean_sd_configs"),          \

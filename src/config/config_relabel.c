@@ -91,8 +91,7 @@ static int read_rule(struct nv_schema *schema, const struct nv_yaml *node, void 
         NV_KEY(struct words, separator, nv_schema_text, NULL),
         NV_KEY(struct words, target_label, nv_schema_text, NULL),
         NV_KEY(struct words, regex, read_regex, NULL),
-        {"modulus", read_modulus,
-                                                 offsetof(struct words, rule) + offsetof(struct nv_relabel, modulus), NULL},
+        NV_FIELD("modulus", struct words, rule.modulus, read_modulus, NULL),
         NV_KEY(struct words, replacement, nv_schema_text, NULL),
         NV_KEY(struct words, action, read_action, NULL),
     };

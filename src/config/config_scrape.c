@@ -90,33 +90,33 @@ static int read_params(struct nv_schema *schema, const struct nv_yaml *node, voi
 
 const struct nv_schema_range nv_config_any_count = {0, INT64_MAX};
 
-#define FIELD(name, reader, member, with)                                                          \
-    {                                                                                              \
-        name, (reader), offsetof(struct nv_config_scrape, member), (with)                          \
-    }
-
 static const struct nv_schema_key keys[] = {
-    FIELD("job_name", read_job_name, job_name, NULL),
-    FIELD("scrape_interval", nv_schema_milliseconds, interval_ms, NULL),
-    FIELD("scrape_timeout", nv_schema_milliseconds, timeout_ms, NULL),
-    FIELD("metrics_path", nv_schema_text, metrics_path, NULL),
-    FIELD("scheme", nv_schema_scheme, scheme, NULL),
-    {"params",           read_params,    0, NULL},
-    FIELD("honor_labels", nv_schema_bool, honor_labels, NULL),
-    FIELD("honor_timestamps", nv_schema_bool, honor_timestamps, NULL),
-    FIELD("track_timestamps_staleness", nv_schema_bool, track_timestamps_staleness, NULL),
-    FIELD("enable_compression", nv_schema_bool, enable_compression, NULL),
-    FIELD("expose", nv_schema_bool, expose, NULL),
+    NV_FIELD("job_name", struct nv_config_scrape, job_name, read_job_name, NULL),
+    NV_FIELD("scrape_interval", struct nv_config_scrape, interval_ms, nv_schema_milliseconds, NULL),
+    NV_FIELD("scrape_timeout", struct nv_config_scrape, timeout_ms, nv_schema_milliseconds, NULL),
+    NV_FIELD("metrics_path", struct nv_config_scrape, metrics_path, nv_schema_text, NULL),
+    NV_FIELD("scheme", struct nv_config_scrape, scheme, nv_schema_scheme, NULL),
+    NV_WHOLE("params", read_params, NULL),
+    NV_FIELD("honor_labels", struct nv_config_scrape, honor_labels, nv_schema_bool, NULL),
+    NV_FIELD("honor_timestamps", struct nv_config_scrape, honor_timestamps, nv_schema_bool, NULL),
+    NV_FIELD("track_timestamps_staleness", struct nv_config_scrape, track_timestamps_staleness,
+             nv_schema_bool, NULL),
+    NV_FIELD("enable_compression", struct nv_config_scrape, enable_compression, nv_schema_bool,
+             NULL),
+    NV_FIELD("expose", struct nv_config_scrape, expose, nv_schema_bool, NULL),
     NV_SCRAPE_KEYS(struct nv_config_scrape),
-    {"scrape_protocols", read_protocols, 0, NULL},
-    FIELD("fallback_scrape_protocol", nv_schema_choice, fallback_protocol,
-          nv_scrape_protocol_names),
+    NV_WHOLE("scrape_protocols", read_protocols, NULL),
+    NV_FIELD("fallback_scrape_protocol", struct nv_config_scrape, fallback_protocol,
+             nv_schema_choice, nv_scrape_protocol_names),
     NV_NOT_PROVIDED("native_histogram_bucket_limit"),
     NV_NOT_PROVIDED("native_histogram_min_bucket_factor"),
-    FIELD("static_configs", nv_schema_target_groups, targets.groups, NULL),
-    FIELD("file_sd_configs", nv_schema_file_sd, targets, NULL),
-    FIELD("relabel_configs", nv_schema_relabel, relabel, "target relabeling rule"),
-    FIELD("metric_relabel_configs", nv_schema_relabel, metric_relabel, "metric relabeling rule"),
+    NV_FIELD("static_configs", struct nv_config_scrape, targets.groups, nv_schema_target_groups,
+             NULL),
+    NV_FIELD("file_sd_configs", struct nv_config_scrape, targets, nv_schema_file_sd, NULL),
+    NV_FIELD("relabel_configs", struct nv_config_scrape, relabel, nv_schema_relabel,
+             "target relabeling rule"),
+    NV_FIELD("metric_relabel_configs", struct nv_config_scrape, metric_relabel, nv_schema_relabel,
+             "metric relabeling rule"),
     NV_HTTP_KEYS(struct nv_config_scrape, http),
     NV_DISCOVERY_NOT_PROVIDED,
 };

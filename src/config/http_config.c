@@ -6,21 +6,16 @@
 
 static const char *const versions[] = {"", "TLS10", "TLS11", "TLS12", "TLS13", NULL};
 
-#define AUTH(member, reader)                                                                       \
-    {                                                                                              \
-#member, (reader), offsetof(struct nv_http_config, member), NULL                           \
-    }
-
 int nv_schema_basic_auth(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                          const void *with)
 {
     static const struct nv_schema_key keys[] = {
-        AUTH(username, nv_schema_text),
-        AUTH(username_file, nv_schema_path),
-        AUTH(password, nv_schema_secret),
-        AUTH(password_file, nv_schema_path),
-        {"username_ref", nv_schema_not_provided, 0, NULL},
-        {"password_ref", nv_schema_not_provided, 0, NULL},
+        NV_KEY(struct nv_http_config, username, nv_schema_text, NULL),
+        NV_KEY(struct nv_http_config, username_file, nv_schema_path, NULL),
+        NV_KEY(struct nv_http_config, password, nv_schema_secret, NULL),
+        NV_KEY(struct nv_http_config, password_file, nv_schema_path, NULL),
+        NV_WHOLE("username_ref", nv_schema_not_provided, NULL),
+        NV_WHOLE("password_ref", nv_schema_not_provided, NULL),
     };
     struct nv_http_config *http = into;
 
@@ -42,10 +37,10 @@ int nv_schema_authorization(struct nv_schema *schema, const struct nv_yaml *node
                             const void *with)
 {
     static const struct nv_schema_key keys[] = {
-        {"type", nv_schema_text, offsetof(struct nv_http_config, auth_type), NULL},
-        AUTH(credentials, nv_schema_secret),
-        AUTH(credentials_file, nv_schema_path),
-        {"credentials_ref",      nv_schema_not_provided,    0,       NULL            },
+        NV_FIELD("type", struct nv_http_config, auth_type, nv_schema_text, NULL),
+        NV_KEY(struct nv_http_config, credentials, nv_schema_secret, NULL),
+        NV_KEY(struct nv_http_config, credentials_file, nv_schema_path, NULL),
+        NV_WHOLE("credentials_ref", nv_schema_not_provided, NULL),
     };
     struct nv_http_config *http = into;
 
@@ -67,11 +62,6 @@ int nv_schema_authorization(struct nv_schema *schema, const struct nv_yaml *node
             "authorization type cannot be set to \"basic\", use \"basic_auth\" instead");
     return 0;
 }
-
-#define TLS(member, reader, argument)                                                              \
-    {                                                                                              \
-#member, (reader), offsetof(struct nv_tls_config, member), (argument)                      \
-    }
 
 static int check_tls(struct nv_schema *schema, const struct nv_yaml *node,
                      const struct nv_tls_config *tls)
@@ -102,19 +92,19 @@ int nv_schema_tls(struct nv_schema *schema, const struct nv_yaml *node, void *in
                   const void *with)
 {
     static const struct nv_schema_key keys[] = {
-        TLS(ca, nv_schema_text, NULL),
-        TLS(cert, nv_schema_text, NULL),
-        TLS(key, nv_schema_secret, NULL),
-        TLS(ca_file, nv_schema_path, NULL),
-        TLS(cert_file, nv_schema_path, NULL),
-        TLS(key_file, nv_schema_path, NULL),
-        TLS(server_name, nv_schema_text, NULL),
-        TLS(insecure_skip_verify, nv_schema_bool, NULL),
-        TLS(min_version, nv_schema_choice, versions),
-        TLS(max_version, nv_schema_choice, versions),
-        {"ca_ref",   nv_schema_not_provided, 0, NULL},
-        {"cert_ref", nv_schema_not_provided, 0, NULL},
-        {"key_ref",  nv_schema_not_provided, 0, NULL},
+        NV_KEY(struct nv_tls_config, ca, nv_schema_text, NULL),
+        NV_KEY(struct nv_tls_config, cert, nv_schema_text, NULL),
+        NV_KEY(struct nv_tls_config, key, nv_schema_secret, NULL),
+        NV_KEY(struct nv_tls_config, ca_file, nv_schema_path, NULL),
+        NV_KEY(struct nv_tls_config, cert_file, nv_schema_path, NULL),
+        NV_KEY(struct nv_tls_config, key_file, nv_schema_path, NULL),
+        NV_KEY(struct nv_tls_config, server_name, nv_schema_text, NULL),
+        NV_KEY(struct nv_tls_config, insecure_skip_verify, nv_schema_bool, NULL),
+        NV_KEY(struct nv_tls_config, min_version, nv_schema_choice, versions),
+        NV_KEY(struct nv_tls_config, max_version, nv_schema_choice, versions),
+        NV_WHOLE("ca_ref", nv_schema_not_provided, NULL),
+        NV_WHOLE("cert_ref", nv_schema_not_provided, NULL),
+        NV_WHOLE("key_ref", nv_schema_not_provided, NULL),
     };
 
     (void)with;
@@ -218,9 +208,9 @@ int nv_schema_http_headers(struct nv_schema *schema, const struct nv_yaml *node,
                            const void *with)
 {
     static const struct nv_schema_key keys[] = {
-        {"values",  nv_schema_texts, offsetof(struct header_lists, values),  NULL},
-        {"secrets", read_secrets,    offsetof(struct header_lists, secrets), NULL},
-        {"files",   nv_schema_paths, offsetof(struct header_lists, files),   NULL},
+        NV_FIELD("values", struct header_lists, values, nv_schema_texts, NULL),
+        NV_FIELD("secrets", struct header_lists, secrets, read_secrets, NULL),
+        NV_FIELD("files", struct header_lists, files, nv_schema_paths, NULL),
     };
     struct nv_http_config *http = into;
     struct nv_config_header *headers;

@@ -74,10 +74,7 @@ struct nv_http_config {
         NV_HTTP_KEY(type, member, http_headers, nv_schema_http_headers, member),                   \
         NV_HTTP_KEY(type, member, proxy_connect_header, nv_schema_not_provided, member),           \
         NV_HTTP_KEY(type, member, oauth2, nv_schema_not_provided, member)
-#define NV_HTTP_KEY(type, member, name, reader, place)                                             \
-    {                                                                                              \
-#name, (reader), offsetof(type, place), NULL                                               \
-    }
+#define NV_HTTP_KEY(type, member, name, reader, place) NV_FIELD(#name, type, place, reader, NULL)
 
 int nv_schema_basic_auth(struct nv_schema *schema, const struct nv_yaml *node, void *into,
                          const void *with);

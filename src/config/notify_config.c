@@ -6,11 +6,6 @@
 
 enum { LIST_MAX = 64, PAIRS_MAX = 256, SIZE_MAX_ALERTS = 1000000 };
 
-#define FIELD(type, member, reader, with)                                                          \
-    {                                                                                              \
-#member, (reader), offsetof(type, member), (with)                                          \
-    }
-
 /* ---- small readers -------------------------------------------------------------------------- */
 
 static int read_matchers(struct nv_schema *schema, const struct nv_yaml *node, void *into,
@@ -133,12 +128,12 @@ static int read_webhook(struct nv_schema *schema, const struct nv_yaml *node, vo
 {
     static const struct nv_schema_range counts = {0, SIZE_MAX_ALERTS};
     static const struct nv_schema_key keys[] = {
-        FIELD(struct nv_notify_webhook, url, read_url, NULL),
-        FIELD(struct nv_notify_webhook, url_file, nv_schema_path, NULL),
-        FIELD(struct nv_notify_webhook, send_resolved, nv_schema_bool, NULL),
-        FIELD(struct nv_notify_webhook, max_alerts, nv_schema_int, &counts),
-        {"timeout",     read_positive,  offsetof(struct nv_notify_webhook, timeout_ms), NULL},
-        {"http_config", nv_schema_http, offsetof(struct nv_notify_webhook, http),       NULL},
+        NV_KEY(struct nv_notify_webhook, url, read_url, NULL),
+        NV_KEY(struct nv_notify_webhook, url_file, nv_schema_path, NULL),
+        NV_KEY(struct nv_notify_webhook, send_resolved, nv_schema_bool, NULL),
+        NV_KEY(struct nv_notify_webhook, max_alerts, nv_schema_int, &counts),
+        NV_FIELD("timeout", struct nv_notify_webhook, timeout_ms, read_positive, NULL),
+        NV_FIELD("http_config", struct nv_notify_webhook, http, nv_schema_http, NULL),
     };
     struct nv_notify_webhook *webhook = item;
 
@@ -152,29 +147,25 @@ static int read_webhook(struct nv_schema *schema, const struct nv_yaml *node, vo
     return r;
 }
 
-#define MAIL(name, reader, member)                                                                 \
-    {                                                                                              \
-        name, (reader), offsetof(struct nv_notify_email, member), NULL                             \
-    }
-
 static int read_email(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     static const struct nv_schema_key keys[] = {
-        MAIL("to", read_address, to),
-        MAIL("from", read_address, from),
-        MAIL("hello", read_address, hello),
-        MAIL("smarthost", read_smarthost, smarthost),
-        MAIL("auth_username", nv_schema_text, auth_username),
-        MAIL("auth_password", nv_schema_secret, auth_password),
-        MAIL("auth_password_file", nv_schema_path, auth_password_file),
-        MAIL("auth_identity", nv_schema_text, auth_identity),
-        MAIL("require_tls", nv_schema_bool, require_tls),
-        MAIL("send_resolved", nv_schema_bool, send_resolved),
-        MAIL("tls_config", nv_schema_tls, tls),
-        MAIL("headers", read_pairs, headers),
-        MAIL("text", nv_schema_text, text),
-        {"html",        nv_schema_not_provided, 0, "mails are plain text"},
-        {"auth_secret", nv_schema_not_provided, 0, NULL                  },
+        NV_FIELD("to", struct nv_notify_email, to, read_address, NULL),
+        NV_FIELD("from", struct nv_notify_email, from, read_address, NULL),
+        NV_FIELD("hello", struct nv_notify_email, hello, read_address, NULL),
+        NV_FIELD("smarthost", struct nv_notify_email, smarthost, read_smarthost, NULL),
+        NV_FIELD("auth_username", struct nv_notify_email, auth_username, nv_schema_text, NULL),
+        NV_FIELD("auth_password", struct nv_notify_email, auth_password, nv_schema_secret, NULL),
+        NV_FIELD("auth_password_file", struct nv_notify_email, auth_password_file, nv_schema_path,
+                 NULL),
+        NV_FIELD("auth_identity", struct nv_notify_email, auth_identity, nv_schema_text, NULL),
+        NV_FIELD("require_tls", struct nv_notify_email, require_tls, nv_schema_bool, NULL),
+        NV_FIELD("send_resolved", struct nv_notify_email, send_resolved, nv_schema_bool, NULL),
+        NV_FIELD("tls_config", struct nv_notify_email, tls, nv_schema_tls, NULL),
+        NV_FIELD("headers", struct nv_notify_email, headers, read_pairs, NULL),
+        NV_FIELD("text", struct nv_notify_email, text, nv_schema_text, NULL),
+        NV_WHOLE("html", nv_schema_not_provided, "mails are plain text"),
+        NV_WHOLE("auth_secret", nv_schema_not_provided, NULL),
     };
     struct nv_notify_email *email = item;
 
@@ -205,10 +196,10 @@ static int read_command(struct nv_schema *schema, const struct nv_yaml *node, vo
 {
     static const bool hidden = true; /* programs take their keys from there */
     static const struct nv_schema_key keys[] = {
-        FIELD(struct nv_notify_command, command, nv_schema_texts, NULL),
-        {"timeout", read_positive, offsetof(struct nv_notify_command, timeout_ms), NULL},
-        FIELD(struct nv_notify_command, environment, read_pairs, &hidden),
-        FIELD(struct nv_notify_command, send_resolved, nv_schema_bool, NULL),
+        NV_KEY(struct nv_notify_command, command, nv_schema_texts, NULL),
+        NV_FIELD("timeout", struct nv_notify_command, timeout_ms, read_positive, NULL),
+        NV_KEY(struct nv_notify_command, environment, read_pairs, &hidden),
+        NV_KEY(struct nv_notify_command, send_resolved, nv_schema_bool, NULL),
     };
     struct nv_notify_command *command = item;
 
@@ -232,8 +223,8 @@ static int read_command(struct nv_schema *schema, const struct nv_yaml *node, vo
 static int read_journal(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     static const struct nv_schema_key keys[] = {
-        FIELD(struct nv_notify_journal, identifier, nv_schema_text, NULL),
-        FIELD(struct nv_notify_journal, send_resolved, nv_schema_bool, NULL),
+        NV_KEY(struct nv_notify_journal, identifier, nv_schema_text, NULL),
+        NV_KEY(struct nv_notify_journal, send_resolved, nv_schema_bool, NULL),
     };
     struct nv_notify_journal *journal = item;
 
@@ -242,15 +233,13 @@ static int read_journal(struct nv_schema *schema, const struct nv_yaml *node, vo
 }
 
 #define WAYS(name, member, n_member, reader, singular)                                             \
-    {                                                                                              \
-        name, nv_schema_list, offsetof(struct nv_notify_receiver, member),                         \
-            NV_ITEMS(struct nv_notify_receiver, member, n_member, reader, LIST_MAX, singular)      \
-    }
+    NV_FIELD(name, struct nv_notify_receiver, member, nv_schema_list,                              \
+             NV_ITEMS(struct nv_notify_receiver, member, n_member, reader, LIST_MAX, singular))
 
 static int read_receiver(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     const struct nv_schema_key keys[] = {
-        FIELD(struct nv_notify_receiver, name, nv_schema_text, NULL),
+        NV_KEY(struct nv_notify_receiver, name, nv_schema_text, NULL),
         WAYS("webhook_configs", webhooks, n_webhooks, read_webhook, "webhook config"),
         WAYS("email_configs", emails, n_emails, read_email, "email config"),
         WAYS("command_configs", commands, n_commands, read_command, "command config"),
@@ -343,19 +332,17 @@ static int read_group_by(struct nv_schema *schema, const struct nv_yaml *node, v
 static int read_route(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     static const struct nv_schema_key keys[] = {
-        {"receiver",                       nv_schema_text,        offsetof(struct nv_notify_route,          receiver_name),                               NULL},
-        FIELD(struct nv_notify_route, matchers, read_matchers, NULL),
-        {"group_by",                                read_group_by,                                            0,                                        NULL                                       },
-        {"group_wait",                                nv_schema_milliseconds,                                          offsetof(struct nv_notify_route,                             group_wait_ms),
-         NULL},
-        {"group_interval",                             read_positive,                                                  offsetof(struct nv_notify_route,                                                                           group_interval_ms),
-         NULL},
-        {"repeat_interval",              read_positive,                                                    offsetof(struct nv_notify_route,                                                                                            repeat_interval_ms),
-         NULL},
-        {"continue", nv_schema_bool,offsetof(struct nv_notify_route,                                                                                              continue_),                                                                                                                                          NULL},
-        {"routes",                  read_routes,                                                         0,NULL},
-        {"match",                         nv_schema_not_provided,                  0, "say it with matchers"                                               },
-        {"match_re",                          nv_schema_not_provided, 0,                       "say it with matchers"                                            },
+        NV_FIELD("receiver", struct nv_notify_route, receiver_name, nv_schema_text, NULL),
+        NV_KEY(struct nv_notify_route, matchers, read_matchers, NULL),
+        NV_WHOLE("group_by", read_group_by, NULL),
+        NV_FIELD("group_wait", struct nv_notify_route, group_wait_ms, nv_schema_milliseconds, NULL),
+        NV_FIELD("group_interval", struct nv_notify_route, group_interval_ms, read_positive, NULL),
+        NV_FIELD("repeat_interval", struct nv_notify_route, repeat_interval_ms, read_positive,
+                 NULL),
+        NV_FIELD("continue", struct nv_notify_route, continue_, nv_schema_bool, NULL),
+        NV_WHOLE("routes", read_routes, NULL),
+        NV_WHOLE("match", nv_schema_not_provided, "say it with matchers"),
+        NV_WHOLE("match_re", nv_schema_not_provided, "say it with matchers"),
         NV_NOT_PROVIDED("mute_time_intervals"),
         NV_NOT_PROVIDED("active_time_intervals"),
     };
@@ -450,11 +437,11 @@ static int build_routes(struct nv_schema *schema, const struct nv_yaml *node,
 static int read_inhibit(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     static const struct nv_schema_key keys[] = {
-        FIELD(struct nv_notify_inhibit, source_matchers, read_matchers, NULL),
-        FIELD(struct nv_notify_inhibit, target_matchers, read_matchers, NULL),
-        FIELD(struct nv_notify_inhibit, equal, nv_schema_texts, NULL),
-        {"source_match", nv_schema_not_provided, 0, "say it with source_matchers"},
-        {"target_match", nv_schema_not_provided, 0, "say it with target_matchers"},
+        NV_KEY(struct nv_notify_inhibit, source_matchers, read_matchers, NULL),
+        NV_KEY(struct nv_notify_inhibit, target_matchers, read_matchers, NULL),
+        NV_KEY(struct nv_notify_inhibit, equal, nv_schema_texts, NULL),
+        NV_WHOLE("source_match", nv_schema_not_provided, "say it with source_matchers"),
+        NV_WHOLE("target_match", nv_schema_not_provided, "say it with target_matchers"),
     };
     const struct nv_notify_inhibit *inhibit = item;
     int r = nv_schema_read(schema, node, NV_KEYS(keys), item);
@@ -469,22 +456,22 @@ static int read_global(struct nv_schema *schema, const struct nv_yaml *node, voi
                        const void *with)
 {
     static const struct nv_schema_key keys[] = {
-        {"resolve_timeout",         read_positive,    offsetof(struct nv_notify_config, resolve_timeout_ms),
-         NULL                                                                                                         },
-        {"smtp_from",               read_address,     offsetof(struct nv_notify_config, smtp.from),               NULL},
-        {"smtp_hello",              read_address,     offsetof(struct nv_notify_config, smtp.hello),              NULL},
-        {"smtp_smarthost",          read_smarthost,   offsetof(struct nv_notify_config, smtp.smarthost),          NULL},
-        {"smtp_auth_username",      nv_schema_text,
-         offsetof(struct nv_notify_config,                                              smtp.auth_username),      NULL},
-        {"smtp_auth_password",      nv_schema_secret,
-         offsetof(struct nv_notify_config,                                              smtp.auth_password),      NULL},
-        {"smtp_auth_password_file", nv_schema_path,
-         offsetof(struct nv_notify_config,                                              smtp.auth_password_file), NULL},
-        {"smtp_auth_identity",      nv_schema_text,
-         offsetof(struct nv_notify_config,                                              smtp.auth_identity),      NULL},
-        {"smtp_require_tls",        nv_schema_bool,   offsetof(struct nv_notify_config, smtp.require_tls),
-         NULL                                                                                                         },
-        {"smtp_tls_config",         nv_schema_tls,    offsetof(struct nv_notify_config, smtp.tls),                NULL},
+        NV_FIELD("resolve_timeout", struct nv_notify_config, resolve_timeout_ms, read_positive,
+                 NULL),
+        NV_FIELD("smtp_from", struct nv_notify_config, smtp.from, read_address, NULL),
+        NV_FIELD("smtp_hello", struct nv_notify_config, smtp.hello, read_address, NULL),
+        NV_FIELD("smtp_smarthost", struct nv_notify_config, smtp.smarthost, read_smarthost, NULL),
+        NV_FIELD("smtp_auth_username", struct nv_notify_config, smtp.auth_username, nv_schema_text,
+                 NULL),
+        NV_FIELD("smtp_auth_password", struct nv_notify_config, smtp.auth_password,
+                 nv_schema_secret, NULL),
+        NV_FIELD("smtp_auth_password_file", struct nv_notify_config, smtp.auth_password_file,
+                 nv_schema_path, NULL),
+        NV_FIELD("smtp_auth_identity", struct nv_notify_config, smtp.auth_identity, nv_schema_text,
+                 NULL),
+        NV_FIELD("smtp_require_tls", struct nv_notify_config, smtp.require_tls, nv_schema_bool,
+                 NULL),
+        NV_FIELD("smtp_tls_config", struct nv_notify_config, smtp.tls, nv_schema_tls, NULL),
     };
 
     (void)with;
@@ -496,16 +483,16 @@ int nv_schema_notify(struct nv_schema *schema, const struct nv_yaml *node, void 
                      const void *with)
 {
     const struct nv_schema_key keys[] = {
-        {"global",        nv_schema_nothing, 0,                                NULL             },
-        {"receivers",     nv_schema_nothing, 0,                                NULL             },
-        {"route",         nv_schema_nothing, 0,                                NULL             },
-        {"inhibit_rules", nv_schema_list,    offsetof(struct nv_notify_config, inhibits),
-         NV_ITEMS(struct nv_notify_config, inhibits, n_inhibits, read_inhibit,
-         NV_NOTIFY_INHIBIT_MAX, "inhibit rule")},
-        {"silences_file",       nv_schema_path,              offsetof(struct nv_notify_config,                                  silences_file),                                                                   NULL},
-        {"templates",               nv_schema_not_provided,                  0,                              NULL },
-        {"time_intervals",           nv_schema_not_provided,                            0,                                                  NULL},
-        {"mute_time_intervals",           nv_schema_not_provided,                            0,                NULL},
+        NV_WHOLE("global", nv_schema_nothing, NULL),
+        NV_WHOLE("receivers", nv_schema_nothing, NULL),
+        NV_WHOLE("route", nv_schema_nothing, NULL),
+        NV_FIELD("inhibit_rules", struct nv_notify_config, inhibits, nv_schema_list,
+                 NV_ITEMS(struct nv_notify_config, inhibits, n_inhibits, read_inhibit,
+                          NV_NOTIFY_INHIBIT_MAX, "inhibit rule")),
+        NV_FIELD("silences_file", struct nv_notify_config, silences_file, nv_schema_path, NULL),
+        NV_WHOLE("templates", nv_schema_not_provided, NULL),
+        NV_WHOLE("time_intervals", nv_schema_not_provided, NULL),
+        NV_WHOLE("mute_time_intervals", nv_schema_not_provided, NULL),
     };
     struct nv_notify_config *notify = into;
     const struct nv_yaml *global = nv_yaml_get(node, "global");

@@ -42,6 +42,16 @@ struct nv_schema_key {
 #member, (reader), offsetof(type, member), __VA_ARGS__                                     \
     }
 
+/* The same where key and member have different names; and for readers that take the whole struct. */
+#define NV_FIELD(name, type, member, reader, ...)                                                  \
+    {                                                                                              \
+        name, (reader), offsetof(type, member), __VA_ARGS__                                        \
+    }
+#define NV_WHOLE(name, reader, ...)                                                                \
+    {                                                                                              \
+        name, (reader), 0, __VA_ARGS__                                                             \
+    }
+
 NV_MUST_USE int nv_schema_read(struct nv_schema *schema, const struct nv_yaml *map,
                                const struct nv_schema_key *keys, size_t n_keys, void *into);
 

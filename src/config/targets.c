@@ -32,10 +32,10 @@ static int read_labels(struct nv_schema *schema, const struct nv_yaml *node, voi
 static int read_group(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     const struct nv_schema_key keys[] = {
-        {"targets", nv_schema_list, offsetof(struct nv_target_group, targets),
-         NV_ITEMS(struct nv_target_group, targets, n_targets, read_target, NV_FILE_SD_TARGETS_MAX,
-         "target")},
-        {"labels",  read_labels,       0,                           NULL            },
+        NV_FIELD("targets", struct nv_target_group, targets, nv_schema_list,
+                 NV_ITEMS(struct nv_target_group, targets, n_targets, read_target,
+                          NV_FILE_SD_TARGETS_MAX, "target")),
+        NV_WHOLE("labels", read_labels, NULL),
     };
 
     return nv_schema_read(schema, node, NV_KEYS(keys), item);
@@ -88,9 +88,9 @@ static int read_file_sd(struct nv_schema *schema, const struct nv_yaml *node, vo
 {
     static const char *const endings[] = {".json", ".yml", ".yaml", ".JSON", ".YML", ".YAML", NULL};
     static const struct nv_schema_key keys[] = {
-        {"files",            nv_schema_patterns,     offsetof(struct nv_config_file_sd, files),               endings},
-        {"refresh_interval", nv_schema_milliseconds,
-         offsetof(struct nv_config_file_sd,                                             refresh_interval_ms), NULL   },
+        NV_FIELD("files", struct nv_config_file_sd, files, nv_schema_patterns, endings),
+        NV_FIELD("refresh_interval", struct nv_config_file_sd, refresh_interval_ms,
+                 nv_schema_milliseconds, NULL),
     };
     struct nv_config_file_sd *sd = item;
 

@@ -8,7 +8,7 @@
 
 #include "config/template_parts.h"
 
-enum { NV_TPARSER_VARIABLES_MAX = 1024 };
+enum { NV_TPARSER_VARIABLES_MAX = 1024, NV_TPARSER_FIELDS_MAX = 256 /* .a.b.c */ };
 
 struct nv_tparser {
     struct nv_template *template_;

@@ -121,6 +121,10 @@ static void add_name(struct nv_tparser *p, struct nv_template_node *node, struct
 {
     struct nv_str *names = nv_arena_alloc(p->memory, (node->n_names + 1) * sizeof(*names));
 
+    if (node->n_names == NV_TPARSER_FIELDS_MAX) {
+        nv_tparser_fail(p, "more than %d fields", NV_TPARSER_FIELDS_MAX);
+        return;
+    }
     if (!names) {
         p->failed = p->failed ? p->failed : -ENOMEM;
         return;

@@ -351,6 +351,13 @@ START_TEST(depth_is_bounded)
     ck_assert_int_eq(expand(nv_buf_view(&text), 1), -EINVAL);
     ck_assert_msg(strstr(error, "nested more than 100 levels deep") != NULL, "%s", error);
     nv_buf_reset(&text);
+    nv_buf_text(&text, "{{ $labels");
+    for (int i = 0; i < 10000; i++)
+        nv_buf_text(&text, ".a");
+    nv_buf_text(&text, " }}");
+    ck_assert_int_eq(expand(nv_buf_view(&text), 1), -EINVAL);
+    ck_assert_msg(strstr(error, "more than 256 fields") != NULL, "%s", error);
+    nv_buf_reset(&text);
     for (int i = 0; i < 10000; i++)
         nv_buf_text(&text, "{{if true}}{{else if true}}");
     ck_assert_int_eq(expand(nv_buf_view(&text), 1), -EINVAL);
