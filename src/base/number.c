@@ -195,8 +195,8 @@ static int count_digits(uint64_t value)
     return guess + (value >= powers_of_ten[guess]);
 }
 
-/* Writes exactly n digits. */
-static void put_digits(char *out, uint64_t value, int n)
+/* Writes exactly n digits, 9 at most: in 32 bits a division costs half as much. */
+static void put_few_digits(char *out, uint32_t value, int n)
 {
     while (n >= 2) {
         n -= 2;
@@ -205,6 +205,16 @@ static void put_digits(char *out, uint64_t value, int n)
     }
     if (n)
         out[0] = (char)('0' + value);
+}
+
+/* Writes exactly n digits. */
+static void put_digits(char *out, uint64_t value, int n)
+{
+    for (; n > 9; n -= 8) {
+        put_few_digits(out + n - 8, (uint32_t)(value % 100000000), 8);
+        value /= 100000000;
+    }
+    put_few_digits(out, (uint32_t)value, n);
 }
 
 size_t nv_number_u64(char *out, uint64_t value)
