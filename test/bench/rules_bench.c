@@ -231,6 +231,8 @@ static void sample(struct run *run)
     NV_AUTO(nv_frame) *frame = nv_frames_make(run->frames, now_ms);
 
     nv_assert(nv_store_append(run->store, run->source, frame) == 0);
+    while (nv_store_maintain(run->store) > 0) /* as the store's thread does */
+        ;
 }
 
 static void open_run(struct run *run)

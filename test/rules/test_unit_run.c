@@ -204,6 +204,28 @@ START_TEST(external_labels_and_url_reach_the_templates)
 }
 END_TEST
 
+START_TEST(histograms_are_recorded_and_seen_by_later_rules)
+{
+    ck_assert_int_eq(
+        run_text(
+            "groups:\n- name: g\n  rules:\n  - {record: h, expr: sum(x)}\n"
+            "  - {record: n, expr: histogram_count(h)}\n"
+            "  - {record: more, expr: histogram_count(h) - histogram_count(h offset 1m)}\n",
+            "rule_files: [rules.yml]\n"
+            "tests:\n- input_series:\n"
+            "  - {series: 'x{a=\"p\"}', values: '{{schema:0 count:3 sum:4 buckets:[1 "
+            "2]}}+{{count:1 sum:1 buckets:[1]}}x4'}\n"
+            "  - {series: 'x{a=\"q\"}', values: '{{schema:0 count:3 sum:4 buckets:[1 2]}}x4'}\n"
+            "  promql_expr_test:\n"
+            "  - {expr: n, eval_time: 3m, exp_samples: [{labels: n, value: 9}]}\n"
+            "  - {expr: more, eval_time: 3m, exp_samples: [{labels: more, value: 1}]}\n"
+            "  - {expr: h, eval_time: 3m, exp_samples: [{labels: h, histogram: "
+            "'{{count:9 sum:11 counter_reset_hint:not_reset buckets:[5 4]}}'}]}\n",
+            false),
+        0);
+}
+END_TEST
+
 START_TEST(a_pattern_without_files_is_a_warning)
 {
     ck_assert_int_eq(run_text(down, "rule_files: ['none-*.yml']\ntests: []\n", false), 0);
@@ -225,6 +247,7 @@ int main(void)
     tcase_add_test(own, groups_are_evaluated_in_the_order_that_is_asked_for);
     tcase_add_test(own, an_alert_without_a_name_is_told);
     tcase_add_test(own, external_labels_and_url_reach_the_templates);
+    tcase_add_test(own, histograms_are_recorded_and_seen_by_later_rules);
     tcase_add_test(own, a_pattern_without_files_is_a_warning);
     suite_add_tcase(suite, own);
     tcase_add_test(shared, the_tests_of_promtool_have_the_verdicts_of_the_readme);
