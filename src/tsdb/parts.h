@@ -109,6 +109,7 @@ int64_t nv_store_newest(struct nv_store *store);
 /* ---- blocks --------------------------------------------------------------------------------- */
 
 struct nv_blocks *nv_store_view(struct nv_store *store);
+struct nv_blocks *nv_blocks_new(size_t n); /* room for n; NULL when memory is out */
 void nv_blocks_unref(struct nv_blocks *blocks);
 
 /* One list for another: without those in `gone`, with `fresh` (or NULL). Takes over the hold on `fresh`. */
