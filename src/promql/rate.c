@@ -39,7 +39,7 @@ void nv_note_overlaps(struct nv_eval *ev, const struct nv_ranged *call, const in
         nv_count_overlaps(ev, call->source, call->name, many);
 }
 
-static bool is_reset(const struct nv_window *w, size_t i)
+bool nv_is_reset(const struct nv_window *w, size_t i)
 {
     return w->values[i] < w->values[i - 1] || restarted(w, i);
 }
@@ -48,7 +48,7 @@ static int increase(struct nv_eval *ev, const struct nv_window *w, bool counter,
 {
     const uint32_t *resets;
     size_t n = 0;
-    int r = counter ? nv_slide_events(ev, w, is_reset, &resets, &n) : 0;
+    int r = counter ? nv_slide_events(ev, w, nv_is_reset, &resets, &n) : 0;
 
     *ret = w->values[w->n - 1] - w->values[0];
     for (size_t i = 0; r == 0 && i < n; i++)
@@ -270,7 +270,7 @@ int nv_window_steps(struct nv_eval *ev, const struct nv_ranged *call, const stru
 {
     bool edged =
         call->source->kind == NV_EXPR_SELECTOR && call->source->selector.edge != NV_EDGE_NONE;
-    nv_event_fn happens = call->id == NV_FN_RESETS ? is_reset : is_change;
+    nv_event_fn happens = call->id == NV_FN_RESETS ? nv_is_reset : is_change;
     const uint32_t *events;
     size_t n = 0;
 

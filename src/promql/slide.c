@@ -211,14 +211,27 @@ int nv_slide_extreme(struct nv_eval *ev, const struct nv_window *w, bool is_max,
     return 0;
 }
 
+/* How often a column of values falls: mostly never, and a loop without calls is quick to say so. */
+static size_t count_falls(const double *values, size_t n)
+{
+    size_t falls = 0;
+
+    for (size_t i = 1; i < n; i++)
+        falls += values[i] < values[i - 1];
+    return falls;
+}
+
 static int gather(struct nv_eval *ev, const struct nv_window *all, nv_event_fn happens,
                   struct nv_slide_events *ret)
 {
     size_t n = 0;
     uint32_t *at;
 
-    for (size_t i = 1; i < all->n; i++)
-        n += happens(all, i);
+    if (happens == nv_is_reset && !all->starts)
+        n = count_falls(all->values, all->n);
+    else
+        for (size_t i = 1; i < all->n; i++)
+            n += happens(all, i);
     at = nv_pool_alloc(&ev->scratch, n, sizeof(*at));
     if (!at)
         return nv_eval_no_memory(ev);

@@ -71,6 +71,7 @@ int nv_slide_extreme(struct nv_eval *ev, const struct nv_window *w, bool is_max,
 
 /* Those of a window behind its first sample. `happens` looks at a sample and the one before. */
 typedef bool (*nv_event_fn)(const struct nv_window *all, size_t i);
+bool nv_is_reset(const struct nv_window *w, size_t i); /* rate.c */
 int nv_slide_events(struct nv_eval *ev, const struct nv_window *w, nv_event_fn happens,
                     const uint32_t **ret, size_t *ret_n);
 

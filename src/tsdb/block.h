@@ -24,7 +24,7 @@ enum {
     NV_BLOCK_SECTIONS_MAX = 1 << 16, /* a group */
     NV_BLOCK_MADE_OF_MAX = 256,
     NV_BLOCK_CACHE_BYTES = 2 << 20,  /* of all open blocks together, by default */
-    NV_COLUMN_CACHE_BYTES = 3 << 20, /* and of decoded columns, until it is quiet */
+    NV_COLUMN_CACHE_BYTES = 5 << 19, /* and of decoded columns, until it is quiet */
 };
 
 /* What begins so is a file that was not finished: removed when a store is opened for writing. */

@@ -3,7 +3,7 @@
  */
 #include "tsdb/block_parts.h"
 
-enum { DEAR_BYTES = 256 }; /* of a column: some hundred rows and more that are not alike */
+enum { DEAR_BYTES = 96 }; /* of a column: some hundred rows that are not alike */
 
 /* A series on its way to samples; what it points to lives in the arena, or with what is held. */
 struct series {
