@@ -91,8 +91,7 @@ START_TEST(the_first_document_of_a_file_counts)
     static const char *const texts[] = {
         "groups: [{name: a}]\n---\ngroups: [{name: b}]\n",
         "# x\n\n%YAML 1.1\n---\ngroups: [{name: a}]\n...\n# no\n---\n- what: [is this\n",
-        "--- # y\ngroups:\n- name: a\n  rules:\n  - record: r\n    expr: |\n      a --- 1\n      "
-        "---2\n",
+        "--- # y\ngroups: [{name: a, rules: [{record: r, expr: 'a --- 1'}]}]\n",
         "groups: [{name: a}]\n---\n",
     };
     static const size_t more[] = {1, 2, 2, 2};
