@@ -249,6 +249,33 @@ START_TEST(stats_are_told_when_asked_for)
 }
 END_TEST
 
+/* A long expression, so that its tree takes block after block. */
+START_TEST(a_request_that_gets_no_more_memory_is_an_error)
+{
+    NV_AUTO_BUF form = NV_BUF(1 << 20);
+    static const char *const paths[] = {"/api/v1/query", "/api/v1/format_query",
+                                        "/api/v1/parse_query", "/api/v1/query_exemplars"};
+    unsigned status = 0;
+
+    nv_buf_text(&form, "time=300&query=sum(rate(c[1m]))");
+    for (int i = 0; i < 60; i++)
+        nv_buf_printf(&form, "%%2Bsum(max_over_time(c{job=~\"a|b|%d\"}[2m]))", i);
+    for (size_t i = 0; i < NV_LEN(paths); i++) {
+        for (int blocks = 0; blocks == 0 || status != 200; blocks++) {
+            ck_assert_int_lt(blocks, 100);
+            blocks_left = blocks;
+            struct reply reply =
+                run_endpoint(&api, nv_api_query_endpoints, paths[i], nv_buf_c_string(&form));
+            blocks_left = -1;
+            status = reply.status;
+            ck_assert_msg(status == 200 || status == 422 || status == 503, "%u %s", status,
+                          nv_buf_c_string(&reply.body));
+            nv_buf_done(&reply.body);
+        }
+    }
+}
+END_TEST
+
 static int remark(struct nv_exchange *x)
 {
     char text[32];
@@ -333,6 +360,7 @@ int main(void)
     tcase_add_test(tcase, a_query_whose_time_is_up_is_a_timeout);
     tcase_add_test(tcase, times_and_steps_at_the_edge_of_what_there_is_do_not_overflow);
     tcase_add_test(tcase, stats_are_told_when_asked_for);
+    tcase_add_test(tcase, a_request_that_gets_no_more_memory_is_an_error);
     tcase_add_test(tcase, ten_remarks_of_a_kind_are_told_and_the_rest_counted);
     tcase_add_test(tcase, an_error_replaces_what_has_not_left_yet);
     tcase_add_test(tcase, names_in_paths_are_unescaped);
