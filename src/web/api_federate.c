@@ -128,7 +128,7 @@ static int get_federate(struct nv_exchange *x)
     char type[NV_EXPO_TYPE_MAX];
 
     nv_expo_content_type(choice, type);
-    if (nv_ask_selectors(x, "match[]", &selectors))
+    if (nv_ask_selectors(x, false, &selectors))
         return NV_ANSWERED;
     int r = ask_external(x, &f);
     if (r < 0)

@@ -271,7 +271,7 @@ static int ask_filter(struct nv_exchange *x, struct filter *filter)
     if (ask_list(x, "rule_name[]", filter->names, &filter->n_names) ||
         ask_list(x, "rule_group[]", filter->groups, &filter->n_groups) ||
         ask_list(x, "file[]", filter->files, &filter->n_files) ||
-        nv_ask_selectors(x, "match[]", &filter->selectors) || ask_type(x, filter))
+        nv_ask_selectors(x, false, &filter->selectors) || ask_type(x, filter))
         return NV_ANSWERED;
     if (nv_ask_bool(x, "exclude_alerts", "error converting exclude_alerts", &without))
         return NV_ANSWERED;

@@ -13,13 +13,13 @@ struct asked {
     struct nv_selector_list selectors;
 };
 
-static int ask(struct nv_exchange *x, struct asked *ret)
+static int ask(struct nv_exchange *x, bool named, struct asked *ret)
 {
     if (nv_ask_limit(x, "limit", &ret->limit) ||
         nv_ask_time(x, "start", NV_API_TIME_MIN, &ret->from_ms) ||
         nv_ask_time(x, "end", NV_API_TIME_MAX, &ret->to_ms))
         return NV_ANSWERED;
-    return nv_ask_selectors(x, "match[]", &ret->selectors);
+    return nv_ask_selectors(x, named, &ret->selectors);
 }
 
 static int get_series(struct nv_exchange *x)
@@ -30,7 +30,7 @@ static int get_series(struct nv_exchange *x)
 
     if (!nv_asked(x, "match[]", &any))
         return nv_fail(x, NV_BAD_DATA, "no match[] parameter provided");
-    if (ask(x, &asked))
+    if (ask(x, true, &asked))
         return NV_ANSWERED;
     int r = nv_union_select(x, &asked.selectors, asked.from_ms, asked.to_ms, asked.limit,
                             NV_BY_LABELS, &all);
@@ -138,7 +138,7 @@ static int answer_list(struct nv_exchange *x, struct nv_str name)
     struct lists lists;
     struct nv_str text;
 
-    if (ask(x, &asked))
+    if (ask(x, false, &asked))
         return NV_ANSWERED;
     int r = list_all(x, name, &asked, &lists);
     if (r == 0) {

@@ -213,7 +213,14 @@ static bool fits_empty(const struct nv_selector *selector)
     return true;
 }
 
-static int parse_selector(struct nv_exchange *x, const char *name, struct nv_str text,
+static const char match[] = "match[]";
+
+static int wrong_selector(struct nv_exchange *x, bool named, const char *text)
+{
+    return named ? nv_fail_parameter(x, match, "%s", text) : nv_fail(x, NV_BAD_DATA, "%s", text);
+}
+
+static int parse_selector(struct nv_exchange *x, bool named, struct nv_str text,
                           struct nv_matchers_of *ret)
 {
     struct nv_promql_error error = {0};
@@ -225,7 +232,7 @@ static int parse_selector(struct nv_exchange *x, const char *name, struct nv_str
     int r = nv_promql_parse_selector(text, &x->memory, &parsed->promql, &error);
     if (r == -EINVAL) {
         nv_promql_error_text(text, &error, &shown);
-        return nv_fail_parameter(x, name, "%s", nv_buf_c_string(&shown));
+        return wrong_selector(x, named, nv_buf_c_string(&shown));
     }
     if (r < 0)
         return r;
@@ -233,26 +240,26 @@ static int parse_selector(struct nv_exchange *x, const char *name, struct nv_str
     x->inside->selectors = parsed;
     const struct nv_selector *selector = &parsed->promql.root->selector;
     if (fits_empty(selector))
-        return nv_fail_parameter(x, name, "match[] must contain at least one non-empty matcher");
+        return wrong_selector(x, named, "match[] must contain at least one non-empty matcher");
     *ret = (struct nv_matchers_of){selector->matchers, selector->n_matchers};
     return 0;
 }
 
-int nv_ask_selectors(struct nv_exchange *x, const char *name, struct nv_selector_list *ret)
+int nv_ask_selectors(struct nv_exchange *x, bool named, struct nv_selector_list *ret)
 {
     size_t n = 0, at = 0;
     struct nv_str text;
 
     *ret = (struct nv_selector_list){0};
-    while (nv_ask_next(x, name, &at, &text))
+    while (nv_ask_next(x, match, &at, &text))
         n++;
     if (n > NV_EXCHANGE_SELECTORS_MAX)
-        return nv_fail_parameter(x, name, "more than %d selectors", NV_EXCHANGE_SELECTORS_MAX);
+        return nv_fail_parameter(x, match, "more than %d selectors", NV_EXCHANGE_SELECTORS_MAX);
     ret->at = nv_arena_alloc(&x->memory, (n + 1) * sizeof(*ret->at));
     if (!ret->at)
         return nv_fail(x, NV_TOO_BUSY, "too much memory is in use by requests");
-    for (at = 0; nv_ask_next(x, name, &at, &text); ret->n++) {
-        int r = parse_selector(x, name, text, &ret->at[ret->n]);
+    for (at = 0; nv_ask_next(x, match, &at, &text); ret->n++) {
+        int r = parse_selector(x, named, text, &ret->at[ret->n]);
         if (r < 0)
             return nv_fail(x, NV_TOO_BUSY, "too much memory is in use by requests");
         if (r)

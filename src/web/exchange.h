@@ -103,7 +103,10 @@ NV_MUST_USE int nv_ask_duration(struct nv_exchange *x, const char *name, int64_t
 NV_MUST_USE int nv_need_duration(struct nv_exchange *x, const char *name, int64_t *ret);
 NV_MUST_USE int nv_ask_limit(struct nv_exchange *x, const char *name, uint64_t *ret); /* 0: none */
 
-/* Selectors as of match[], each with a matcher that does not fit the empty text. Freed with the exchange. */
+/*
+ * The selectors of match[], each with a matcher that does not fit the empty text. Freed with the exchange. Some endpoints
+ * of Prometheus tell which parameter is wrong (`named`), and some do not.
+ */
 struct nv_selector_list {
     struct nv_matchers_of {
         const struct nv_matcher *at;
@@ -111,8 +114,7 @@ struct nv_selector_list {
     } * at;
     size_t n;
 };
-NV_MUST_USE int nv_ask_selectors(struct nv_exchange *x, const char *name,
-                                 struct nv_selector_list *ret);
+NV_MUST_USE int nv_ask_selectors(struct nv_exchange *x, bool named, struct nv_selector_list *ret);
 
 /* Whether to stop: cancelled, or past the deadline. */
 bool nv_is_over(const struct nv_exchange *x);

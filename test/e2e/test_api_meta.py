@@ -108,8 +108,9 @@ class Shapes(Api):
         self.bad("series", 'invalid parameter "match[]": match[] must contain at least one non-empty matcher', match__="{}")
         self.bad("series", 'invalid parameter "match[]": match[] must contain at least one non-empty matcher',
                  match__=["up", '{a=~".*"}'])
-        self.bad("labels", 'invalid parameter "start": cannot parse "now" to a valid timestamp', start="now")
-        self.bad("labels", 'invalid parameter "end": cannot parse "x" to a valid timestamp', end="x")
+        for name in "start", "end":
+            self.bad("labels", f'invalid parameter "{name}": Invalid time value for \'{name}\': cannot parse "x" to a valid '
+                     'timestamp', **{name: "x"})
         self.bad("label/job/values", 'invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax', limit="x")
         self.bad("label/job/values", 'invalid parameter "limit": limit must be non-negative', limit="-1")
         self.bad("label/%ff/values", 'invalid label name: "\\xff"')

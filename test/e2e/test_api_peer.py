@@ -23,6 +23,23 @@ SELECTORS = [
     ['{job="node-exporter", mode="", cpu!=""}'],
 ]
 
+# Requests with mistakes, all of which Prometheus 2.42 knows already.
+BAD = [
+    ("series", []), ("series", [("match[]", "{}")]), ("series", [("match[]", '{a=~".*"}')]),
+    ("series", [("match[]", "up"), ("start", "x")]), ("series", [("match[]", "up"), ("end", "1x")]),
+    ("labels", [("start", "x")]), ("labels", [("end", "")] + [("match[]", '{a!="x"}')]),
+    ("label/job/values", [("start", "-")]), ("label/job/values", [("match[]", "{}")]),
+    ("labels", [("match[]", "{")]), ("series", [("match[]", "{")]), ("label/job/values", [("match[]", "up[5m]")]),
+    ("metadata", [("limit", "x")]), ("targets/metadata", [("limit", "x")]),
+    ("rules", [("type", "x")]), ("query_exemplars", [("query", "up"), ("start", "5"), ("end", "4")]),
+    ("query", [("query", "up"), ("time", "x")]), ("query", [("query", "up"), ("timeout", "x")]),
+    ("query_range", [("query", "up"), ("start", "1"), ("end", "2"), ("step", "0")]),
+    ("query_range", [("query", "up"), ("start", "1"), ("end", "0"), ("step", "1")]),
+    ("query_range", [("query", "up"), ("start", "1"), ("end", "12000"), ("step", "1")]),
+    ("query_range", [("query", "up"), ("start", "1"), ("end", "2")]),
+    ("format_query", [("query", "sum(")]),
+]
+
 
 def pairs(path, *parameters):
     return f"{path}?{urllib.parse.urlencode(parameters)}"
@@ -71,6 +88,16 @@ class Names(unittest.TestCase):
         for selectors in SELECTORS:
             ours = next(self.both("series", *(("match[]", s) for s in selectors)))["data"]
             self.assertEqual(ours, sorted(ours, key=lambda one: sorted(one.items())))
+
+    def test_what_is_wrong_is_told_in_the_words_of_prometheus(self):
+        for path, parameters in BAD:
+            answers = []
+            for server in (self.agent, self.peer):
+                status, _, body = get(f"{server.url}/api/v1/{pairs(path, *parameters)}")
+                answers.append((status, json.loads(body)))
+            with self.subTest(path=path, parameters=parameters):
+                self.assertEqual(*answers)
+                self.assertEqual(answers[0][1]["status"], "error")
 
     # ---- promtool ----------------------------------------------------------------------------
 
