@@ -31,11 +31,14 @@ void nv_inquiries_done(struct nv_inquiries *inquiries)
 
 static bool may_grow(void *user, size_t bytes)
 {
-    const struct nv_inquiry *inquiry = user;
+    struct nv_inquiry *inquiry = user;
     struct nv_inquiries *inquiries = &inquiry->web->inquiries;
 
-    if (__atomic_add_fetch(&inquiries->memory_bytes, bytes, __ATOMIC_RELAXED) <= NV_API_MEMORY_MAX)
+    if (__atomic_add_fetch(&inquiries->memory_bytes, bytes, __ATOMIC_RELAXED) <=
+        NV_API_MEMORY_MAX) {
+        inquiry->memory_bytes += bytes;
         return true;
+    }
     __atomic_sub_fetch(&inquiries->memory_bytes, bytes, __ATOMIC_RELAXED);
     return false;
 }
@@ -84,10 +87,10 @@ struct nv_inquiry *nv_inquiry_new(struct nv_connection *connection)
 /* Frees what only the endpoint needed. */
 static void end_exchange(struct nv_inquiry *inquiry)
 {
-    size_t bytes = inquiry->x.memory.total;
-
     nv_exchange_end(&inquiry->x);
-    __atomic_sub_fetch(&inquiry->web->inquiries.memory_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&inquiry->web->inquiries.memory_bytes, inquiry->memory_bytes,
+                       __ATOMIC_RELAXED);
+    inquiry->memory_bytes = 0;
 }
 
 void nv_inquiry_unref(struct nv_inquiry *inquiry)

@@ -32,6 +32,7 @@ struct nv_inquiry {
     int64_t hung_up_ns;   /* under the lock of the list: when that was seen; 0: not */
     bool streaming;       /* atomic: the answer is longer than the block */
     bool packed;          /* it is to be gzip */
+    size_t memory_bytes;  /* counted among those of all */
     char *block;
 };
 
