@@ -67,7 +67,7 @@ int nv_log_state_room(struct nv_log_state *state, size_t n_columns, size_t n_sec
 
 void nv_log_state_begin(struct nv_log_state *state)
 {
-    nv_log_values_forget(&state->values);
+    nv_log_values_begin(&state->values);
     if (state->room)
         memset(state->present, 0, words(state->room) * sizeof(uint64_t));
     if (state->sections_room)

@@ -92,6 +92,13 @@ void nv_log_values_forget(struct nv_log_values *values)
     memset(values->formed, 0, nv_coder_words(values->room) * sizeof(uint64_t));
 }
 
+void nv_log_values_begin(struct nv_log_values *values)
+{
+    nv_log_values_forget(values);
+    if (values->room)
+        memset(values->coders, 0, values->room * sizeof(*values->coders));
+}
+
 void nv_log_values_next(struct nv_log_values *values)
 {
     if (++values->frames % WINDOW)

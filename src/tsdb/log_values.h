@@ -32,6 +32,8 @@ struct nv_log_values {
 void nv_log_values_done(struct nv_log_values *values);
 NV_MUST_USE int nv_log_values_room(struct nv_log_values *values, size_t n_columns); /* -ENOMEM */
 void nv_log_values_forget(struct nv_log_values *values);
+/* Other columns: their forms are forgotten too. */
+void nv_log_values_begin(struct nv_log_values *values);
 
 /* Which values of a row are not what they were, into `changed`: whether any. */
 bool nv_log_values_differ(struct nv_log_values *values, const struct nv_row *row);

@@ -162,6 +162,35 @@ START_TEST(small_steps_take_few_bits)
 }
 END_TEST
 
+/* Another generation has others in their place: what was fine must not stay so. */
+START_TEST(forms_of_other_columns_are_forgotten)
+{
+    struct both b;
+    const struct nv_row row = {.n_columns = COLUMNS, .present = b.present, .values = b.row};
+    size_t bytes[2];
+    both_begin(&b);
+
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t c = 0; round && c < COLUMNS; c++)
+            b.row[c] = (double)(next_random() % 1000000000) / 1e9;
+        if (round) {
+            ck_assert(nv_log_values_differ(&b.writer, &row));
+            nv_log_values_put(&b.writer, &row, true, &b.out);
+        }
+        nv_log_values_begin(&b.writer);
+        for (size_t c = 0; c < COLUMNS; c++)
+            b.row[c] = (double)(c + 1);
+        nv_buf_reset(&b.out);
+        ck_assert(nv_log_values_differ(&b.writer, &row));
+        nv_log_values_put(&b.writer, &row, true, &b.out);
+        bytes[round] = b.out.n;
+        nv_log_values_forget(&b.writer);
+    }
+    ck_assert_uint_eq(bytes[0], bytes[1]);
+    both_end(&b);
+}
+END_TEST
+
 START_TEST(damaged_values_are_refused_or_read_as_something)
 {
     struct both b;
@@ -189,6 +218,7 @@ int main(void)
     tcase_add_test(tests, values_come_back_bit_for_bit);
     tcase_add_test(tests, a_whole_frame_stands_by_itself);
     tcase_add_test(tests, small_steps_take_few_bits);
+    tcase_add_test(tests, forms_of_other_columns_are_forgotten);
     tcase_add_test(tests, damaged_values_are_refused_or_read_as_something);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

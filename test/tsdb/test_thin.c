@@ -147,6 +147,37 @@ START_TEST(thinning_keeps_the_last_of_each_window_and_every_edge)
 }
 END_TEST
 
+/* Merged as they were sampled, they would be written twice before they are thin. */
+START_TEST(what_will_soon_be_thin_is_merged_only_then)
+{
+    const struct nv_store_options how = {
+        .block_ms = 65000, .wal_sync_ms = 10000, .thin = {{12 * 65000, INTERVAL}}};
+    struct nv_block *blocks[64];
+    struct model m;
+    model_begin(&m, "a", 50, MODEL_SERIES);
+    struct nv_store *store = model_open_with(&m, nv_memory_fs_new(), &how);
+    uint32_t source = model_source(store, "node");
+    size_t merged = 0;
+
+    for (int i = 0; i < 40 * 65; i++) {
+        m.now_ms += 1000;
+        model_append(&m, store, source, 0xff, 1);
+        nv_store_maintain(store);
+        size_t n = nv_store_blocks(store, blocks, 64);
+        merged = 0;
+        for (size_t k = 0; k < n; k++) {
+            unsigned class = nv_block_info(blocks[k])->level % 8;
+            unsigned stage = nv_block_info(blocks[k])->level / 8;
+            ck_assert(class == 0 || stage > 0);
+            merged += class > 0;
+        }
+    }
+    ck_assert_uint_gt(merged, 0);
+    nv_store_close(store);
+    model_end(&m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tsdb/thin");
@@ -157,6 +188,7 @@ int main(void)
     tcase_set_timeout(test, 240);
     tcase_add_loop_test(test, merged_blocks_answer_as_their_parts_did, 0, 3);
     tcase_add_loop_test(test, thinning_keeps_the_last_of_each_window_and_every_edge, 0, 3);
+    tcase_add_test(test, what_will_soon_be_thin_is_merged_only_then);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
