@@ -5,34 +5,9 @@
 
 struct nv_http *nv_http_client_new(const struct nv_http_config *config, int64_t timeout_ms)
 {
-    static const enum nv_http_tls_version versions[] = {NV_TLS_DEFAULT, NV_TLS_1_0, NV_TLS_1_1,
-                                                        NV_TLS_1_2, NV_TLS_1_3};
-    const struct nv_tls_config *tls = &config->tls;
+    struct nv_http_options options = nv_http_config_options(config, timeout_ms);
 
-    return nv_http_new(&(struct nv_http_options){
-        .tls = {.ca = tls->ca,
-                .cert = tls->cert,
-                .key = tls->key,
-                .ca_file = tls->ca_file,
-                .cert_file = tls->cert_file,
-                .key_file = tls->key_file,
-                .server_name = tls->server_name,
-                .insecure_skip_verify = tls->insecure_skip_verify,
-                .min_version = versions[tls->min_version],
-                .max_version = versions[tls->max_version]},
-        .user = config->username,
-        .user_file = config->username_file,
-        .password = config->password,
-        .password_file = config->password_file,
-        .credentials = config->credentials,
-        .credentials_file = config->credentials_file,
-        .credentials_type = config->auth_type,
-        .proxy_url = config->proxy_url,
-        .no_proxy = config->no_proxy,
-        .proxy_from_environment = config->proxy_from_environment,
-        .follow_redirects = config->follow_redirects,
-        .timeout_ms = timeout_ms,
-    });
+    return nv_http_new(&options);
 }
 
 /* A secret from its file, without the line's end. */
