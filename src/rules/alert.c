@@ -2,16 +2,6 @@
 
 #include <errno.h>
 
-static uint64_t hash_of(const struct nv_label *labels, size_t n)
-{
-    uint64_t hash = n;
-
-    for (size_t i = 0; i < n; i++)
-        hash = nv_hash(labels[i].value.p, labels[i].value.n,
-                       nv_hash(labels[i].name.p, labels[i].name.n, hash));
-    return hash;
-}
-
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static size_t size_of(const struct nv_label *labels, size_t n)
@@ -74,7 +64,7 @@ static uint64_t rehash(uint32_t value, const void *user)
 {
     const struct nv_alerts *alerts = user;
 
-    return hash_of(alerts->at[value]->labels, alerts->at[value]->n_labels);
+    return nv_rule_labels_hash(alerts->at[value]->labels, alerts->at[value]->n_labels);
 }
 
 static int make_index(struct nv_alerts *alerts)
@@ -175,7 +165,7 @@ static int add(struct nv_alerts *alerts, const struct nv_alert_found *found, uin
 
 static int take_in(struct nv_alerts *alerts, const struct nv_alert_found *found, int64_t now_ms)
 {
-    uint64_t hash = hash_of(found->labels, found->n_labels);
+    uint64_t hash = nv_rule_labels_hash(found->labels, found->n_labels);
     struct nv_alert *alert;
     uint32_t i;
     int r = 0;

@@ -6,6 +6,7 @@
 #include "base/index.h"
 #include "metric/matcher.h"
 #include "promql/histogram_math.h"
+#include "rules/rule_file.h"
 
 enum { NAME_MAX_BYTES = 512, SOURCES_MAX = 1024 };
 
@@ -60,21 +61,11 @@ static bool grow(void **p, size_t *room, size_t size)
 
 /* ---- series --------------------------------------------------------------------------------- */
 
-static uint64_t hash_labels(const struct nv_label *labels, size_t n)
-{
-    uint64_t hash = n;
-
-    for (size_t i = 0; i < n; i++)
-        hash = nv_hash(labels[i].value.p, labels[i].value.n,
-                       nv_hash(labels[i].name.p, labels[i].name.n, hash));
-    return hash;
-}
-
 static uint64_t rehash_series(uint32_t value, const void *user)
 {
     const struct nv_memory_store *store = user;
 
-    return hash_labels(store->series[value].labels, store->series[value].n_labels);
+    return nv_rule_labels_hash(store->series[value].labels, store->series[value].n_labels);
 }
 
 static const struct nv_label *keep_labels(struct nv_memory_store *store,
@@ -94,7 +85,7 @@ static const struct nv_label *keep_labels(struct nv_memory_store *store,
 static int series_of(struct nv_memory_store *store, const struct nv_label *labels, size_t n,
                      uint32_t *ret)
 {
-    uint64_t hash = hash_labels(labels, n);
+    uint64_t hash = nv_rule_labels_hash(labels, n);
 
     for (uint32_t at = nv_index_first(&store->index, hash);
          nv_index_next(&store->index, hash, &at, ret);)

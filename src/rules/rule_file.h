@@ -87,6 +87,8 @@ bool nv_rule_group_same(const struct nv_rule_group_def *a, const struct nv_rule_
 bool nv_rule_labels_same(const struct nv_label *a, size_t n_a, const struct nv_label *b,
                          size_t n_b);
 
+uint64_t nv_rule_labels_hash(const struct nv_label *labels, size_t n);
+
 /* Rules of a set's groups from `first` on that have name and labels of another, told as promtool's lint; how many. */
 size_t nv_rule_set_duplicates(const struct nv_rule_set *set, size_t first, struct nv_buf *out);
 

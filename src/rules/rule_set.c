@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <glob.h>
 
+#include "base/index.h"
 #include "rules/rule_file.h"
 
 struct nv_rule_set *nv_rule_set_new(void)
@@ -89,6 +90,16 @@ bool nv_rule_labels_same(const struct nv_label *a, size_t n_a, const struct nv_l
         if (!nv_str_eq(a[i].name, b[i].name) || !nv_str_eq(a[i].value, b[i].value))
             return false;
     return n_a == n_b;
+}
+
+uint64_t nv_rule_labels_hash(const struct nv_label *labels, size_t n)
+{
+    uint64_t hash = n;
+
+    for (size_t i = 0; i < n; i++)
+        hash = nv_hash(labels[i].value.p, labels[i].value.n,
+                       nv_hash(labels[i].name.p, labels[i].name.n, hash));
+    return hash;
 }
 
 static bool same_rule(const struct nv_rule_def *a, const struct nv_rule_def *b)

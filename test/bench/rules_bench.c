@@ -151,8 +151,11 @@ static void write_sample(FILE *to, const struct nv_frame *frame, size_t column, 
     char number[NV_NUMBER_MAX];
     size_t n = nv_number_text(number, frame->values[column]);
 
-    fprintf(to, "%.*s,instance=\"bench:9100\",job=\"bench\"} %.*s", (int)(series->text.n - 2),
-            series->text.p, (int)n, number);
+    fprintf(to, "%.*s{", NV_ARGS(series->name));
+    for (size_t i = 0; i < series->n_labels; i++)
+        fprintf(to, "%.*s=\"%.*s\",", NV_ARGS(series->labels[i].name),
+                NV_ARGS(series->labels[i].value));
+    fprintf(to, "instance=\"bench:9100\",job=\"bench\"} %.*s", (int)n, number);
     if (time_ms)
         fprintf(to, " %lld.%03lld", (long long)time_ms / 1000, (long long)time_ms % 1000);
     fputc('\n', to);
