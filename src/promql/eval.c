@@ -276,6 +276,16 @@ static int stats_by_step(struct nv_eval *ev)
     return 0;
 }
 
+/* What one query may have where nothing else is said: as much as all. */
+static size_t memory_of(struct nv_promql_pool *pool)
+{
+    struct nv_promql_pool_stats stats = {.max = 32 << 20};
+
+    if (pool)
+        nv_promql_pool_stats(pool, &stats);
+    return stats.max;
+}
+
 static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, struct nv_grid grid,
                 bool is_instant, const struct nv_promql_options *options,
                 struct nv_promql_result *ret)
@@ -300,7 +310,7 @@ static int eval(struct nv_promql *promql, const struct nv_queryable *queryable, 
     if (!ev->options.max_samples)
         ev->options.max_samples = 50000000;
     if (!ev->options.max_memory)
-        ev->options.max_memory = 32 << 20;
+        ev->options.max_memory = memory_of(options->pool);
     nv_pool_open(ev, &ev->kept);
     nv_pool_open(ev, &ev->scratch);
     nv_pool_open(ev, &ev->work);

@@ -19,7 +19,7 @@ struct nv_promql_options {
     int64_t lookback_ms;         /* 0: five minutes */
     int64_t interval_ms;         /* default step of subqueries; 0: one minute */
     uint64_t max_samples;        /* 0: fifty million */
-    size_t max_memory;           /* bytes; 0: 32 MB */
+    size_t max_memory;           /* bytes; 0: all of the pool, 32 MB without one */
     int64_t deadline_ms;         /* of CLOCK_MONOTONIC; 0: none */
     const volatile bool *cancel; /* atomic: set by another thread to end the query; may be NULL */
     unsigned features;           /* enum nv_promql_feature */

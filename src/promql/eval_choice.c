@@ -21,6 +21,8 @@ struct choosing {
     double *parameter;
     struct nv_matrix matrix; /* rows that must be seen together; or, of count_values, the answer */
     uint32_t *group_of;      /* by row of the matrix */
+    uint32_t *members;       /* rows by group */
+    size_t *starts;
     size_t room;
     struct nv_str label;
     struct hits hits; /* of count_values */
@@ -66,6 +68,25 @@ static int keep(struct nv_eval *ev, struct nv_row *row, void *user)
     return 0;
 }
 
+/* Rows of group g are members[starts[g]] up to members[starts[g + 1]], in their order. */
+static int gather_members(struct nv_eval *ev, struct choosing *c)
+{
+    size_t n = c->matrix.n;
+
+    c->members = nv_pool_alloc(&c->groups.pool, n, sizeof(*c->members));
+    c->starts = nv_pool_alloc(&c->groups.pool, c->groups.n + 2, sizeof(*c->starts));
+    if (!c->members || !c->starts)
+        return nv_eval_no_memory(ev);
+    memset(c->starts, 0, (c->groups.n + 2) * sizeof(*c->starts));
+    for (size_t k = 0; k < n; k++)
+        c->starts[c->group_of[k] + 2]++;
+    for (uint32_t g = 2; g < c->groups.n + 2; g++)
+        c->starts[g] += c->starts[g - 1];
+    for (uint32_t k = 0; k < n; k++)
+        c->members[c->starts[c->group_of[k] + 1]++] = k;
+    return 0;
+}
+
 struct candidate {
     double value; /* turned around for bottomk, so that the largest is always first */
     uint32_t row;
@@ -88,10 +109,10 @@ static size_t candidates(const struct choosing *c, uint32_t group, size_t i, str
     bool bottom = c->a->aggregator == NV_AGG_BOTTOMK;
     size_t n = 0;
 
-    for (uint32_t k = 0; k < c->matrix.n; k++) {
-        const struct nv_row *row = &c->matrix.rows[k];
-        if (c->group_of[k] == group && nv_row_has(row, i))
-            out[n++] = (struct candidate){bottom ? -row->values[i] : row->values[i], k};
+    for (size_t m = c->starts[group]; m < c->starts[group + 1]; m++) {
+        const struct nv_row *row = &c->matrix.rows[c->members[m]];
+        if (nv_row_has(row, i))
+            out[n++] = (struct candidate){bottom ? -row->values[i] : row->values[i], c->members[m]};
     }
     qsort(out, n, sizeof(*out), by_rank);
     return n;
@@ -104,9 +125,10 @@ static int top(struct nv_eval *ev, struct choosing *c)
     struct candidate *list = nv_pool_alloc(&c->groups.pool, c->matrix.n, sizeof(*list));
     uint32_t *order = nv_pool_alloc(&c->groups.pool, c->matrix.n, sizeof(*order));
     bool instant = c->groups.grid->n == 1;
+    int r = list && order ? gather_members(ev, c) : nv_eval_no_memory(ev);
 
-    if (!list || !order)
-        return nv_eval_no_memory(ev);
+    if (r < 0)
+        return r;
     for (uint32_t g = 0; g < c->groups.n; g++) {
         for (size_t i = 0; i < c->groups.grid->n; i++) {
             size_t n = candidates(c, g, i, list);
@@ -118,12 +140,12 @@ static int top(struct nv_eval *ev, struct choosing *c)
                     order[n_order++] = list[rank].row;
             }
         }
-        int r = nv_eval_check(ev);
+        r = nv_eval_check(ev);
         if (r < 0)
             return r;
     }
     for (size_t k = 0; k < (instant ? n_order : c->matrix.n); k++) {
-        int r = c->groups.fn(ev, &c->matrix.rows[instant ? order[k] : k], c->groups.user);
+        r = c->groups.fn(ev, &c->matrix.rows[instant ? order[k] : k], c->groups.user);
         if (r < 0)
             return r;
     }
@@ -133,17 +155,16 @@ static int top(struct nv_eval *ev, struct choosing *c)
 static int quantiles(struct nv_eval *ev, struct choosing *c)
 {
     double *values = nv_pool_alloc(&c->groups.pool, c->matrix.n, sizeof(*values));
+    int r = values ? gather_members(ev, c) : nv_eval_no_memory(ev);
 
-    if (!values)
-        return nv_eval_no_memory(ev);
-    for (uint32_t g = 0; g < c->groups.n; g++) {
+    for (uint32_t g = 0; r == 0 && g < c->groups.n; g++) {
         struct nv_row row;
-        int r = nv_row_new(ev, &c->groups.pool, c->groups.grid->n, false, &row);
+        r = nv_row_new(ev, &c->groups.pool, c->groups.grid->n, false, &row);
         for (size_t i = 0; r == 0 && i < c->groups.grid->n; i++) {
             size_t n = 0;
-            for (uint32_t k = 0; k < c->matrix.n; k++)
-                if (c->group_of[k] == g && nv_row_has(&c->matrix.rows[k], i))
-                    values[n++] = c->matrix.rows[k].values[i];
+            for (size_t m = c->starts[g]; m < c->starts[g + 1]; m++)
+                if (nv_row_has(&c->matrix.rows[c->members[m]], i))
+                    values[n++] = c->matrix.rows[c->members[m]].values[i];
             qsort(values, n, sizeof(*values), nv_compare_values);
             if (n)
                 row.values[i] = nv_quantile(c->parameter[i], values, n);
@@ -157,7 +178,7 @@ static int quantiles(struct nv_eval *ev, struct choosing *c)
         if (r < 0)
             return r;
     }
-    return 0;
+    return r;
 }
 
 /* limitk: the first k of a group at each step. */

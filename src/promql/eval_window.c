@@ -7,6 +7,8 @@
 
 #include "promql/slide.h"
 
+enum { WORK_MAX = 1 << 18 }; /* samples looked at before time is looked at */
+
 static bool has_markers(const struct nv_samples *samples)
 {
     bool any = false;
@@ -331,7 +333,7 @@ static int slide_series(struct nv_eval *ev, struct nv_ranged *call, const struct
 {
     const struct sliding *s = user;
     bool reads = call->source->kind == NV_EXPR_SELECTOR, any = false;
-    uint64_t widest = 0;
+    uint64_t widest = 0, work = 0;
     struct moving m;
     struct nv_row row;
     int r = nv_row_new(ev, &ev->scratch, s->grid->n, false, &row);
@@ -347,6 +349,12 @@ static int slide_series(struct nv_eval *ev, struct nv_ranged *call, const struct
         nv_eval_saw(ev, i, n, reads ? n_new : 0);
         r = step(ev, call, s, &m.w, &row);
         any |= r == 1;
+        work += n;
+        if (r >= 0 && work > WORK_MAX) {
+            int over = nv_eval_check(ev);
+            r = over < 0 ? over : r;
+            work = 0;
+        }
     }
     if (r < 0 || !any)
         return r < 0 ? r : 0;
