@@ -1,185 +1,13 @@
 #include "notify/alertmanagers.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "config/http_client.h"
-#include "notify/discover.h"
-
-/* One of them. All but the thread's own part is guarded by the lock of the set. */
-struct member {
-    struct nv_alertmanagers *all;
-    char *url;
-    const struct nv_config_alertmanager *config; /* of the set's configuration */
-    struct nv_alertmanager *am;
-    pthread_cond_t wake;
-    bool stopping; /* leave */
-    bool running;
-    pthread_t thread;
-
-    struct nv_http *http; /* made by the first post */
-    struct nv_complaint complaint;
-};
-
-struct nv_alertmanagers {
-    pthread_mutex_t lock;
-    struct nv_config *config;
-    struct member *members[NV_ALERTMANAGERS_MAX];
-    size_t n;
-    char *dropped[NV_DISCOVERED_DROPPED_MAX];
-    size_t n_dropped;
-
-    /* Where files name targets. */
-    struct nv_file_sd **sds; /* in the order of groups and their file_sd_configs */
-    size_t n_sds;
-    pthread_cond_t look;
-    pthread_t looker;
-    bool looking, leaving;
-    bool draining;
-};
-
-/* ---- one Alertmanager ----------------------------------------------------------------------- */
-
-static int discard(void *user, struct nv_str bytes)
-{
-    (void)user;
-    (void)bytes;
-    return 0;
-}
-
-static int post_with(struct member *one, struct nv_arena *memory, struct nv_str body,
-                     int *ret_status, char error[NV_ALERTMANAGER_ERROR_MAX])
-{
-    struct nv_http_header *headers = NULL;
-    const char *file = "";
-    size_t n = 0;
-
-    int r = nv_http_client_headers(&one->config->http, 1, memory, &headers, &n, &file);
-    if (r < 0) {
-        snprintf(error, NV_ALERTMANAGER_ERROR_MAX, "%s: %s", file, strerror(-r));
-        return r;
-    }
-    headers[n++] = (struct nv_http_header){"Content-Type", "application/json"};
-    r = nv_http_ask(one->http,
-                    &(struct nv_http_request){.method = "POST",
-                                              .url = one->url,
-                                              .headers = headers,
-                                              .n_headers = n,
-                                              .body = body,
-                                              .take = discard},
-                    ret_status);
-    if (r < 0)
-        snprintf(error, NV_ALERTMANAGER_ERROR_MAX, "%s", nv_http_error(one->http));
-    return r;
-}
-
-static int post(void *user, struct nv_str body, int *ret_status,
-                char error[NV_ALERTMANAGER_ERROR_MAX])
-{
-    struct member *one = user;
-    struct nv_arena memory = NV_ARENA(8 << 20);
-
-    int r = post_with(one, &memory, body, ret_status, error);
-    nv_arena_done(&memory);
-    return r;
-}
-
-static void wait_for(pthread_cond_t *wake, pthread_mutex_t *lock, int64_t ns)
-{
-    if (ns == INT64_MAX) {
-        pthread_cond_wait(wake, lock);
-        return;
-    }
-    int64_t until_ns = nv_monotonic_ns() + ns;
-    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-    pthread_cond_timedwait(wake, lock, &until);
-}
-
-static void tell_outcome(struct member *one, const char *error)
-{
-    if (*error && nv_complaint_speaks(&one->complaint))
-        nv_log_write(NV_ERROR, __FILE__, __LINE__, "alertmanager", one->url, "alerts not sent: %s",
-                     error);
-    else if (!*error && nv_complaint_over(&one->complaint))
-        nv_log_write(NV_INFO, __FILE__, __LINE__, "alertmanager", one->url,
-                     "alerts are sent again");
-}
-
-static void *send_all(void *arg)
-{
-    struct member *one = arg;
-    struct nv_alertmanagers *all = one->all;
-    struct nv_alertmanager_stats stats;
-
-    pthread_mutex_lock(&all->lock);
-    while (!one->stopping) {
-        char error[NV_ALERTMANAGER_ERROR_MAX];
-        nv_alertmanager_stats(one->am, &stats);
-        uint64_t posts = stats.posts;
-        pthread_mutex_unlock(&all->lock);
-        int64_t wait_ns = nv_alertmanager_turn(one->am, error);
-        nv_alertmanager_stats(one->am, &stats);
-        if (stats.posts != posts)
-            tell_outcome(one, error);
-        pthread_mutex_lock(&all->lock);
-        if (all->draining && (*error || wait_ns > 0))
-            break; /* once is tried; more is for the next start */
-        nv_alertmanager_stats(one->am, &stats);
-        if (!one->stopping && wait_ns > 0 && (stats.queued == 0 || wait_ns != INT64_MAX))
-            wait_for(&one->wake, &all->lock, wait_ns);
-    }
-    one->running = false;
-    pthread_cond_broadcast(&all->look);
-    pthread_mutex_unlock(&all->lock);
-    return NULL;
-}
-
-static void member_free(struct member *one)
-{
-    if (!one)
-        return;
-    nv_http_free(one->http);
-    nv_alertmanager_free(one->am);
-    pthread_cond_destroy(&one->wake);
-    free(one->url);
-    free(one);
-}
-
-static void monotonic_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-static struct member *member_new(struct nv_alertmanagers *all,
-                                 const struct nv_config_alertmanager *config, const char *url)
-{
-    struct member *one = calloc(1, sizeof(*one));
-
-    if (!one)
-        return NULL;
-    monotonic_cond(&one->wake);
-    one->all = all;
-    one->config = config;
-    one->url = strdup(url);
-    one->am = nv_alertmanager_new(&(struct nv_alertmanager_io){.post = post, .user = one});
-    one->http = nv_http_client_new(&config->http, config->timeout_ms);
-    if (!one->url || !one->am || !one->http) {
-        member_free(one);
-        return NULL;
-    }
-    return one;
-}
+#include "notify/alertmanagers_parts.h"
 
 /* ---- the set, with the lock ----------------------------------------------------------------- */
 
-static struct member *find(struct nv_alertmanagers *all, const char *url)
+static struct nv_member *find(struct nv_alertmanagers *all, const char *url)
 {
     for (size_t i = 0; i < all->n; i++) {
         if (strcmp(all->members[i]->url, url) == 0)
@@ -188,10 +16,10 @@ static struct member *find(struct nv_alertmanagers *all, const char *url)
     return NULL;
 }
 
-static void start_member(struct member *one)
+static void start_member(struct nv_member *one)
 {
     one->stopping = false;
-    one->running = pthread_create(&one->thread, NULL, send_all, one) == 0;
+    one->running = pthread_create(&one->thread, NULL, nv_member_send_all, one) == 0;
     if (one->running) {
         pthread_setname_np(one->thread, "nv-alerts");
         return;
@@ -202,7 +30,7 @@ static void start_member(struct member *one)
 }
 
 /* Gives the lock up for the while. */
-static void stop_members(struct nv_alertmanagers *all, struct member **members, size_t n)
+static void stop_members(struct nv_alertmanagers *all, struct nv_member **members, size_t n)
 {
     bool had[NV_ALERTMANAGERS_MAX];
 
@@ -229,41 +57,43 @@ static void forget_dropped(struct nv_alertmanagers *all)
 
 /* What was found becomes members: new ones, with the queues of those they follow. All or nothing. */
 static int make_members(struct nv_alertmanagers *all, const struct nv_discovered *found,
-                        struct member *ret[NV_ALERTMANAGERS_MAX])
+                        struct nv_member *ret[NV_ALERTMANAGERS_MAX])
 {
     _Static_assert((int)NV_DISCOVERED_MAX == (int)NV_ALERTMANAGERS_MAX,
                    "each found one has its place");
 
     for (size_t i = 0; i < found->n; i++) {
-        ret[i] = member_new(all, found->group[i], found->url[i].p);
+        ret[i] = nv_member_new(all, found->group[i], found->url[i].p);
         if (!ret[i]) {
             while (i-- > 0)
-                member_free(ret[i]);
+                nv_member_free(ret[i]);
             return -ENOMEM;
         }
     }
     return 0;
 }
 
-static void follow(struct member *one, struct member *before)
+static void follow(struct nv_member *one, struct nv_member *before)
 {
     struct nv_alertmanager *queue = before->am;
 
     before->am = one->am;
     one->am = queue;
-    nv_alertmanager_set_io(queue, &(struct nv_alertmanager_io){.post = post, .user = one});
+    nv_alertmanager_set_io(queue,
+                           &(struct nv_alertmanager_io){.post = nv_member_post, .user = one});
     one->complaint = before->complaint;
 }
 
-static void replace_members(struct nv_alertmanagers *all, struct member *const *members, size_t n)
+static void replace_members(struct nv_alertmanagers *all, struct nv_member *const *members,
+                            size_t n)
 {
-    struct member *old[NV_ALERTMANAGERS_MAX];
+    struct nv_member *old[NV_ALERTMANAGERS_MAX];
     size_t n_old = all->n;
 
     memcpy(old, all->members, sizeof(old));
     stop_members(all, old, n_old);
     for (size_t i = 0; i < n; i++) {
-        struct member *before = find(all, members[i]->url);
+        struct nv_member *before = find(all, members[i]->url);
         if (before)
             follow(members[i], before);
     }
@@ -273,7 +103,7 @@ static void replace_members(struct nv_alertmanagers *all, struct member *const *
     for (size_t i = 0; i < n; i++)
         start_member(all->members[i]);
     for (size_t i = 0; i < n_old; i++)
-        member_free(old[i]);
+        nv_member_free(old[i]);
 }
 
 /* ---- finding them --------------------------------------------------------------------------- */
@@ -298,7 +128,7 @@ static int find_all(const struct nv_config *config, struct nv_file_sd *const *sd
 
 static int settle_found(struct nv_alertmanagers *all, const struct nv_discovered *found)
 {
-    struct member *members[NV_ALERTMANAGERS_MAX];
+    struct nv_member *members[NV_ALERTMANAGERS_MAX];
     int r = make_members(all, found, members);
 
     if (r < 0)
@@ -366,7 +196,7 @@ static void *look_at_files(void *arg)
     while (!all->leaving) {
         int64_t wait_ns = next_ns - nv_monotonic_ns();
         if (wait_ns > 0) {
-            wait_for(&all->look, &all->lock, wait_ns);
+            nv_alertmanagers_wait(&all->look, &all->lock, wait_ns);
             continue;
         }
         next_ns = nv_monotonic_ns() + every_ns;
@@ -436,7 +266,7 @@ struct nv_alertmanagers *nv_alertmanagers_new(void)
     if (!all)
         return NULL;
     pthread_mutex_init(&all->lock, NULL);
-    monotonic_cond(&all->look);
+    nv_alertmanagers_cond(&all->look);
     return all;
 }
 
@@ -487,7 +317,7 @@ void nv_alertmanagers_stop(struct nv_alertmanagers *all)
     for (size_t i = 0; i < all->n; i++)
         pthread_cond_signal(&all->members[i]->wake);
     for (int64_t left_ns; any_runs(all) && (left_ns = until_ns - nv_monotonic_ns()) > 0;)
-        wait_for(&all->look, &all->lock, left_ns);
+        nv_alertmanagers_wait(&all->look, &all->lock, left_ns);
     stop_members(all, all->members, all->n);
     pthread_mutex_unlock(&all->lock);
 }
@@ -498,7 +328,7 @@ void nv_alertmanagers_free(struct nv_alertmanagers *all)
         return;
     nv_alertmanagers_stop(all);
     for (size_t i = 0; i < all->n; i++)
-        member_free(all->members[i]);
+        nv_member_free(all->members[i]);
     forget_dropped(all);
     free_sds(all->sds, all->n_sds);
     nv_config_unref(all->config);
@@ -507,7 +337,7 @@ void nv_alertmanagers_free(struct nv_alertmanagers *all)
     free(all);
 }
 
-static void add_to(struct member *one, struct nv_alert *alert)
+static void add_to(struct nv_member *one, struct nv_alert *alert)
 {
     NV_AUTO(nv_alert) *changed = NULL;
 
@@ -590,7 +420,7 @@ bool nv_alertmanagers_put_back(struct nv_alertmanagers *all, const char *url,
                                struct nv_alert *alert)
 {
     pthread_mutex_lock(&all->lock);
-    struct member *one = find(all, url);
+    struct nv_member *one = find(all, url);
     if (one && nv_alertmanager_add(one->am, alert))
         pthread_cond_signal(&one->wake);
     pthread_mutex_unlock(&all->lock);
