@@ -100,15 +100,10 @@ static bool share_rules(const struct nv_rule_group_def *a, const struct nv_rule_
     return false;
 }
 
-static bool has_name(const struct nv_rule_group_def *a, const struct nv_rule_group_def *b)
-{
-    return nv_str_eq(a->name, b->name) && strcmp(a->file, b->file) == 0;
-}
-
 static bool in_set(const struct nv_rule_set *set, const struct nv_rule_group_def *def)
 {
     for (size_t i = 0; i < set->n_groups; i++)
-        if (has_name(&set->groups[i], def))
+        if (nv_rule_group_is(&set->groups[i], def))
             return true;
     return false;
 }
@@ -120,7 +115,7 @@ static void find_old(struct applying *a, size_t i)
     struct plan *plan = &a->plans[i];
 
     for (size_t k = 0; k < rules->n_groups; k++)
-        if (has_name(rules->groups[k]->def, plan->def)) {
+        if (nv_rule_group_is(rules->groups[k]->def, plan->def)) {
             plan->old = rules->groups[k];
             return;
         }
@@ -286,8 +281,8 @@ static void commit(struct applying *a)
             continue;
         }
         p->made = NULL;
-        nv_must(p->old ? (take_over(group, p->old) == 0 ? group : NULL)
-                       : (add_sections(group) == 0 ? group : NULL));
+        int r = p->old ? take_over(group, p->old) : add_sections(group);
+        nv_must(r == 0 ? group : NULL); /* half taken over is not undone */
         if (!p->old && !rules->applied && rules->options.restore)
             await_restoring(group);
         group->next_ms = nv_rule_group_slot(group, now) + group->interval_ms;

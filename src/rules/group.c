@@ -31,18 +31,41 @@ static uint64_t identity(const struct nv_rule_group_def *def)
     return nv_hash(def->name.p, def->name.n, nv_hash(def->file, strlen(def->file), 1));
 }
 
+bool nv_rule_group_is(const struct nv_rule_group_def *a, const struct nv_rule_group_def *b)
+{
+    return nv_str_eq(a->name, b->name) && strcmp(a->file, b->file) == 0;
+}
+
+/* A group that was renamed has kept its source, which the name it had would lead to. */
+static bool is_taken(const struct nv_rules *engine, const struct nv_rule_group_def *def,
+                     uint32_t source)
+{
+    for (size_t i = 0; i < engine->n_groups; i++)
+        if (engine->groups[i]->source == source && !nv_rule_group_is(engine->groups[i]->def, def))
+            return true;
+    return false;
+}
+
 static int open_source(struct nv_group *group)
 {
     const struct nv_rule_storage *storage = &group->engine->options.storage;
     const struct nv_rule_group_def *def = group->def;
     char name[NAME_MAX_BYTES + 64];
+    int r = 0;
 
-    if (strlen(def->file) + def->name.n < NAME_MAX_BYTES)
-        snprintf(name, sizeof(name), "rules/%s;%.*s", def->file, NV_ARGS(def->name));
-    else
-        snprintf(name, sizeof(name), "rules/%016llx", (unsigned long long)identity(def));
-    int r = storage->source(storage->user, name, &group->source);
-    return r > 0 ? -E2BIG : r;
+    for (unsigned i = 0; r == 0 && i <= NV_RULE_GROUPS_MAX; i++) {
+        size_t n = strlen(def->file) + def->name.n < NAME_MAX_BYTES
+                       ? (size_t)snprintf(name, sizeof(name), "rules/%s;%.*s", def->file,
+                                          NV_ARGS(def->name))
+                       : (size_t)snprintf(name, sizeof(name), "rules/%016llx",
+                                          (unsigned long long)identity(def));
+        if (i)
+            snprintf(name + n, sizeof(name) - n, "#%u", i);
+        r = storage->source(storage->user, name, &group->source);
+        if (r == 0 && !is_taken(group->engine, def, group->source))
+            return 0;
+    }
+    return r < 0 ? r : -E2BIG;
 }
 
 /* Whether an expression may ask for one of these names. */

@@ -125,6 +125,7 @@ static inline int64_t nv_evaluation_query_ms(const struct nv_evaluation *ev)
 NV_MUST_USE int nv_rule_group_new(struct nv_rules *engine, struct nv_rule_set *set,
                                   const struct nv_rule_group_def *def, struct nv_group **ret);
 void nv_rule_group_free(struct nv_group *group);
+bool nv_rule_group_is(const struct nv_rule_group_def *a, const struct nv_rule_group_def *b);
 
 /* The last slot of a group that is not after a time. */
 int64_t nv_rule_group_slot(const struct nv_group *group, int64_t ms);

@@ -261,6 +261,20 @@ START_TEST(an_alert_goes_on_over_a_reload_and_over_a_new_name_of_its_group)
 }
 END_TEST
 
+START_TEST(a_group_by_the_name_another_had_writes_beside_it)
+{
+    world_apply(w, "groups:\n- {name: g, interval: 10s, rules: [{record: r, expr: '1'}]}\n");
+    world_run(w, 30);
+    world_apply(w, "groups:\n- {name: h, interval: 10s, rules: [{record: r, expr: '1'}]}\n");
+    world_run(w, 60);
+    world_apply(w, "groups:\n- {name: h, interval: 10s, rules: [{record: r, expr: '1'}]}\n"
+                   "- {name: g, interval: 10s, rules: [{record: s, expr: '2'}]}\n");
+    world_run(w, 100);
+    ck_assert_str_eq(world_ask(w, "{__name__=~\"r|s\"}", 100), "r 1, s 2");
+    ck_assert_str_eq(world_ask(w, "count_over_time(r[30s])", 100), "{} 3");
+}
+END_TEST
+
 START_TEST(an_unchanged_group_is_not_touched_by_a_reload)
 {
     static const char rules[] =
@@ -404,6 +418,7 @@ int main(void)
         a_clock_that_is_set_back_goes_on_and_one_set_forth_misses_nothing,
         a_reload_keeps_what_is_the_same_and_ends_what_is_no_more,
         an_alert_goes_on_over_a_reload_and_over_a_new_name_of_its_group,
+        a_group_by_the_name_another_had_writes_beside_it,
         an_unchanged_group_is_not_touched_by_a_reload,
         series_that_come_and_go_do_not_pile_up,
         a_frame_the_store_refuses_costs_the_history_alone,
