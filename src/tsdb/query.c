@@ -280,10 +280,12 @@ static int query_select(void *store, const struct nv_matcher *matchers, size_t n
     for (size_t i = 0; i < n_series; i++)
         series[i] =
             (struct nv_selected){s->merged[i]->labels, s->merged[i]->n_labels, s->merged[i]};
+    nv_arena_done(&s->scratch); /* reading needs none */
     *ret = (struct nv_selection){.from = &s->store->queryable,
                                  .series = series,
                                  .n = n_series,
                                  .truncated = truncated,
+                                 .bytes = s->arena.total + sizeof(*s),
                                  .faults = s->faults,
                                  .handle = s};
     return 0;

@@ -130,6 +130,11 @@ class Agent(Process):
         """Status, headers and body of an answer."""
         return get(self.url + path, **headers)
 
+    def ready(self):
+        """Waits until the API answers, which it does a moment after the agent listens. Returns the agent."""
+        wait_for(lambda: self.get("/-/ready")[0] == 200)
+        return self
+
     def metrics(self, path="/metrics"):
         status, _, body = self.get(path)
         assert status == 200, (status, body[:500])

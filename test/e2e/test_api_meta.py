@@ -44,6 +44,7 @@ class Api(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         cls.agent = Agent(f"--storage.tsdb.path={cls.folder.name}/data", *cls.FLAGS)
         cls.addClassCleanup(cls.agent.stop)
+        cls.agent.ready()
         wait_for(lambda: cls.data("query", query="count_over_time(node_load1[1m]) > 1")["result"])
 
     FLAGS = ()
@@ -292,7 +293,8 @@ class Admin(Api):
         self.assertTrue(os.listdir(os.path.join(self.folder.name, "data", "snapshots", name)))
         self.data("admin/tsdb/snapshot", "PUT", skip_head="true")
 
-        until = time.time()
+        until = time.time()  # all up to then is stored when something later is
+        wait_for(lambda: self.data("query", query=f"timestamp(node_load5) > {until + 1}", time=time.time())["result"])
         self.assertTrue(self.data("query", query="node_load5", time=until)["result"])
         status, answer = ask(self.agent, "/api/v1/admin/tsdb/delete_series", "POST", match__="node_load5", end=until)
         self.assertEqual((status, answer), (204, ""))
@@ -308,6 +310,7 @@ class NothingKept(unittest.TestCase):
 
     def test_every_endpoint_keeps_its_shape(self):
         with Agent("--no-storage.tsdb", "--web.enable-admin-api") as agent:
+            agent.ready()
             for path, expected in (("series?match[]=up", []), ("labels", []), ("label/job/values", []),
                                    ("status/tsdb/blocks", {"blocks": []}), ("rules", {"groups": []})):
                 status, _, body = get(f"{agent.url}/api/v1/{path}")

@@ -354,6 +354,7 @@ class Federated(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         cls.agent = twins.Agent(f"--storage.tsdb.path={cls.folder.name}/data")
         cls.addClassCleanup(cls.agent.stop)
+        cls.agent.ready()
 
     def federate(self, *flags):
         return Reader(None, FEDERATION.format(target=self.agent.url.removeprefix("http://")), *flags)
@@ -393,6 +394,7 @@ class Rules(unittest.TestCase):
             with open(config, "w", encoding="utf-8") as file:
                 file.write(text)
             with twins.Agent(f"--storage.tsdb.path={folder}/data", f"--config.file={config}") as agent:
+                agent.ready()
                 ours, theirs = (self.told(server.url) for server in (agent, peer))
                 self.assertEqual(len(ours), len(theirs))
                 for mine, other in zip(ours, theirs):

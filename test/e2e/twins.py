@@ -82,7 +82,7 @@ class Twins:
         os.remove(text)
         self.peer = Peer(peer)
         self.agent = Agent(f"--storage.tsdb.path={store}", "--no-storage.tsdb.thin", "--collector.disable-defaults",
-                           "--web.disable-exporter-metrics", "--storage.tsdb.job=itself", *flags)
+                           "--web.disable-exporter-metrics", "--storage.tsdb.job=itself", *flags).ready()
 
     def stop(self):
         self.agent.stop()

@@ -52,7 +52,7 @@ static void begin(void)
     load("{__name__=\"d\", job=\"b\", region=\"x\"} 1x59 stale");
     load("{__name__=\"e\", A=\"1\"} 1x60");
     load("{__name__=\"e\", b=\"2\"} 2x60");
-    pool = nv_promql_pool_new(1 << 20);
+    pool = nv_promql_pool_new(32 << 20);
     api = (struct nv_api){.queryable = nv_store_queryable(store), .timeout_ms = 60000};
     api.promql.pool = pool;
 }
