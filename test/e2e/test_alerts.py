@@ -92,7 +92,7 @@ class Alerts(unittest.TestCase):
                       f"--storage.tsdb.path={self.path('data')}", "--storage.tsdb.interval=1s",
                       "--storage.tsdb.instance=node", "--rules.alert.resend-delay=1s", *flags)
         self.addCleanup(agent.stop)
-        return agent
+        return agent.ready()
 
     def kept(self):
         try:

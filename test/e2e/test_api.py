@@ -28,7 +28,7 @@ SECRET = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"  # of "s
 def setUpModule():
     global folder, agent
     folder = tempfile.TemporaryDirectory()
-    agent = Agent(*FLAGS, f"--storage.tsdb.path={folder.name}/history")
+    agent = Agent(*FLAGS, f"--storage.tsdb.path={folder.name}/history").ready()
     wait_for(lambda: result("count_over_time(node_load1[1m]) > 5"))
 
 

@@ -56,7 +56,7 @@ class Config(unittest.TestCase):
         os.rename(self.at(name + ".new"), self.at(name))
 
     def agent(self, *flags):
-        return Agent(*QUICK, "--config.file=" + self.at("config.yml"), "--storage.tsdb.path=" + self.at("data"), *flags)
+        return Agent(*QUICK, "--config.file=" + self.at("config.yml"), "--storage.tsdb.path=" + self.at("data"), *flags).ready()
 
     def api(self, agent, path):
         status, _, body = agent.get("/api/v1/" + path)
@@ -142,11 +142,11 @@ class Config(unittest.TestCase):
             wait_for(lambda: self.value(agent, "more") == "7")
 
     def test_a_reload_without_the_switch_is_refused(self):
-        with Agent(*QUICK[:2], "--config.file=" + self.at("config.yml"), "--storage.tsdb.path=" + self.at("data")) as agent:
+        with Agent(*QUICK[:2], "--config.file=" + self.at("config.yml"), "--storage.tsdb.path=" + self.at("data")).ready() as agent:
             self.assertEqual(post(agent.url + "/-/reload")[0], 403)
 
     def test_without_a_file_nothing_is_told(self):
-        with Agent(*QUICK) as agent:
+        with Agent(*QUICK).ready() as agent:
             self.assertNotIn("nodevitals_config_", agent.metrics())
             self.assertEqual(post(agent.url + "/-/reload")[0], 200)
 

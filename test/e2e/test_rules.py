@@ -50,7 +50,7 @@ class Rules(unittest.TestCase):
             f.write(text)
 
     def agent(self, *flags):
-        return Agent(*FEW, f"--storage.tsdb.path={self.path('history')}", f"--config.file={self.path('config.yml')}", *flags)
+        return Agent(*FEW, f"--storage.tsdb.path={self.path('history')}", f"--config.file={self.path('config.yml')}", *flags).ready()
 
     def api(self, agent, path, **parameters):
         status, _, body = agent.get(f"/api/v1/{path}?" + urllib.parse.urlencode(parameters))
@@ -160,7 +160,7 @@ class Rules(unittest.TestCase):
         self.assertIn("rules need the history", answer.stderr)
 
     def test_without_a_file_nothing_is_told_of_rules(self):
-        with Agent(*FEW, f"--storage.tsdb.path={self.path('history')}") as agent:
+        with Agent(*FEW, f"--storage.tsdb.path={self.path('history')}").ready() as agent:
             self.assertEqual(self.api(agent, "rules"), {"groups": []})
             text = agent.metrics()
             self.assertNotIn("prometheus_rule_", text)

@@ -272,7 +272,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
 
     suite_add_tcase(suite, test);
-    tcase_set_timeout(test, 120);
+    tcase_set_timeout(test, 280);
     tcase_add_test(test, sampling_and_queries_go_on_and_nothing_is_lost);
     tcase_add_test(test, what_waits_is_bounded_and_the_oldest_goes_first);
     tcase_add_loop_test(test, stopping_has_a_deadline_whatever_hangs, 0, (int)NV_LEN(kinds));
