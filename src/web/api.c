@@ -68,15 +68,25 @@ void nv_api_find(struct nv_connection *connection, const char *path, const char 
 
 /* ---- who may ask ---------------------------------------------------------------------------- */
 
-/* Whether whoever gets as far as here has shown who he is. */
+static bool requires_certificate(const struct nv_access *access)
+{
+    return access->config.tls.present && access->config.tls.client_auth_type == NV_CLIENT_VERIFY;
+}
+
+/*
+ * Whether whoever gets as far as here has shown who he is. The configuration may have asked for certificates only after
+ * his session began, or in vain, because its files cannot be read or there is no TLS at all: so the session has to have
+ * required one, too.
+ */
 static bool is_authenticated(const struct nv_connection *connection)
 {
     const struct nv_access *access = connection->request.access;
+    const struct nv_tls *session = connection->tls;
 
     if (!access)
         return false;
     return access->config.n_users > 0 ||
-           (access->config.tls.present && access->config.tls.client_auth_type == NV_CLIENT_VERIFY);
+           (requires_certificate(access) && session && requires_certificate(session->access));
 }
 
 static bool is_local(struct nv_connection *connection)

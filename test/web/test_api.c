@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "support/fixture.h"
 #include "web/limits.h"
 #include "web/web.h"
 
@@ -63,6 +64,7 @@ static struct nv_queryable queryable = {
 
 static struct nv_gather *gather;
 static struct nv_web *web;
+static const char *config_file; /* of the next server; NULL for none */
 static int port;
 
 static const struct nv_family columns[] = {
@@ -88,6 +90,7 @@ static void begin_with(struct nv_api api)
         .listen = listen,
         .n_listen = 1,
         .telemetry_path = "/metrics",
+        .config_file = config_file,
         .version = "1",
         .branch = "b",
         .revision = "r",
@@ -191,6 +194,26 @@ START_TEST(names_of_strangers_other_origins_and_proxies_are_refused)
     /* What everybody may have they still get. */
     ck_assert_int_eq(GET("/metrics", "Host: evil.example\r\n").status, 200);
     ck_assert_int_eq(GET("/", "Host: evil.example\r\n").status, 200);
+    end();
+}
+END_TEST
+
+/* It was written while the server ran, which speaks plain HTTP and so never asked anybody for a certificate. */
+START_TEST(a_wish_for_certificates_lets_nobody_in_by_itself)
+{
+    char path[256];
+
+    nv_write_file(nv_temp_dir(), "web.yml", "");
+    snprintf(path, sizeof(path), "%s/web.yml", nv_temp_dir());
+    config_file = path;
+    begin();
+    config_file = NULL;
+    ck_assert_int_eq(GET("/api/v1/query?query=1", "Host: evil.example\r\n").status, 403);
+    nv_write_file(nv_temp_dir(), "web.yml",
+                  "tls_server_config: {cert_file: c, key_file: k, client_ca_file: a, "
+                  "client_auth_type: RequireAndVerifyClientCert}\n");
+    ck_assert_int_eq(GET("/api/v1/query?query=1", "Host: evil.example\r\n").status, 403);
+    ck_assert_int_eq(GET("/api/v1/query?query=1", HERE).status, 200);
     end();
 }
 END_TEST
@@ -577,6 +600,7 @@ int main(void)
 
     tcase_add_test(tcase, clients_on_this_machine_may_ask);
     tcase_add_test(tcase, names_of_strangers_other_origins_and_proxies_are_refused);
+    tcase_add_test(tcase, a_wish_for_certificates_lets_nobody_in_by_itself);
     tcase_add_test(tcase, with_access_for_all_the_host_does_not_matter);
     tcase_add_test(tcase, without_an_api_its_paths_are_unknown);
     tcase_add_test(tcase, allowed_origins_are_told_so);
