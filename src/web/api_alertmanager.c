@@ -198,11 +198,10 @@ static int get_alerts(struct nv_exchange *x)
 
 /* ---- silences ------------------------------------------------------------------------------- */
 
+/* Written only when all are there: they are told under the lock that alerts wait for, and a client may be slow. */
 struct silences {
-    struct nv_writer *out;
     struct filter filter;
-    struct nv_buf text;
-    size_t n;
+    struct nv_buf text; /* with commas between them */
 };
 
 /* A silence fits a filter when one of its matchers says the same: as labels, its plain matchers have to fit. */
@@ -226,11 +225,9 @@ static void write_silence(void *user, const struct nv_silence_spec *spec,
 
     if (!silence_fits(&asked->filter, spec))
         return;
-    nv_buf_reset(&asked->text);
+    if (asked->text.n)
+        nv_buf_char(&asked->text, ',');
     nv_silence_write(&asked->text, spec, state);
-    if (!asked->text.failed)
-        nv_write_json(asked->out, nv_buf_view(&asked->text));
-    asked->n++;
 }
 
 static struct nv_silences *silences_of(const struct nv_exchange *x)
@@ -240,18 +237,23 @@ static struct nv_silences *silences_of(const struct nv_exchange *x)
 
 static int get_silences(struct nv_exchange *x)
 {
-    struct silences asked = {.text = NV_BUF(4 << 20)};
+    struct silences asked = {.text = NV_BUF(2 * NV_SILENCE_FILE_MAX)};
 
     if (ask_filter(x, &asked.filter))
         return NV_ANSWERED;
-    asked.out = answer(x);
-    nv_write_array(asked.out);
     if (silences_of(x))
         nv_silences_each(silences_of(x), NULL, x->now_ms, write_silence, &asked);
-    nv_write_array_end(asked.out);
+    int r = asked.text.failed;
+    if (r == 0) {
+        struct nv_writer *out = answer(x);
+        nv_write_array(out);
+        if (asked.text.n)
+            nv_write_json(out, nv_buf_view(&asked.text));
+        nv_write_array_end(out);
+    }
     filter_done(&asked.filter);
     nv_buf_done(&asked.text);
-    return 0;
+    return r;
 }
 
 static const char *id_of(struct nv_exchange *x)
