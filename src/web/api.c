@@ -395,6 +395,10 @@ static struct MHD_Response *whole_response(struct nv_inquiry *inquiry)
     if (!body)
         return NULL;
     nv_buf_str(&body->text, text);
+    if (body->text.failed) { /* no answer is better than an empty one */
+        nv_body_give(body);
+        return NULL;
+    }
     inquiry->packed = inquiry->packed && text.n >= NV_API_PACK_MIN &&
                       nv_body_compress(&body, NV_CODING_GZIP) == 0;
     return nv_body_response(body);
