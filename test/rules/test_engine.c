@@ -373,7 +373,7 @@ static int hang(void *user, const struct nv_matcher *matchers, size_t n, int64_t
 {
     int r = world_select(user, matchers, n, from_ms, to_ms, limit, ret);
 
-    held->n_held++;
+    __atomic_add_fetch(&held->n_held, 1, __ATOMIC_RELAXED);
     usleep(300000);
     return r;
 }
@@ -392,10 +392,10 @@ START_TEST(a_reload_does_not_wait_for_what_takes_for_ever)
         n += (size_t)snprintf(rules + n, sizeof(rules) - n, "  - {record: r%d, expr: up}\n", i);
     world_apply(w, rules);
     ck_assert_int_eq(nv_rules_start(w->rules), 0);
-    while (!w->n_held)
+    while (!__atomic_load_n(&w->n_held, __ATOMIC_RELAXED))
         usleep(1000);
     world_apply(w, "groups: []\n");
-    ck_assert_uint_lt(w->n_held, 90);
+    ck_assert_uint_lt(__atomic_load_n(&w->n_held, __ATOMIC_RELAXED), 90);
     nv_rules_stop(w->rules);
 }
 END_TEST

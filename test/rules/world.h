@@ -35,7 +35,7 @@ struct world {
     struct sent sent[SENT_MAX];
     size_t n_sent;
     int append_fails;
-    volatile unsigned n_held;                  /* queries that were made to wait */
+    unsigned n_held;                           /* atomic: queries that were made to wait */
     void (*before_query)(struct world *world); /* hooks into select() */
     struct nv_queryable queryable;
 };
