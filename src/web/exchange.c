@@ -77,8 +77,10 @@ static bool restart(struct nv_exchange *x, unsigned status, const char *type)
     }
     inside->out.at = inside->out.block;
     inside->out.comma = false;
+    inside->out.failed = 0;
     set_kind(x, NV_ANSWER_RAW, status, type);
     inside->answer.packed = false;
+    inside->answer.n_headers = 0;
     return true;
 }
 
@@ -251,6 +253,8 @@ void nv_exchange_run(struct nv_exchange *x)
     struct nv_writer *out = &inside->out;
 
     int r = x->endpoint->run(x);
+    if (r >= 0 && out->failed && !inside->left) /* and what is in the block is not all */
+        r = out->failed;
     if (r < 0)
         nv_fail(x, NV_INTERNAL, "%s", strerror(-r));
     else if (inside->answer.kind == NV_ANSWER_EMPTY)

@@ -13,6 +13,7 @@
 struct reply {
     unsigned status;
     char type[NV_EXCHANGE_TYPE_MAX];
+    size_t n_headers;   /* beside the type */
     struct nv_buf body; /* the caller's to end */
 };
 
@@ -22,7 +23,7 @@ static int blocks_left = -1;
 static inline bool reply_may_grow(void *user, size_t bytes)
 {
     (void)user, (void)bytes;
-    return blocks_left < 0 || blocks_left-- > 0;
+    return blocks_left < 0 || (blocks_left > 0 && blocks_left--); /* 0 stays: nothing more, ever */
 }
 
 static inline int reply_take(void *user, const char *p, size_t n)
@@ -88,6 +89,7 @@ static inline struct reply run_endpoint(const struct nv_api *api, const struct n
         nv_exchange_run(&x);
     nv_writer_flush(&inside.out);
     reply.status = inside.answer.status;
+    reply.n_headers = inside.answer.n_headers;
     snprintf(reply.type, sizeof(reply.type), "%s", inside.answer.type);
     nv_exchange_end(&x);
     return reply;

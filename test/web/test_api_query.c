@@ -276,6 +276,31 @@ START_TEST(a_request_that_gets_no_more_memory_is_an_error)
 }
 END_TEST
 
+/* A parameter nobody asks for fills the first block more and more, until there is no room for the buckets. */
+START_TEST(a_histogram_that_gets_no_memory_is_an_error_not_half_a_histogram)
+{
+    static const char request[] = "/api/v1/query?query=h&time=0&rest=";
+    char text[sizeof(request) + 4096];
+    bool failed = false;
+
+    struct reply whole = run_endpoint(&api, nv_api_query_endpoints, request, NULL);
+    for (size_t n = 0; n < 4000; n += 16) {
+        snprintf(text, sizeof(text), "%s%0*d", request, (int)n, 0);
+        blocks_left = 1;
+        struct reply reply = run_endpoint(&api, nv_api_query_endpoints, text, NULL);
+        blocks_left = -1;
+        failed |= reply.status != 200;
+        ck_assert_msg(reply.status != 200 ||
+                          nv_str_eq(nv_buf_view(&reply.body), nv_buf_view(&whole.body)),
+                      "%zu: %s", n, nv_buf_c_string(&reply.body));
+        ck_assert_uint_gt(reply.body.n, 0);
+        nv_buf_done(&reply.body);
+    }
+    ck_assert(failed);
+    nv_buf_done(&whole.body);
+}
+END_TEST
+
 static int remark(struct nv_exchange *x)
 {
     char text[32];
@@ -298,6 +323,13 @@ static int fail_late(struct nv_exchange *x)
     return nv_fail(x, NV_EXECUTION, "and %s", "failed");
 }
 
+static int fail_packed(struct nv_exchange *x)
+{
+    nv_answer_header(x, "Content-Encoding", "snappy");
+    nv_write_text(nv_raw(x, 200, "application/x-protobuf", true), "begun");
+    return -ESTALE;
+}
+
 static int show_part(struct nv_exchange *x)
 {
     nv_write_string(nv_data(x), x->part);
@@ -305,9 +337,10 @@ static int show_part(struct nv_exchange *x)
 }
 
 static const struct nv_endpoint own[] = {
-    {"/remark", NV_GET, 0, remark},
-    {"/api/late",        NV_GET, 0, fail_late},
-    {"/l/{n}/v",         NV_GET, 0, show_part},
+    {"/remark",  NV_GET, 0, remark},
+    {"/api/late",         NV_GET, 0, fail_late},
+    {"/packed_late",          NV_GET, 0, fail_packed},
+    {"/l/{n}/v",NV_GET, 0, show_part},
     {0},
 };
 
@@ -323,6 +356,10 @@ END_TEST
 
 START_TEST(an_error_replaces_what_has_not_left_yet)
 {
+    struct reply reply = run_endpoint(&api, own, "/packed_late", NULL);
+    ck_assert_uint_eq(reply.status, 500);
+    ck_assert_uint_eq(reply.n_headers, 0);
+    nv_buf_done(&reply.body);
     expect_reply(&api, own, "/api/late", NULL, 422,
                  "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"and failed\"}");
 }
@@ -361,6 +398,7 @@ int main(void)
     tcase_add_test(tcase, times_and_steps_at_the_edge_of_what_there_is_do_not_overflow);
     tcase_add_test(tcase, stats_are_told_when_asked_for);
     tcase_add_test(tcase, a_request_that_gets_no_more_memory_is_an_error);
+    tcase_add_test(tcase, a_histogram_that_gets_no_memory_is_an_error_not_half_a_histogram);
     tcase_add_test(tcase, ten_remarks_of_a_kind_are_told_and_the_rest_counted);
     tcase_add_test(tcase, an_error_replaces_what_has_not_left_yet);
     tcase_add_test(tcase, names_in_paths_are_unescaped);
