@@ -22,12 +22,12 @@ static void pause_all(struct nv_rules *rules)
 
     pthread_mutex_lock(&rules->lock);
     rules->paused = true;
-    while (rules->n_busy && !rules->cancel)
+    while (rules->n_busy && !nv_rules_is_cancelled(rules))
         if (pthread_cond_clockwait(&rules->idle, &rules->lock, CLOCK_MONOTONIC, &at) == ETIMEDOUT)
-            rules->cancel = true;
+            nv_rules_cancel(rules, true);
     while (rules->n_busy)
         pthread_cond_wait(&rules->idle, &rules->lock);
-    rules->cancel = false;
+    nv_rules_cancel(rules, false);
     pthread_mutex_unlock(&rules->lock);
 }
 

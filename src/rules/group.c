@@ -305,9 +305,9 @@ void nv_rule_group_evaluate(struct nv_group *group, struct nv_rules_bench *bench
                   nv_evaluation_query_ms(&ev));
     nv_cells_begin(&group->cells);
     nv_arena_reset(&bench->parse);
-    for (size_t i = 0; i < group->n_rules && !engine->cancel; i++)
+    for (size_t i = 0; i < group->n_rules && !nv_rules_is_cancelled(engine); i++)
         run_rule(&ev, &group->rules[i]);
-    if (engine->cancel) /* half an evaluation is none */
+    if (nv_rules_is_cancelled(engine)) /* half an evaluation is none */
         return;
     append(group, nv_evaluation_query_ms(&ev));
     if (group->until_restore && --group->until_restore == 0)

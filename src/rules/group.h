@@ -84,7 +84,8 @@ struct nv_rules {
     struct nv_group **groups;
     size_t n_groups, n_busy;
     bool paused, stopping;
-    volatile bool cancel; /* queries under way */
+    volatile bool cancel; /* atomic: queries under way */
+
     bool applied;
     int64_t began_ms; /* of the first apply(): what is older, another process wrote */
     pthread_t threads[NV_RULES_THREADS_MAX];
@@ -104,6 +105,17 @@ static inline int64_t nv_rules_wall_ns(const struct nv_rules *engine)
 static inline int64_t nv_rules_monotonic_ns(const struct nv_rules *engine)
 {
     return engine->options.clock.monotonic_ns(engine->options.clock.user);
+}
+
+/* Ends what is under way, or lets it be. */
+static inline void nv_rules_cancel(struct nv_rules *engine, bool cancel)
+{
+    __atomic_store_n(&engine->cancel, cancel, __ATOMIC_RELAXED);
+}
+
+static inline bool nv_rules_is_cancelled(const struct nv_rules *engine)
+{
+    return __atomic_load_n(&engine->cancel, __ATOMIC_RELAXED);
 }
 
 /* An evaluation under way. */

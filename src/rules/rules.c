@@ -239,10 +239,11 @@ void nv_rules_stop(struct nv_rules *rules)
 {
     pthread_mutex_lock(&rules->lock);
     rules->stopping = true;
-    rules->cancel = rules->n_threads > 0;
+    nv_rules_cancel(rules, rules->n_threads > 0);
     pthread_cond_broadcast(&rules->wake);
     pthread_mutex_unlock(&rules->lock);
     while (rules->n_threads)
         pthread_join(rules->threads[--rules->n_threads], NULL);
-    rules->cancel = rules->stopping = false;
+    nv_rules_cancel(rules, false);
+    rules->stopping = false;
 }
