@@ -288,14 +288,42 @@ static int place(struct nv_dispatch *dispatch, const struct nv_notify_config *co
                      &is_new);
         if (r == 0 && is_new)
             adopt_recalled(dispatch, group);
-        if (r == 0)
-            r = join_group(group, entry);
+        /* Two routes that say the same have the same group. */
+        if (r < 0 || (group->n > 0 && group->entries[group->n - 1] == entry))
+            continue;
+        r = join_group(group, entry);
         *ret_n += r == 0;
     }
     return r;
 }
 
 /* ---- what comes ----------------------------------------------------------------------------- */
+
+/* Where nobody is to be told, alerts are kept as long as they fire: to be looked at. */
+static void drop_ungrouped(struct nv_dispatch *dispatch, int64_t now_ms)
+{
+    for (size_t i = 0; i < NV_DISPATCH_BUCKETS; i++) {
+        for (struct nv_entry *entry = dispatch->buckets[i], *next; entry; entry = next) {
+            next = entry->same;
+            if (entry->n_groups == 0 && !nv_alert_fires(entry->alert, now_ms))
+                nv_entry_remove(dispatch, entry);
+        }
+    }
+}
+
+/* Without a route nobody takes turns, so who brings an alert makes room for it: now and then, and at the bound. */
+static bool has_room(struct nv_dispatch *dispatch)
+{
+    int64_t now_ms = nv_dispatch_now(dispatch);
+
+    if (!dispatch->config->notify.route &&
+        (dispatch->stats.alerts >= NV_DISPATCH_ALERTS_MAX ||
+         now_ms >= dispatch->swept_ms + NV_DISPATCH_IDLE_MS || now_ms < dispatch->swept_ms)) {
+        drop_ungrouped(dispatch, now_ms);
+        dispatch->swept_ms = now_ms;
+    }
+    return dispatch->stats.alerts < NV_DISPATCH_ALERTS_MAX;
+}
 
 static void put_new(struct nv_dispatch *dispatch, struct nv_alert *alert)
 {
@@ -332,10 +360,12 @@ static void put(struct nv_dispatch *dispatch, struct nv_alert *alert, bool even_
         struct nv_alert *old = entry->alert;
         entry->alert = nv_alert_ref(alert);
         nv_alert_unref(old);
+        if (entry->n_groups == 0 && !nv_alert_fires(alert, nv_dispatch_now(dispatch)))
+            nv_entry_remove(dispatch, entry);
     } else if (!dispatch->config ||
                (!even_if_over && !nv_alert_fires(alert, nv_dispatch_now(dispatch)))) {
         changed = false; /* what is over and was never told need not be */
-    } else if (dispatch->stats.alerts >= NV_DISPATCH_ALERTS_MAX) {
+    } else if (!has_room(dispatch)) {
         dispatch->stats.refused++;
         changed = false;
     } else {

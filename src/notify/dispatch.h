@@ -7,7 +7,8 @@
  *              every group_interval
  *   flush      for each way of the route's receiver: sent when an alert fires that it has not been told of, when one is
  *              resolved (where it wants that), or when repeat_interval has passed. What is inhibited or silenced is left
- *              out. What failed is tried again after 1, 2, 4 ... seconds, group_interval at most, with what is true then
+ *              out. What failed is tried again after 1, 2, 4 ... seconds, group_interval at most, with what is true then;
+ *              what was refused, with the next flush while anything of it fires
  *   passive    transport and clock come from outside; turn() may be called by several threads, each working on a group of
  *              its own
  *   restart    alerts and what was told can be kept (each) and put back (put, recall), so nothing is told twice
@@ -22,9 +23,9 @@ enum {
     NV_DISPATCH_ALERTS_MAX = 10000,
     NV_DISPATCH_ERROR_MAX = 512,
     NV_DISPATCH_MUTES_MAX = 16,
-    NV_DISPATCH_IDLE_MS = 60000,
-    /* the longest pause between two turns */
+    NV_DISPATCH_IDLE_MS = 60000, /* the longest pause between two turns */
 };
+#define NV_DISPATCH_RECALL_MS (INT64_C(30) * 24 * 3600 * 1000) /* how old what is recalled may be */
 
 enum nv_way { NV_WAY_WEBHOOK, NV_WAY_EMAIL, NV_WAY_COMMAND, NV_WAY_JOURNAL };
 
@@ -42,7 +43,7 @@ struct nv_notification {
 };
 
 struct nv_dispatch_options {
-    /* Returns 0 when it is told; a negative errno and why. -EINVAL: it would be refused again, as things are. */
+    /* Returns 0 when it is told; a negative errno and why. -EINVAL: refused, and no use to try at once. */
     int (*send)(void *user, const struct nv_notification *notification,
                 char error[NV_DISPATCH_ERROR_MAX]);
     int64_t (*wall_ms)(void *user); /* NULL: the real one */
@@ -111,7 +112,7 @@ void nv_dispatch_each_told(struct nv_dispatch *dispatch,
 /* One that was kept; it may be over, which nobody was told yet. After the first apply(). */
 void nv_dispatch_put_back(struct nv_dispatch *dispatch, struct nv_alert *alert);
 
-/* Copied; for the group when it comes, so before put_back(). Returns 0 or -ENOMEM. */
+/* Copied; for the group when it comes, so before put_back(). What is too old is passed over. Returns 0 or -ENOMEM. */
 NV_MUST_USE int nv_dispatch_recall(struct nv_dispatch *dispatch, const struct nv_told *told);
 
 #endif

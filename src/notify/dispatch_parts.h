@@ -61,6 +61,7 @@ struct nv_dispatch {
     struct nv_recalled *recalled;
     size_t n_recalled, recalled_room;
     uint64_t changes;
+    int64_t swept_ms; /* when what nobody is to be told of was last looked through */
     struct nv_dispatch_stats stats;
 };
 

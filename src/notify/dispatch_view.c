@@ -124,6 +124,8 @@ static int make_room(struct nv_dispatch *dispatch)
 
 int nv_dispatch_recall(struct nv_dispatch *dispatch, const struct nv_told *told)
 {
+    if (told->at_ms < nv_dispatch_now(dispatch) - NV_DISPATCH_RECALL_MS)
+        return 0;
     struct nv_recalled one = {.key = strdup(told->group_key), .way = told->way};
 
     int r = one.key ? nv_tale_set(&one.tale, told->at_ms, told->firing, told->n_firing,

@@ -203,11 +203,12 @@ static int tell(struct nv_dispatch *dispatch, const struct flush *flush, unsigne
     return r;
 }
 
-/* Tells each way that is due. Returns whether all are told. With the lock, which it gives up to tell. */
-static bool tell_all(struct nv_dispatch *dispatch, struct flush *flush)
+/* Tells each way that is due. Returns 0 when all are told; -EINVAL where only what was refused is left; else an errno of
+ * what failed. With the lock, which it gives up to tell. */
+static int tell_all(struct nv_dispatch *dispatch, struct flush *flush)
 {
     struct nv_group *group = flush->group;
-    bool all_told = true;
+    int worst = 0;
 
     for (unsigned i = 0; i < group->n_tales; i++) {
         size_t index;
@@ -223,14 +224,15 @@ static bool tell_all(struct nv_dispatch *dispatch, struct flush *flush)
             dispatch->stats.notifications += r == 0;
             dispatch->stats.failures += r < 0;
         }
-        /* What would be refused again is not said again, until there is something else to say. */
-        if (r == 0 || r == -EINVAL)
+        /* An end that is refused is let go: nothing is true any more that somebody should know. */
+        if (r == 0 || (r == -EINVAL && flush->n_firing == 0))
             r = nv_tale_set(&group->tales[i], flush->now_ms, flush->firing, flush->n_firing,
                             flush->resolved, flush->n - flush->n_firing);
         dispatch->changes++;
-        all_told &= r == 0;
+        if (r < 0 && (worst == 0 || worst == -EINVAL))
+            worst = r;
     }
-    return all_told;
+    return worst;
 }
 
 /* ---- afterwards ----------------------------------------------------------------------------- */
@@ -247,12 +249,13 @@ static void forget_resolved(struct nv_dispatch *dispatch, struct flush *flush)
     }
 }
 
-static void set_next(struct flush *flush, bool told)
+/* What was refused is said again with the next flush: who refused it may be set right meanwhile. */
+static void set_next(struct flush *flush, int r)
 {
     struct nv_group *group = flush->group;
     int64_t interval_ms = group->route->group_interval_ms;
 
-    if (told) {
+    if (r == 0 || r == -EINVAL) {
         group->retry_ms = 0;
         group->next_ms = flush->now_ms + interval_ms;
         return;
@@ -285,11 +288,11 @@ static void flush_group(struct nv_dispatch *dispatch, struct nv_group *group)
     struct flush flush;
 
     group->busy = true;
-    bool told = take_picture(dispatch, group, &flush) == 0;
-    if (told)
-        told = tell_all(dispatch, &flush);
-    set_next(&flush, told);
-    if (told)
+    int r = take_picture(dispatch, group, &flush);
+    if (r == 0)
+        r = tell_all(dispatch, &flush);
+    set_next(&flush, r);
+    if (r == 0)
         forget_resolved(dispatch, &flush);
     group->busy = false;
     flush_done(&flush);
@@ -316,18 +319,6 @@ static struct nv_group *next_group(struct nv_dispatch *dispatch, int64_t now_ms)
     return next;
 }
 
-/* Where nobody is to be told, alerts are kept as long as they fire: to be looked at. */
-static void drop_ungrouped(struct nv_dispatch *dispatch, int64_t now_ms)
-{
-    for (size_t i = 0; i < NV_DISPATCH_BUCKETS; i++) {
-        for (struct nv_entry *entry = dispatch->buckets[i], *next; entry; entry = next) {
-            next = entry->same;
-            if (entry->n_groups == 0 && !nv_alert_fires(entry->alert, now_ms))
-                nv_entry_remove(dispatch, entry);
-        }
-    }
-}
-
 int64_t nv_dispatch_turn(struct nv_dispatch *dispatch)
 {
     pthread_mutex_lock(&dispatch->lock);
@@ -338,8 +329,6 @@ int64_t nv_dispatch_turn(struct nv_dispatch *dispatch)
         wait_ms = group->next_ms > now_ms ? group->next_ms - now_ms : 0;
     if (wait_ms == 0)
         flush_group(dispatch, group);
-    else if (!group)
-        drop_ungrouped(dispatch, now_ms);
     pthread_mutex_unlock(&dispatch->lock);
     return wait_ms;
 }

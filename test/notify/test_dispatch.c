@@ -251,13 +251,24 @@ START_TEST(an_outage_of_an_hour_doubles_nothing)
 }
 END_TEST
 
-START_TEST(what_would_be_refused_again_is_not_said_again)
+/* A webhook may answer 404 while it is set up anew. */
+START_TEST(what_was_refused_is_said_again_with_the_next_flush_while_it_is_true)
 {
     apply(ONE(""));
     answer = -EINVAL;
     put("Disk", "sda", "page", false);
+    run(80 * S);
+    ck_assert_str_eq(told, "10s ops/webhook0 Disk.sda FAILED\n70s ops/webhook0 Disk.sda FAILED\n");
+    told[0] = '\0';
+    answer = 0;
     run(10 * MIN);
-    ck_assert_str_eq(told, "10s ops/webhook0 Disk.sda FAILED\n");
+    ck_assert_str_eq(told, "130s ops/webhook0 Disk.sda\n");
+    told[0] = '\0';
+    answer = -EINVAL;
+    put("Disk", "sda", "page", true);
+    run(10 * MIN);
+    ck_assert_str_eq(told, "730s ops/webhook0 -Disk.sda FAILED\n");
+    ck_assert_uint_eq(stats_alerts(), 0);
 }
 END_TEST
 
@@ -413,6 +424,51 @@ START_TEST(there_is_a_bound)
 }
 END_TEST
 
+/* As on a node that has Alertmanagers alone: nobody takes turns. */
+START_TEST(without_receivers_what_is_over_takes_no_room)
+{
+    char device[32];
+    struct nv_dispatch_stats stats;
+
+    apply("global: {}\n");
+    for (size_t i = 0; i < NV_DISPATCH_ALERTS_MAX + 10; i++) {
+        snprintf(device, sizeof(device), "d%zu", i);
+        put("Disk", device, "page", false);
+        put("Disk", device, "page", true);
+    }
+    nv_dispatch_stats(dispatch, &stats);
+    ck_assert_uint_eq(stats.alerts, 0);
+    for (size_t i = 0; i < NV_DISPATCH_ALERTS_MAX; i++) {
+        snprintf(device, sizeof(device), "d%zu", i);
+        put("Disk", device, "page", false);
+    }
+    now_ms += 2000 * MIN; /* nobody has said any more of them */
+    put("Net", "eth0", "page", false);
+    nv_dispatch_stats(dispatch, &stats);
+    ck_assert_uint_eq(stats.alerts, 1);
+    ck_assert_uint_eq(stats.refused, 0);
+}
+END_TEST
+
+START_TEST(routes_that_say_the_same_tell_an_alert_once)
+{
+    apply("notify:\n"
+          "  route:\n"
+          "    receiver: ops\n    group_wait: 10s\n"
+          "    routes:\n"
+          "    - {receiver: ops, matchers: [severity=page], continue: true}\n"
+          "    - {receiver: ops, matchers: [severity=page]}\n"
+          "  receivers:\n"
+          "  - {name: ops, webhook_configs: [{url: 'http://localhost/'}]}\n");
+    put("Disk", "sda", "page", false);
+    run(30 * S);
+    ck_assert_str_eq(told, "10s ops/webhook0 Disk.sda\n");
+    put("Disk", "sda", "page", true);
+    run(10 * MIN);
+    ck_assert_uint_eq(stats_alerts(), 0);
+}
+END_TEST
+
 START_TEST(a_clock_set_back_does_not_silence_a_group)
 {
     apply(ONE(""));
@@ -440,7 +496,7 @@ int main(void)
     tcase_add_test(all, one_that_fires_for_long_already_does_not_wait);
     tcase_add_test(all, what_failed_is_tried_again_with_what_is_true_then);
     tcase_add_test(all, an_outage_of_an_hour_doubles_nothing);
-    tcase_add_test(all, what_would_be_refused_again_is_not_said_again);
+    tcase_add_test(all, what_was_refused_is_said_again_with_the_next_flush_while_it_is_true);
     tcase_add_loop_test(all, an_alert_takes_the_route_that_fits, 0, NV_LEN(routed));
     tcase_add_test(all, who_does_not_want_to_hear_of_the_end_does_not);
     tcase_add_test(all, a_silence_keeps_quiet_until_it_ends);
@@ -448,6 +504,8 @@ int main(void)
     tcase_add_test(all, a_restart_says_nothing_twice_and_forgets_no_end);
     tcase_add_test(all, a_reload_keeps_what_was_told);
     tcase_add_test(all, there_is_a_bound);
+    tcase_add_test(all, without_receivers_what_is_over_takes_no_room);
+    tcase_add_test(all, routes_that_say_the_same_tell_an_alert_once);
     tcase_add_test(all, a_clock_set_back_does_not_silence_a_group);
 
     SRunner *runner = srunner_create(suite);
