@@ -212,6 +212,83 @@ static int settle(struct nv_silences *all, const struct picture *before, int64_t
     return 0;
 }
 
+/* ---- the file ------------------------------------------------------------------------------- */
+
+static int take_over(struct nv_silences *all, const struct nv_yaml *list, struct nv_arena *memory,
+                     int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
+{
+    if (nv_yaml_is_null(list))
+        return 0;
+    if (list->kind != NV_YAML_LIST || list->n > NV_SILENCES_MAX) {
+        snprintf(error, NV_SILENCE_ERROR_MAX, "%s: a list of at most %d silences is wanted",
+                 all->path, NV_SILENCES_MAX);
+        return -EBADMSG;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        struct nv_silence_spec spec;
+        char why[NV_SILENCE_ERROR_MAX], id[NV_SILENCE_ID_MAX];
+        int r = nv_silence_parse(list->items[i], memory, &spec, why);
+        if (r == 0 && spec.ends_ms + NV_SILENCE_RETENTION_MS <= now_ms)
+            continue;
+        make_id(id);
+        if (r == 0)
+            r = silence_new(&spec, *spec.id ? spec.id : id, &all->at[all->n], why);
+        if (r < 0) {
+            snprintf(error, NV_SILENCE_ERROR_MAX, "%.200s:%u: %.700s", all->path,
+                     list->items[i]->line, why);
+            return r;
+        }
+        all->n++;
+    }
+    return 0;
+}
+
+static int read_file(struct nv_silences *all, struct nv_arena *memory, int64_t now_ms,
+                     char error[NV_SILENCE_ERROR_MAX])
+{
+    const struct nv_yaml *root;
+    struct nv_str text;
+
+    int r = nv_config_read_file(all->path, memory, &text, error);
+    if (r == 0)
+        r = nv_yaml_parse(all->path, text, memory, &root, error);
+    return r < 0 ? r : take_over(all, root, memory, now_ms, error);
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static int refresh_locked(struct nv_silences *all, int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
+{
+    struct nv_arena memory = NV_ARENA(128 << 20);
+    struct picture before;
+    struct stat now = {0};
+
+    if (!all->path)
+        return 0;
+    snprintf(error, NV_SILENCE_ERROR_MAX, "cannot read %s", all->path);
+    if (stat(all->path, &now) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (is_same_file(&now, &all->seen))
+        return 0;
+    all->seen = now; /* what is wrong with it is told once */
+    take_picture(all, &before);
+    all->n = 0;
+    int r = read_file(all, &memory, now_ms, error);
+    nv_arena_done(&memory);
+    if (r < 0) {
+        free_others(all->at, all->n, before.at, before.n);
+        memcpy(all->at, before.at, sizeof(all->at));
+        all->n = before.n;
+        return r;
+    }
+    free_others(before.at, before.n, all->at, all->n);
+    return 1;
+}
+
 /* ---- changing ------------------------------------------------------------------------------- */
 
 static bool same_matchers(const struct nv_silence_spec *a, const struct nv_silence_spec *b)
@@ -306,13 +383,15 @@ int nv_silences_set(struct nv_silences *all, const struct nv_silence_spec *spec,
 {
     struct picture before;
 
-    snprintf(error, NV_SILENCE_ERROR_MAX, "out of memory");
     int r = check_times(spec, now_ms, error);
     if (r < 0)
         return r;
     pthread_mutex_lock(&all->lock);
+    (void)refresh_locked(all, now_ms,
+                         error); /* the file is written whole, with what a person wrote */
     take_picture(all, &before);
     drop_old(all, now_ms);
+    snprintf(error, NV_SILENCE_ERROR_MAX, "out of memory");
     r = set_locked(all, spec, now_ms, ret_id, error);
     if (r == 0) {
         r = settle(all, &before, now_ms, error);
@@ -331,6 +410,7 @@ int nv_silences_expire(struct nv_silences *all, const char *id, int64_t now_ms,
     struct picture before;
 
     pthread_mutex_lock(&all->lock);
+    (void)refresh_locked(all, now_ms, error);
     take_picture(all, &before);
     struct silence **place = find(all, id);
     int r = !place                                                  ? -ENOENT
@@ -346,86 +426,9 @@ int nv_silences_expire(struct nv_silences *all, const char *id, int64_t now_ms,
     return r;
 }
 
-/* ---- the file ------------------------------------------------------------------------------- */
-
-static int take_over(struct nv_silences *all, const struct nv_yaml *list, struct nv_arena *memory,
-                     int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
-{
-    if (nv_yaml_is_null(list))
-        return 0;
-    if (list->kind != NV_YAML_LIST || list->n > NV_SILENCES_MAX) {
-        snprintf(error, NV_SILENCE_ERROR_MAX, "%s: a list of at most %d silences is wanted",
-                 all->path, NV_SILENCES_MAX);
-        return -EBADMSG;
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        struct nv_silence_spec spec;
-        char why[NV_SILENCE_ERROR_MAX], id[NV_SILENCE_ID_MAX];
-        int r = nv_silence_parse(list->items[i], memory, &spec, why);
-        if (r == 0 && spec.ends_ms + NV_SILENCE_RETENTION_MS <= now_ms)
-            continue;
-        make_id(id);
-        if (r == 0)
-            r = silence_new(&spec, *spec.id ? spec.id : id, &all->at[all->n], why);
-        if (r < 0) {
-            snprintf(error, NV_SILENCE_ERROR_MAX, "%.200s:%u: %.700s", all->path,
-                     list->items[i]->line, why);
-            return r;
-        }
-        all->n++;
-    }
-    return 0;
-}
-
-static int read_file(struct nv_silences *all, struct nv_arena *memory, int64_t now_ms,
-                     char error[NV_SILENCE_ERROR_MAX])
-{
-    const struct nv_yaml *root;
-    struct nv_str text;
-
-    int r = nv_config_read_file(all->path, memory, &text, error);
-    if (r == 0)
-        r = nv_yaml_parse(all->path, text, memory, &root, error);
-    return r < 0 ? r : take_over(all, root, memory, now_ms, error);
-}
-
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static int refresh_locked(struct nv_silences *all, int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
-{
-    struct nv_arena memory = NV_ARENA(128 << 20);
-    struct picture before;
-    struct stat now = {0};
-
-    if (stat(all->path, &now) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (is_same_file(&now, &all->seen))
-        return 0;
-    all->seen = now; /* what is wrong with it is told once */
-    take_picture(all, &before);
-    all->n = 0;
-    int r = read_file(all, &memory, now_ms, error);
-    nv_arena_done(&memory);
-    if (r < 0) {
-        free_others(all->at, all->n, before.at, before.n);
-        memcpy(all->at, before.at, sizeof(all->at));
-        all->n = before.n;
-        return r;
-    }
-    free_others(before.at, before.n, all->at, all->n);
-    return 1;
-}
-
 int nv_silences_refresh(struct nv_silences *all, int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
 {
-    if (!all->path)
-        return 0;
     pthread_mutex_lock(&all->lock);
-    snprintf(error, NV_SILENCE_ERROR_MAX, "cannot read %s", all->path);
     int r = refresh_locked(all, now_ms, error);
     pthread_mutex_unlock(&all->lock);
     return r;

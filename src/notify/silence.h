@@ -47,7 +47,7 @@ void nv_silences_free(struct nv_silences *all);
 NV_DEFINE_AUTO(nv_silences)
 
 /* Reads the file if it changed. Returns 0; 1 where it did; a negative errno and what is wrong with it, and everything as
- * it was. A file that is not there is empty. */
+ * it was. A file that is not there changes nothing: an editor may be about to replace it. */
 NV_MUST_USE int nv_silences_refresh(struct nv_silences *all, int64_t now_ms,
                                     char error[NV_SILENCE_ERROR_MAX]);
 

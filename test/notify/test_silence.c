@@ -217,6 +217,24 @@ START_TEST(a_person_may_write_the_file)
 }
 END_TEST
 
+/* Between two looks at the file. */
+START_TEST(what_a_person_wrote_survives_the_next_change)
+{
+    const struct nv_silence_spec spec = spec_of(&disk, 1);
+    char id[NV_SILENCE_ID_MAX];
+    FILE *f = fopen(path, "we");
+
+    ck_assert_ptr_nonnull(f);
+    fputs("- matchers: [{name: alertname, value: Other}]\n"
+          "  startsAt: 2020-01-01T00:00:00Z\n  endsAt: 2030-01-01T00:00:00Z\n",
+          f);
+    fclose(f);
+    ck_assert_msg(set(&spec, id) == 0, "%s", error);
+    ck_assert_uint_eq(mutes("Other", NOW), 1);
+    ck_assert_uint_eq(mutes("Disk", NOW), 1);
+}
+END_TEST
+
 START_TEST(what_cannot_be_kept_does_not_hold)
 {
     struct nv_silence_spec spec = spec_of(&disk, 1);
@@ -263,6 +281,7 @@ int main(void)
     tcase_add_test(cases, an_update_keeps_the_id_unless_the_meaning_changes);
     tcase_add_test(cases, silences_survive_a_restart);
     tcase_add_test(cases, a_person_may_write_the_file);
+    tcase_add_test(cases, what_a_person_wrote_survives_the_next_change);
     tcase_add_test(cases, what_cannot_be_kept_does_not_hold);
     tcase_add_test(cases, old_ones_are_forgotten_and_there_is_a_bound);
 
