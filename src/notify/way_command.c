@@ -110,18 +110,19 @@ static void feed(struct child *child, struct nv_str *left)
     child->input = -1;
 }
 
-/* Returns 0 and the status when it has ended; -ETIMEDOUT, -ECANCELED. */
+/* Returns 0 when it has ended and is yet to be waited for, so that its number stays its own; -ETIMEDOUT, -ECANCELED. */
 static int attend(struct nv_ways *ways, struct child *child, struct nv_str body,
-                  int64_t deadline_ns, int *ret_status)
+                  int64_t deadline_ns)
 {
     enum { LOOK_MS = 50 };
 
     for (;;) {
-        pid_t ended = waitpid(child->pid, ret_status, WNOHANG);
-        if (ended == child->pid)
-            return 0;
-        if (ended < 0 && errno != EINTR)
+        siginfo_t ended = {0};
+        if (waitid(P_PID, (id_t)child->pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+            errno != EINTR)
             return -errno;
+        if (ended.si_pid == child->pid)
+            return 0;
         int64_t left_ms = (deadline_ns - nv_monotonic_ns()) / 1000000;
         if (left_ms <= 0)
             return -ETIMEDOUT;
@@ -141,18 +142,19 @@ static int attend(struct nv_ways *ways, struct child *child, struct nv_str body,
     }
 }
 
-/* Nothing of it stays: its children are in its group. */
-static void end(struct child *child, bool ended)
+/* Nothing of it stays: its children are in its group. Returns its status. */
+static int end(struct child *child)
 {
-    int status;
+    int status = 0;
 
     (void)kill(-child->pid, SIGKILL);
-    if (!ended)
-        (void)waitpid(child->pid, &status, 0);
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+        continue;
     if (child->input >= 0)
         close(child->input);
     if (child->pid_fd >= 0)
         close(child->pid_fd);
+    return status;
 }
 
 static int judge(const char *path, int status, char error[NV_DISPATCH_ERROR_MAX])
@@ -174,15 +176,14 @@ int nv_way_command(struct nv_ways *ways, const struct nv_notify_command *command
     struct child child = {.input = -1, .pid_fd = -1};
     const char *path = command->command.at[0];
     unsigned number;
-    int status = 0;
 
     int r = nv_ways_hold(ways, (struct nv_way_hold){0}, &number);
     if (r < 0)
         return r;
     r = start(command, &child);
     if (r == 0) {
-        r = attend(ways, &child, body, nv_monotonic_ns() + command->timeout_ms * 1000000, &status);
-        end(&child, r == 0);
+        r = attend(ways, &child, body, nv_monotonic_ns() + command->timeout_ms * 1000000);
+        int status = end(&child);
         if (r == 0)
             r = judge(path, status, error);
         else

@@ -72,12 +72,13 @@ static void date(struct nv_buf *out, int64_t ms)
 
 static void message_id(struct nv_buf *out, const char *from)
 {
-    const char *host = strrchr(from, '@');
+    const char *at = strrchr(from, '@'), *host = at ? at + 1 : "localhost";
+    int n = (int)strcspn(host, "> \t\r\n"); /* from may be `Name <a@b>` */
     uint64_t number[2] = {0};
 
     (void)!getrandom(number, sizeof(number), 0);
-    nv_buf_printf(out, "Message-Id: <%016llx%016llx@%.200s>\n", (unsigned long long)number[0],
-                  (unsigned long long)number[1], host ? host + 1 : "localhost");
+    nv_buf_printf(out, "Message-Id: <%016llx%016llx@%.*s>\n", (unsigned long long)number[0],
+                  (unsigned long long)number[1], n < 200 ? n : 200, host);
 }
 
 static bool has_header(const struct nv_notify_email *email, const char *name)

@@ -6,10 +6,18 @@
 
 /* The journal's own protocol: a datagram of lines NAME=value, or NAME, newline, length, value where that has newlines. */
 
-enum { ENTRY_MAX = 128 << 10, NAME_MAX_LENGTH = 64 };
+/* What does not fit an entry is cut or left out: an error would have those before it entered again with every try. */
+enum { ENTRY_MAX = 128 << 10, VALUE_MAX = 16 << 10, NAME_MAX_LENGTH = 64, WAIT_MS = 2000 };
 
 static void field(struct nv_buf *out, struct nv_str name, struct nv_str value)
 {
+    if (value.n > VALUE_MAX) {
+        value.n = VALUE_MAX;
+        while (value.n > 0 && ((unsigned char)value.p[value.n] & 0xc0) == 0x80)
+            value.n--;
+    }
+    if (out->n + name.n + value.n + sizeof(uint64_t) + 3 > out->max)
+        return;
     nv_buf_str(out, name);
     if (value.n && memchr(value.p, '\n', value.n)) {
         unsigned char length[8];
@@ -70,7 +78,7 @@ static void message(struct nv_buf *out, const struct nv_alert *alert, bool firin
 static void write_entry(struct nv_buf *out, const struct nv_notify_journal *journal,
                         const struct nv_alert *alert, bool firing)
 {
-    NV_AUTO_BUF text = NV_BUF(ENTRY_MAX);
+    NV_AUTO_BUF text = NV_BUF(NV_ALERT_BYTES_MAX + 64);
     char hex[17];
 
     message(&text, alert, firing);
@@ -93,8 +101,11 @@ int nv_way_journal(const struct nv_notify_journal *journal, const struct nv_noti
 {
     NV_AUTO_BUF entry = NV_BUF(ENTRY_MAX);
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    NV_AUTO_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int r = fd < 0 ? -errno : 0;
+    const struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+    NV_AUTO_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int r = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0
+                ? -errno
+                : 0;
 
     snprintf(to.sun_path, sizeof(to.sun_path), "%s",
              socket_path ? socket_path : "/run/systemd/journal/socket");

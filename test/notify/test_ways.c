@@ -275,6 +275,39 @@ START_TEST(the_journal_gets_an_entry_for_each_alert)
 }
 END_TEST
 
+/* Else the ones before it would be entered again with every try. */
+START_TEST(an_entry_too_large_for_the_journal_keeps_what_matters)
+{
+    enum { SIZE = 300000 };
+    const struct nv_notify_journal journal = {.identifier = "x"};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    NV_AUTO_FREE char *large = malloc(SIZE);
+    NV_AUTO_FREE char *text = malloc(SIZE);
+
+    ck_assert(large && text);
+    memset(large, 'a', SIZE);
+    const struct nv_label name =
+                              {
+                                  NV_LIT("alertname"), NV_LIT("Big")
+    },
+                          summary = {NV_LIT("summary"), {large, SIZE}};
+    NV_AUTO(nv_alert) *alert = nv_alert_new(&(struct nv_alert){
+        .labels = &name, .n_labels = 1, .annotations = &summary, .n_annotations = 1});
+    const struct nv_notification big = {.alerts = &alert, .n = 1, .n_firing = 1};
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/journal2", nv_temp_dir());
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_msg(nv_way_journal(&journal, &big, address.sun_path, error) == 0, "%s", error);
+    ssize_t n = recv(fd, text, SIZE, 0);
+    close(fd);
+    ck_assert_int_gt(n, 100);
+    ck_assert_int_eq(memcmp(text, "MESSAGE=FIRING Big: aaa", 23), 0);
+    ck_assert_ptr_nonnull(memmem(text, (size_t)n, "\nALERT_NAME=Big\n", 16));
+    ck_assert_ptr_nonnull(memmem(text, (size_t)n, "\nALERT_LABEL_ALERTNAME=Big\n", 27));
+}
+END_TEST
+
 /* ---- what talks over the network ------------------------------------------------------------ */
 
 static int listener, port;
@@ -421,6 +454,7 @@ START_TEST(a_mail_is_one_that_can_be_read)
     ck_assert_ptr_null(strstr(received, "\r\nBcc"));
     ck_assert_ptr_nonnull(strstr(received, "\r\nX-Group: Disk \"sda\"\r\n"));
     ck_assert_ptr_nonnull(strstr(received, "\r\nFrom: Node <node@example.org>\r\n"));
+    ck_assert_ptr_nonnull(strstr(received, "@example.org>\r\nMIME-Version"));
     ck_assert_ptr_nonnull(strstr(received, "\r\n\r\nRGlzayAic2RhIg==\r\n"));
 }
 END_TEST
@@ -442,6 +476,7 @@ int main(void)
     tcase_add_test(all, a_command_that_hangs_is_ended_with_its_children);
     tcase_add_test(all, a_stop_ends_what_is_under_way);
     tcase_add_test(all, the_journal_gets_an_entry_for_each_alert);
+    tcase_add_test(all, an_entry_too_large_for_the_journal_keeps_what_matters);
     tcase_add_test(all, a_webhook_is_posted_to);
     tcase_add_test(all, what_a_webhook_answers_decides);
     tcase_add_test(all, a_mail_is_one_that_can_be_read);
