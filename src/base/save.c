@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int write_all(int fd, struct nv_str text)
 {
@@ -46,4 +47,25 @@ int nv_save(const char *path, struct nv_str text)
         return r;
     }
     return sync_folder(path);
+}
+
+int nv_load(const char *path, struct nv_buf *into)
+{
+    NV_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
+    char piece[16384];
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -EINVAL;
+    while (!into->failed) {
+        ssize_t n = read(fd, piece, sizeof(piece));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        nv_buf_add(into, piece, (size_t)n);
+    }
+    return into->failed;
 }

@@ -208,7 +208,7 @@ static void settle(struct nv_alertmanager *am, struct nv_alert **batch, size_t n
         snprintf(error, NV_ALERTMANAGER_ERROR_MAX, "a batch does not fit: %s", strerror(-r));
     int64_t after_ns = now_ns(am);
     bool sent = r == 0 && status / 100 == 2,
-         retry = am->body.failed == 0 && is_worth_retrying(r, status);
+         retry = am->body.failed != -EFBIG && is_worth_retrying(r, status);
     if (r == 0 && !sent)
         snprintf(error, NV_ALERTMANAGER_ERROR_MAX, "it answers with status %d", status);
 

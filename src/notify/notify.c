@@ -22,8 +22,8 @@ struct nv_notify {
 
     pthread_mutex_t lock;
     pthread_cond_t wake, keep;
-    uint64_t puts; /* something may be due earlier */
-    bool stopping;
+    uint64_t puts;       /* something may be due earlier */
+    bool stopping, told; /* since the last look at the state */
     pthread_t tellers[NV_NOTIFY_THREADS], keeper;
     size_t n_tellers;
     bool keeping;
@@ -45,6 +45,7 @@ static int send_way(void *user, const struct nv_notification *said,
         nv_log_write(NV_ERROR, __FILE__, __LINE__, "receiver", said->receiver->name,
                      "notification not sent: %s", *error ? error : strerror(-r));
     pthread_mutex_lock(&notify->lock);
+    notify->told = true;
     pthread_cond_signal(&notify->keep);
     pthread_mutex_unlock(&notify->lock);
     return r;
@@ -92,9 +93,10 @@ static uint64_t state_number(struct nv_notify *notify)
 
     if (nv_alertmanagers_view(notify->alertmanagers, &view) < 0)
         return number;
-    for (size_t i = 0; i < view.n_active; i++)
-        number +=
-            view.active[i].stats.queued + view.active[i].stats.sent + view.active[i].stats.dropped;
+    for (size_t i = 0; i < view.n_active; i++) {
+        const struct nv_alertmanager_stats *stats = &view.active[i].stats;
+        number += stats->queued + 2 * (stats->sent + stats->dropped); /* all that came and went */
+    }
     nv_alertmanagers_view_done(&view);
     return number + 1; /* 0 is: nothing is on disk */
 }
@@ -142,14 +144,17 @@ static void *keep(void *arg)
 
     pthread_mutex_lock(&notify->lock);
     while (!notify->stopping) {
-        wait_ms(&notify->keep, &notify->lock, NV_NOTIFY_LOOK_MS);
+        if (!notify->told)
+            wait_ms(&notify->keep, &notify->lock, NV_NOTIFY_LOOK_MS);
+        /* Until the dispatcher has noted what was told, and more of it may have come. */
+        for (int64_t until_ms = nv_monotonic_ns() / 1000000 + NV_NOTIFY_KEEP_MS, left_ms;
+             !notify->stopping && (left_ms = until_ms - nv_monotonic_ns() / 1000000) > 0;)
+            wait_ms(&notify->keep, &notify->lock, left_ms);
+        notify->told = false;
         pthread_mutex_unlock(&notify->lock);
         look_at_silences(notify);
         save(notify);
         pthread_mutex_lock(&notify->lock);
-        for (int64_t until_ms = nv_monotonic_ns() / 1000000 + NV_NOTIFY_KEEP_MS, left_ms;
-             !notify->stopping && (left_ms = until_ms - nv_monotonic_ns() / 1000000) > 0;)
-            wait_ms(&notify->wake, &notify->lock, left_ms);
     }
     pthread_mutex_unlock(&notify->lock);
     return NULL;
@@ -165,19 +170,19 @@ static void set_aside(const char *path)
 
 static void load(struct nv_notify *notify)
 {
-    struct nv_arena memory = NV_ARENA(NV_NOTIFY_STATE_MAX + (1 << 20));
-    char path[PATH_MAX], error[NV_YAML_ERROR_MAX];
-    struct nv_str text;
+    NV_AUTO_BUF text = NV_BUF(NV_NOTIFY_STATE_MAX);
+    char path[PATH_MAX];
 
     if (!notify->folder || path_in(notify, "notify.json", path) < 0 || access(path, F_OK) < 0)
         return;
-    int r = nv_config_read_file(path, &memory, &text, error);
-    if (r < 0)
-        nv_log_error("notify: %s", error);
-    else if (nv_notify_state_read(text, notify->dispatch, notify->alertmanagers,
-                                  nv_wall_ms() + NV_NOTIFY_RESTORE_MS) == -EBADMSG)
+    int r = nv_load(path, &text);
+    if (r == 0)
+        r = nv_notify_state_read(nv_buf_view(&text), notify->dispatch, notify->alertmanagers,
+                                 nv_wall_ms() + NV_NOTIFY_RESTORE_MS);
+    if (r == -EBADMSG)
         set_aside(path);
-    nv_arena_done(&memory);
+    else if (r < 0)
+        nv_log_err(r, "notify: cannot take over the state in %s", path);
 }
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
@@ -239,7 +244,8 @@ static int make_parts(struct nv_notify *notify, const struct nv_config *config)
 
     if (!path && notify->folder && path_in(notify, "silences.json", own) == 0)
         path = own;
-    notify->silences = nv_silences_new(path);
+    if (!notify->silences)
+        notify->silences = nv_silences_new(path);
     if (notify->silences)
         notify->dispatch = nv_dispatch_new(&(struct nv_dispatch_options){
             .send = send_way, .user = notify, .silences = notify->silences});
@@ -278,13 +284,16 @@ static int start_threads(struct nv_notify *notify)
 
 int nv_notify_apply(struct nv_notify *notify, struct nv_config *config)
 {
-    bool first = !notify->dispatch;
+    bool first = !notify->config;
 
-    int r = first ? make_parts(notify, config) : 0;
+    int r = notify->dispatch ? 0 : make_parts(notify, config);
     if (r == 0)
         r = nv_dispatch_apply(notify->dispatch, config);
-    if (r == 0)
+    if (r == 0) {
         r = nv_alertmanagers_apply(notify->alertmanagers, config);
+        if (r < 0 && !first) /* its whole or nothing */
+            (void)!nv_dispatch_apply(notify->dispatch, notify->config);
+    }
     if (r < 0)
         return r;
     if (first)
