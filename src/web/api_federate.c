@@ -109,7 +109,7 @@ static int write_all(struct nv_exchange *x, struct federation *f, const struct n
     int r = 0;
 
     for (size_t i = 0; i < all->n && r == 0 && !f->out->failed; i++) {
-        r = nv_is_over(x) ? -ECANCELED : nv_union_read(all, i, &samples);
+        r = nv_is_over(x) ? *x->cancel ? -ECANCELED : -ETIMEDOUT : nv_union_read(all, i, &samples);
         if (r == 0)
             add(f, all->at[i].series, &samples);
     }
@@ -140,7 +140,7 @@ static int get_federate(struct nv_exchange *x)
         r = write_all(x, &f, &all);
     }
     nv_union_done(&all);
-    return r;
+    return r < 0 ? nv_fail_select(x, r, "federating") : r;
 }
 
 const struct nv_endpoint nv_api_federate_endpoints[] = {

@@ -370,7 +370,7 @@ static int post_read(struct nv_exchange *x)
     if (r == 0)
         r = read_series(&reading);
     reading_done(&reading);
-    return r;
+    return r < 0 ? nv_fail_select(x, r, "remote read") : r;
 }
 
 const struct nv_endpoint nv_api_read_endpoints[] = {

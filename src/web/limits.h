@@ -32,10 +32,11 @@ enum {
     NV_WEB_KEPT_BODIES_MAX = 4,      /* buffers of answers kept for the next, */
     NV_WEB_KEPT_BYTES_MAX = 8 << 20, /* and their total */
 
-    NV_API_BODY_MAX = 4 << 20,    /* of one request to the API, */
-    NV_API_BODIES_MAX = 16 << 20, /* of all, */
-    NV_API_MEMORY_MAX = 64 << 20, /* and what their parameters and expressions take in all */
-    NV_API_QUERIES_MAX = 20,      /* at once, unless told otherwise; beyond, they wait: */
+    NV_API_BODY_MAX = 4 << 20,      /* of one request to the API, */
+    NV_API_BODIES_MAX = 16 << 20,   /* of all, */
+    NV_API_STRANGERS_MAX = 8 << 20, /* of which who has not shown yet that he may ask takes this */
+    NV_API_MEMORY_MAX = 64 << 20,   /* and what their parameters and expressions take in all */
+    NV_API_QUERIES_MAX = 20,        /* at once, unless told otherwise; beyond, they wait: */
     NV_API_WAITING_MAX = 256,
     NV_API_ASK_THREADS_MAX = 4, /* for what is no query */
     NV_API_TIMEOUT_MS = 120000, /* of a query, unless told otherwise */

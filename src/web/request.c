@@ -306,6 +306,7 @@ static enum MHD_Result begin(struct nv_connection *connection, const char *path,
     nv_deadline_set(&connection->deadline, NV_WEB_HEAD_MS);
     nv_api_find(connection, path, method);
     request->body_kept = request->endpoint && nv_api_wants_body(connection, method);
+    request->from_stranger = !nv_api_may_ask(connection);
     request->body.max = NV_API_BODY_MAX;
     if (length && (!nv_str_to_u64(nv_str(length), &n) || n > body_max(request)))
         return request->body_kept ? nv_api_too_large(connection)
@@ -319,6 +320,7 @@ static enum MHD_Result take_body(struct nv_connection *connection, const char *u
 {
     struct nv_request *request = &connection->request;
     size_t *all = &connection->web->inquiries.body_bytes;
+    size_t most = request->from_stranger ? NV_API_STRANGERS_MAX : NV_API_BODIES_MAX;
 
     request->body_seen += n;
     if (request->body_seen > body_max(request) && !request->body_kept)
@@ -326,7 +328,7 @@ static enum MHD_Result take_body(struct nv_connection *connection, const char *u
     if (!request->body_kept || request->body.failed)
         return MHD_YES; /* the head's deadline ends what does not end */
     request->body_counted += n;
-    if (__atomic_add_fetch(all, n, __ATOMIC_RELAXED) <= NV_API_BODIES_MAX)
+    if (__atomic_add_fetch(all, n, __ATOMIC_RELAXED) <= most)
         nv_buf_add(&request->body, upload, n);
     else
         request->body.failed = -ENOMEM;

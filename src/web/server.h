@@ -85,6 +85,7 @@ struct nv_request {
     struct nv_str part;                 /* of its path, {name} */
     struct nv_buf body;
     bool body_kept;             /* it is wanted; else it is dropped */
+    bool from_stranger;         /* nobody knows yet whether he may ask */
     size_t body_counted;        /* of it among all bodies */
     struct nv_inquiry *inquiry; /* counted */
 

@@ -126,6 +126,16 @@ static void begin(void)
     begin_with((struct nv_api){0});
 }
 
+/* With a web configuration, in which there is nothing yet. */
+static void begin_with_gate(char path[256])
+{
+    nv_write_file(nv_temp_dir(), "web.yml", "");
+    snprintf(path, 256, "%s/web.yml", nv_temp_dir());
+    config_file = path;
+    begin();
+    config_file = NULL;
+}
+
 static void end(void)
 {
     __atomic_store_n(&store.held, 0, __ATOMIC_SEQ_CST);
@@ -203,11 +213,7 @@ START_TEST(a_wish_for_certificates_lets_nobody_in_by_itself)
 {
     char path[256];
 
-    nv_write_file(nv_temp_dir(), "web.yml", "");
-    snprintf(path, sizeof(path), "%s/web.yml", nv_temp_dir());
-    config_file = path;
-    begin();
-    config_file = NULL;
+    begin_with_gate(path);
     ck_assert_int_eq(GET("/api/v1/query?query=1", "Host: evil.example\r\n").status, 403);
     nv_write_file(nv_temp_dir(), "web.yml",
                   "tls_server_config: {cert_file: c, key_file: k, client_ca_file: a, "
@@ -384,6 +390,40 @@ START_TEST(a_body_is_bounded_whether_announced_or_not)
     client_receive(fd, true, &answer);
     close(fd);
     ck_assert_int_eq(answer.status, 413);
+    end();
+}
+END_TEST
+
+enum { STRANGERS = 8, ALMOST = NV_API_BODY_MAX - 1024 };
+
+/* Where there is a web configuration, a body is read before anybody is asked who he is. */
+START_TEST(strangers_do_not_take_the_room_for_bodies_from_who_may_ask)
+{
+    NV_AUTO_BUF mine = NV_BUF(NV_API_BODY_MAX), theirs = NV_BUF(NV_API_BODY_MAX);
+    static const char form[] = "Content-Type: application/x-www-form-urlencoded\r\n";
+    int fds[STRANGERS];
+    char path[256];
+
+    nv_buf_printf(
+        &theirs,
+        "POST /api/v1/query HTTP/1.1\r\nHost: evil.example\r\n%sContent-Length: %d\r\n\r\n", form,
+        NV_API_BODY_MAX);
+    while (theirs.n < ALMOST)
+        nv_buf_text(&theirs, "a=11111111111111111111111111111&");
+    nv_buf_printf(
+        &mine, "POST /api/v1/query HTTP/1.1\r\n" HERE "%sContent-Length: %d\r\n\r\nquery=1&a=%0*d",
+        form, 3 << 20, (3 << 20) - 10, 0);
+    begin_with_gate(path);
+    for (int i = 0; i < STRANGERS; i++) {
+        fds[i] = client_open(port);
+        client_send(fds[i], nv_buf_c_string(&theirs));
+    }
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(ask(nv_buf_c_string(&mine)).status, 200);
+        usleep(50000);
+    }
+    for (int i = 0; i < STRANGERS; i++)
+        close(fds[i]);
     end();
 }
 END_TEST
@@ -610,6 +650,7 @@ int main(void)
     tcase_add_test(tcase, parameters_come_from_url_and_form_the_form_first);
     tcase_add_test(tcase, other_methods_are_refused_with_those_that_are_not);
     tcase_add_test(tcase, a_body_is_bounded_whether_announced_or_not);
+    tcase_add_test(tcase, strangers_do_not_take_the_room_for_bodies_from_who_may_ask);
     tcase_add_test(tcase, more_parameters_than_the_bound_are_refused);
     tcase_add_test(tcase, a_long_answer_arrives_whole_at_a_client_that_dawdles);
     tcase_add_test(tcase, a_client_that_hangs_up_in_mid_answer_ends_its_query);
