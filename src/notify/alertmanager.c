@@ -22,6 +22,8 @@ struct nv_alertmanager {
     struct place *places; /* NV_ALERTMANAGER_QUEUE of them, made at the first alert */
     uint32_t *buckets;
     uint32_t oldest, newest, free;
+    struct nv_alert *batch[NV_ALERTMANAGER_BATCH]; /* on its way; the sender alone changes it */
+    size_t n_batch;
     struct nv_alertmanager_stats stats;
 
     /* Of the sender alone. */
@@ -138,54 +140,55 @@ bool nv_alertmanager_add(struct nv_alertmanager *am, struct nv_alert *alert)
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-/* Moves the oldest alerts into a batch, without those that are no longer true. */
-static size_t take_batch(struct nv_alertmanager *am, struct nv_alert *batch[NV_ALERTMANAGER_BATCH])
+/* Moves the oldest alerts into the batch, without those that are no longer true. */
+static size_t take_batch(struct nv_alertmanager *am)
 {
     int64_t now_ms = wall_ms(am);
-    size_t n = 0;
 
     pthread_mutex_lock(&am->lock);
-    while (n < NV_ALERTMANAGER_BATCH && am->stats.queued > 0) {
+    while (am->n_batch < NV_ALERTMANAGER_BATCH && am->stats.queued > 0) {
         struct nv_alert *alert = take_out(am, am->oldest);
         if (alert->resolved || alert->ends_ms > now_ms) {
-            batch[n++] = alert;
+            am->batch[am->n_batch++] = alert;
         } else {
             nv_alert_unref(alert);
             am->stats.dropped++;
         }
     }
+    size_t n = am->n_batch;
     pthread_mutex_unlock(&am->lock);
     return n;
 }
 
 /* Back to where they were, but for those on which there is a newer word. */
-static void put_back(struct nv_alertmanager *am, struct nv_alert **batch, size_t n)
+static void put_back(struct nv_alertmanager *am)
 {
-    while (n-- > 0) {
-        if (find(am, batch[n]) != NONE) {
-            nv_alert_unref(batch[n]);
+    while (am->n_batch > 0) {
+        struct nv_alert *alert = am->batch[--am->n_batch];
+        if (find(am, alert) != NONE) {
+            nv_alert_unref(alert);
         } else if (am->free == NONE) {
-            nv_alert_unref(batch[n]);
+            nv_alert_unref(alert);
             am->stats.dropped++;
         } else {
-            put_in(am, batch[n], true);
+            put_in(am, alert, true);
         }
     }
 }
 
-static void give_up(struct nv_alertmanager *am, struct nv_alert **batch, size_t n, bool sent)
+static void give_up(struct nv_alertmanager *am, bool sent)
 {
-    *(sent ? &am->stats.sent : &am->stats.dropped) += n;
-    while (n-- > 0)
-        nv_alert_unref(batch[n]);
+    *(sent ? &am->stats.sent : &am->stats.dropped) += am->n_batch;
+    while (am->n_batch > 0)
+        nv_alert_unref(am->batch[--am->n_batch]);
 }
 
-static void write_body(struct nv_alertmanager *am, struct nv_alert *const *batch, size_t n)
+static void write_body(struct nv_alertmanager *am)
 {
     nv_buf_reset(&am->body);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < am->n_batch; i++) {
         nv_buf_char(&am->body, i ? ',' : '[');
-        nv_alert_write_post(&am->body, batch[i]);
+        nv_alert_write_post(&am->body, am->batch[i]);
     }
     nv_buf_char(&am->body, ']');
 }
@@ -195,9 +198,8 @@ static bool is_worth_retrying(int r, int status)
     return r < 0 || status == 408 || status == 429 || status >= 500 || status < 200;
 }
 
-/* Posts a batch and says what became of it. */
-static void settle(struct nv_alertmanager *am, struct nv_alert **batch, size_t n,
-                   char error[NV_ALERTMANAGER_ERROR_MAX])
+/* Posts the batch and says what became of it. */
+static void settle(struct nv_alertmanager *am, char error[NV_ALERTMANAGER_ERROR_MAX])
 {
     int status = 0, r = am->body.failed;
     int64_t before_ns = now_ns(am);
@@ -217,11 +219,11 @@ static void settle(struct nv_alertmanager *am, struct nv_alert **batch, size_t n
     am->stats.latency_ns = after_ns - before_ns;
     am->stats.latency_ns_sum += (uint64_t)(after_ns - before_ns);
     if (!sent)
-        am->stats.errors += n;
+        am->stats.errors += am->n_batch;
     if (!sent && retry)
-        put_back(am, batch, n);
+        put_back(am);
     else
-        give_up(am, batch, n, sent);
+        give_up(am, sent);
     pthread_mutex_unlock(&am->lock);
 
     int64_t longest_ns = INT64_C(1000000) * NV_ALERTMANAGER_BACKOFF_MS;
@@ -233,16 +235,15 @@ static void settle(struct nv_alertmanager *am, struct nv_alert **batch, size_t n
 
 int64_t nv_alertmanager_turn(struct nv_alertmanager *am, char error[NV_ALERTMANAGER_ERROR_MAX])
 {
-    struct nv_alert *batch[NV_ALERTMANAGER_BATCH];
     int64_t now = now_ns(am);
 
     error[0] = '\0';
     if (am->retry_ns > now)
         return am->retry_ns - now;
-    size_t n = take_batch(am, batch);
+    size_t n = take_batch(am);
     if (n > 0) {
-        write_body(am, batch, n);
-        settle(am, batch, n, error);
+        write_body(am);
+        settle(am, error);
         nv_buf_done(&am->body); /* a crowd of alerts is rare, and its memory need not stay */
     }
     if (am->backoff_ns)
@@ -289,6 +290,10 @@ size_t nv_alertmanager_waiting(struct nv_alertmanager *am, struct nv_alert **ret
     size_t n = 0;
 
     pthread_mutex_lock(&am->lock);
+    for (size_t i = 0; i < am->n_batch && n < max; i++) {
+        if (find(am, am->batch[i]) == NONE)
+            ret[n++] = nv_alert_ref(am->batch[i]);
+    }
     for (uint32_t i = am->oldest; i != NONE && n < max; i = am->places[i].newer)
         ret[n++] = nv_alert_ref(am->places[i].alert);
     pthread_mutex_unlock(&am->lock);

@@ -57,7 +57,8 @@ int64_t nv_alertmanager_turn(struct nv_alertmanager *am, char error[NV_ALERTMANA
 /* Another way to the same place; not during a turn. */
 void nv_alertmanager_set_io(struct nv_alertmanager *am, const struct nv_alertmanager_io *io);
 
-/* What waits, the oldest first, each with a count for the caller. Returns how many. */
+/* What nobody has taken yet, also what is on its way; the oldest first, each with a count for the caller. Returns how
+ * many. */
 size_t nv_alertmanager_waiting(struct nv_alertmanager *am, struct nv_alert **ret, size_t max);
 
 void nv_alertmanager_stats(struct nv_alertmanager *am, struct nv_alertmanager_stats *ret);

@@ -261,6 +261,30 @@ START_TEST(a_newer_word_replaces_what_failed)
 }
 END_TEST
 
+static size_t n_waiting;
+static void count_waiting(void)
+{
+    struct nv_alert *waiting[8];
+
+    n_waiting = nv_alertmanager_waiting(am, waiting, 8);
+    for (size_t i = 0; i < n_waiting; i++)
+        nv_alert_unref(waiting[i]);
+}
+
+/* A kill while it answers slowly: what is kept meanwhile has it. */
+START_TEST(what_is_on_its_way_is_not_taken_yet)
+{
+    begin();
+    far.during = count_waiting;
+    tell_many(2);
+    ck_assert_int_eq(nv_alertmanager_turn(am, error), INT64_MAX);
+    ck_assert_uint_eq(n_waiting, 2);
+    count_waiting();
+    ck_assert_uint_eq(n_waiting, 0);
+    end();
+}
+END_TEST
+
 START_TEST(a_full_queue_drops_the_oldest)
 {
     begin();
@@ -294,6 +318,7 @@ int main(void)
     tcase_add_test(all, a_refused_batch_is_not_tried_again);
     tcase_add_loop_test(all, what_may_pass_is_tried_again, 0, NV_LEN(passing));
     tcase_add_test(all, a_newer_word_replaces_what_failed);
+    tcase_add_test(all, what_is_on_its_way_is_not_taken_yet);
     tcase_add_test(all, a_full_queue_drops_the_oldest);
 
     SRunner *runner = srunner_create(suite);
