@@ -329,7 +329,7 @@ static int check_times(const struct nv_silence_spec *spec, int64_t now_ms,
                                                         : NULL;
 
     if (what)
-        snprintf(error, NV_SILENCE_ERROR_MAX, "failed to create silence: %s", what);
+        snprintf(error, NV_SILENCE_ERROR_MAX, "Failed to create silence: %s", what);
     return what ? -EINVAL : 0;
 }
 

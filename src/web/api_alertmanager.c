@@ -204,15 +204,18 @@ struct silences {
     struct nv_buf text; /* with commas between them */
 };
 
-/* A silence fits a filter when one of its matchers says the same: as labels, its plain matchers have to fit. */
+/* A silence is filtered by its matchers' values as if they were labels; what it does not name is empty, as there. */
 static bool silence_fits(const struct filter *filter, const struct nv_silence_spec *spec)
 {
     for (size_t i = 0; i < filter->n; i++) {
-        bool fits = false;
-        for (size_t k = 0; k < spec->n_matchers && !fits; k++)
-            fits = nv_str_eq(spec->matchers[k].name, filter->at[i].name) &&
-                   nv_matcher_fits(&filter->at[i], spec->matchers[k].value);
-        if (!fits)
+        bool named = false, fits = false;
+        for (size_t k = 0; k < spec->n_matchers && !fits; k++) {
+            if (!nv_str_eq(spec->matchers[k].name, filter->at[i].name))
+                continue;
+            named = true;
+            fits = nv_matcher_fits(&filter->at[i], spec->matchers[k].value);
+        }
+        if (!fits && (named || !nv_matcher_fits(&filter->at[i], NV_LIT(""))))
             return false;
     }
     return true;

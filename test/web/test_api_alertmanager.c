@@ -101,6 +101,34 @@ START_TEST(who_reads_silences_slowly_holds_nobody_up)
 }
 END_TEST
 
+static const struct {
+    const char *query;
+    int n;
+} filters[] = {
+    {"",                                                  SILENCES},
+    {"filter=alertname%3D%22A%22",                        SILENCES},
+    {"filter=alertname%21%3D%22A%22",                     0       },
+    {"filter=severity%21%3D%22page%22",                   SILENCES}, /* they say nothing of it */
+    {"filter=severity%3D%22page%22",                      0       },
+    {"filter=alertname%3D~%22A%7CB%22&filter=a%3D%22%22", SILENCES},
+};
+
+START_TEST(silences_are_filtered_like_labels)
+{
+    const struct nv_api api = {.notify = notify};
+    char request[256];
+    int n = 0;
+
+    snprintf(request, sizeof(request), "/api/v2/silences?%s", filters[_i].query);
+    struct reply reply = run_endpoint(&api, nv_api_alertmanager_endpoints, request, NULL);
+    for (const char *at = nv_buf_c_string(&reply.body); (at = strstr(at, "\"createdBy\"")); at++)
+        n++;
+    nv_buf_done(&reply.body);
+    ck_assert_uint_eq(reply.status, 200);
+    ck_assert_int_eq(n, filters[_i].n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("web/api_alertmanager");
@@ -108,6 +136,7 @@ int main(void)
 
     tcase_add_checked_fixture(all, begin, end);
     tcase_add_test(all, who_reads_silences_slowly_holds_nobody_up);
+    tcase_add_loop_test(all, silences_are_filtered_like_labels, 0, NV_LEN(filters));
     tcase_set_timeout(all, 120);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
