@@ -15,18 +15,21 @@ struct silence {
     struct nv_arena memory;
 };
 
-struct nv_silences {
-    pthread_mutex_t lock;
-    char *path;
-    struct stat seen; /* of the file as it was last read or written */
+struct list {
     struct silence *at[NV_SILENCES_MAX];
     size_t n;
 };
 
-/* A picture to go back to. */
-struct picture {
+/* Two locks, so that a disk that hangs holds up who changes silences, and not who asks whether an alert is silenced. */
+struct nv_silences {
+    pthread_mutex_t changing; /* of all but `shown`; taken first */
+    char *path;
+    struct stat seen; /* of the file as it was last read or written */
     struct silence *at[NV_SILENCES_MAX];
-    size_t n;
+    size_t n; /* a draft while somebody is at it, then the same as shown */
+
+    pthread_mutex_t lock; /* of what is shown; who is changing them may read it without */
+    struct list shown;
 };
 
 /* ---- one ------------------------------------------------------------------------------------ */
@@ -148,12 +151,6 @@ static struct silence **find(struct nv_silences *all, const char *id)
     return NULL;
 }
 
-static void take_picture(const struct nv_silences *all, struct picture *ret)
-{
-    memcpy(ret->at, all->at, sizeof(ret->at));
-    ret->n = all->n;
-}
-
 /* Ends what is in `from` and not in `kept`. */
 static void free_others(struct silence *const *from, size_t n, struct silence *const *kept,
                         size_t n_kept)
@@ -165,6 +162,24 @@ static void free_others(struct silence *const *from, size_t n, struct silence *c
         if (!stays)
             silence_free(from[i]);
     }
+}
+
+static void go_back(struct nv_silences *all)
+{
+    free_others(all->at, all->n, all->shown.at, all->shown.n);
+    memcpy(all->at, all->shown.at, sizeof(all->at));
+    all->n = all->shown.n;
+}
+
+static void show(struct nv_silences *all)
+{
+    struct list before = all->shown;
+
+    pthread_mutex_lock(&all->lock);
+    memcpy(all->shown.at, all->at, sizeof(all->at));
+    all->shown.n = all->n;
+    pthread_mutex_unlock(&all->lock);
+    free_others(before.at, before.n, all->at, all->n);
 }
 
 static void drop_old(struct nv_silences *all, int64_t now_ms)
@@ -196,19 +211,16 @@ static int save(struct nv_silences *all, int64_t now_ms)
 }
 
 /* Keeps the change if it can be written, else goes back. */
-static int settle(struct nv_silences *all, const struct picture *before, int64_t now_ms,
-                  char error[NV_SILENCE_ERROR_MAX])
+static int settle(struct nv_silences *all, int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
 {
     drop_old(all, now_ms);
     int r = save(all, now_ms);
     if (r < 0) {
         snprintf(error, NV_SILENCE_ERROR_MAX, "cannot write %s: %s", all->path, strerror(-r));
-        free_others(all->at, all->n, before->at, before->n);
-        memcpy(all->at, before->at, sizeof(all->at));
-        all->n = before->n;
+        go_back(all);
         return r;
     }
-    free_others(before->at, before->n, all->at, all->n);
+    show(all);
     return 0;
 }
 
@@ -264,7 +276,6 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 static int refresh_locked(struct nv_silences *all, int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
 {
     struct nv_arena memory = NV_ARENA(128 << 20);
-    struct picture before;
     struct stat now = {0};
 
     if (!all->path)
@@ -275,17 +286,14 @@ static int refresh_locked(struct nv_silences *all, int64_t now_ms, char error[NV
     if (is_same_file(&now, &all->seen))
         return 0;
     all->seen = now; /* what is wrong with it is told once */
-    take_picture(all, &before);
     all->n = 0;
     int r = read_file(all, &memory, now_ms, error);
     nv_arena_done(&memory);
     if (r < 0) {
-        free_others(all->at, all->n, before.at, before.n);
-        memcpy(all->at, before.at, sizeof(all->at));
-        all->n = before.n;
+        go_back(all);
         return r;
     }
-    free_others(before.at, before.n, all->at, all->n);
+    show(all);
     return 1;
 }
 
@@ -381,37 +389,31 @@ static int set_locked(struct nv_silences *all, const struct nv_silence_spec *spe
 int nv_silences_set(struct nv_silences *all, const struct nv_silence_spec *spec, int64_t now_ms,
                     char ret_id[NV_SILENCE_ID_MAX], char error[NV_SILENCE_ERROR_MAX])
 {
-    struct picture before;
 
     int r = check_times(spec, now_ms, error);
     if (r < 0)
         return r;
-    pthread_mutex_lock(&all->lock);
+    pthread_mutex_lock(&all->changing);
     (void)refresh_locked(all, now_ms,
                          error); /* the file is written whole, with what a person wrote */
-    take_picture(all, &before);
     drop_old(all, now_ms);
     snprintf(error, NV_SILENCE_ERROR_MAX, "out of memory");
     r = set_locked(all, spec, now_ms, ret_id, error);
     if (r == 0) {
-        r = settle(all, &before, now_ms, error);
+        r = settle(all, now_ms, error);
     } else {
-        free_others(all->at, all->n, before.at, before.n);
-        memcpy(all->at, before.at, sizeof(all->at));
-        all->n = before.n;
+        go_back(all);
     }
-    pthread_mutex_unlock(&all->lock);
+    pthread_mutex_unlock(&all->changing);
     return r;
 }
 
 int nv_silences_expire(struct nv_silences *all, const char *id, int64_t now_ms,
                        char error[NV_SILENCE_ERROR_MAX])
 {
-    struct picture before;
 
-    pthread_mutex_lock(&all->lock);
+    pthread_mutex_lock(&all->changing);
     (void)refresh_locked(all, now_ms, error);
-    take_picture(all, &before);
     struct silence **place = find(all, id);
     int r = !place                                                  ? -ENOENT
             : state_of(&(*place)->is, now_ms) == NV_SILENCE_EXPIRED ? -EALREADY
@@ -421,16 +423,16 @@ int nv_silences_expire(struct nv_silences *all, const char *id, int64_t now_ms,
     if (r == 0)
         r = expire_at(place, now_ms, error);
     if (r == 0)
-        r = settle(all, &before, now_ms, error);
-    pthread_mutex_unlock(&all->lock);
+        r = settle(all, now_ms, error);
+    pthread_mutex_unlock(&all->changing);
     return r;
 }
 
 int nv_silences_refresh(struct nv_silences *all, int64_t now_ms, char error[NV_SILENCE_ERROR_MAX])
 {
-    pthread_mutex_lock(&all->lock);
+    pthread_mutex_lock(&all->changing);
     int r = refresh_locked(all, now_ms, error);
-    pthread_mutex_unlock(&all->lock);
+    pthread_mutex_unlock(&all->changing);
     return r;
 }
 
@@ -447,6 +449,7 @@ struct nv_silences *nv_silences_new(const char *path)
         free(all);
         return NULL;
     }
+    pthread_mutex_init(&all->changing, NULL);
     pthread_mutex_init(&all->lock, NULL);
     return all;
 }
@@ -458,6 +461,7 @@ void nv_silences_free(struct nv_silences *all)
     for (size_t i = 0; i < all->n; i++)
         silence_free(all->at[i]);
     pthread_mutex_destroy(&all->lock);
+    pthread_mutex_destroy(&all->changing);
     free(all->path);
     free(all);
 }
@@ -468,8 +472,8 @@ size_t nv_silences_of(struct nv_silences *all, const struct nv_alert *alert, int
     size_t n = 0;
 
     pthread_mutex_lock(&all->lock);
-    for (size_t i = 0; i < all->n; i++) {
-        const struct silence *one = all->at[i];
+    for (size_t i = 0; i < all->shown.n; i++) {
+        const struct silence *one = all->shown.at[i];
         if (state_of(&one->is, now_ms) != NV_SILENCE_ACTIVE ||
             !nv_matchers_fit(one->compiled, one->is.n_matchers, alert->labels, alert->n_labels))
             continue;
@@ -487,9 +491,9 @@ void nv_silences_each(struct nv_silences *all, const char *id, int64_t now_ms,
                       void *user)
 {
     pthread_mutex_lock(&all->lock);
-    for (size_t i = 0; i < all->n; i++) {
-        if (!id || strcmp(all->at[i]->id, id) == 0)
-            tell(user, &all->at[i]->is, state_of(&all->at[i]->is, now_ms));
+    for (size_t i = 0; i < all->shown.n; i++) {
+        if (!id || strcmp(all->shown.at[i]->id, id) == 0)
+            tell(user, &all->shown.at[i]->is, state_of(&all->shown.at[i]->is, now_ms));
     }
     pthread_mutex_unlock(&all->lock);
 }
