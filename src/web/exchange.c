@@ -84,21 +84,23 @@ static bool restart(struct nv_exchange *x, unsigned status, const char *type)
     return true;
 }
 
+static void write_error(struct nv_writer *out, const char *type, struct nv_str text)
+{
+    nv_write_object(out);
+    nv_write_member(out, "status", NV_LIT("error"));
+    nv_write_member_text(out, "errorType", type);
+    nv_write_member(out, "error", text);
+    nv_write_object_end(out);
+}
+
 /* In JSON below /api/, as text elsewhere. */
 static int fail(struct nv_exchange *x, enum nv_api_error kind, struct nv_str text)
 {
-    struct nv_writer *out = &x->inside->out;
-
-    x->inside->outcome = errors[kind].outcome;
     if (strncmp(x->endpoint->path, "/api/", 5) != 0)
-        return nv_refuse(x, errors[kind].status, "%.*s\n", NV_ARGS(text));
-    if (!restart(x, errors[kind].status, "application/json"))
-        return NV_ANSWERED;
-    nv_write_object(out);
-    nv_write_member(out, "status", NV_LIT("error"));
-    nv_write_member_text(out, "errorType", errors[kind].type);
-    nv_write_member(out, "error", text);
-    nv_write_object_end(out);
+        nv_refuse(x, errors[kind].status, "%.*s\n", NV_ARGS(text));
+    else if (restart(x, errors[kind].status, "application/json"))
+        write_error(&x->inside->out, errors[kind].type, text);
+    x->inside->outcome = errors[kind].outcome;
     return NV_ANSWERED;
 }
 

@@ -12,6 +12,7 @@
 
 struct reply {
     unsigned status;
+    enum nv_api_outcome outcome;
     char type[NV_EXCHANGE_TYPE_MAX];
     size_t n_headers;   /* beside the type */
     struct nv_buf body; /* the caller's to end */
@@ -89,6 +90,7 @@ static inline struct reply run_endpoint(const struct nv_api *api, const struct n
         nv_exchange_run(&x);
     nv_writer_flush(&inside.out);
     reply.status = inside.answer.status;
+    reply.outcome = inside.outcome;
     reply.n_headers = inside.answer.n_headers;
     snprintf(reply.type, sizeof(reply.type), "%s", inside.answer.type);
     nv_exchange_end(&x);

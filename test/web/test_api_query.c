@@ -330,6 +330,11 @@ static int fail_packed(struct nv_exchange *x)
     return -ESTALE;
 }
 
+static int fail_canceled(struct nv_exchange *x)
+{
+    return nv_fail(x, NV_CANCELED, "gone");
+}
+
 static int show_part(struct nv_exchange *x)
 {
     nv_write_string(nv_data(x), x->part);
@@ -337,11 +342,13 @@ static int show_part(struct nv_exchange *x)
 }
 
 static const struct nv_endpoint own[] = {
-    {"/remark",  NV_GET, 0, remark},
-    {"/api/late",         NV_GET, 0, fail_late},
-    {"/packed_late",          NV_GET, 0, fail_packed},
-    {"/l/{n}/v",NV_GET, 0, show_part},
-    {0},
+    {"/remark",      NV_GET, 0, remark},
+    {"/api/late",             NV_GET, 0, fail_late},
+    {"/packed_late",              NV_GET, 0, fail_packed},
+    {"/plain",NV_GET, 0, fail_canceled},
+    {"/api/canceled",     NV_GET, 0, fail_canceled},
+    {"/l/{n}/v", NV_GET, 0, show_part},
+    {0            },
 };
 
 START_TEST(ten_remarks_of_a_kind_are_told_and_the_rest_counted)
@@ -351,6 +358,19 @@ START_TEST(ten_remarks_of_a_kind_are_told_and_the_rest_counted)
         "{\"status\":\"success\",\"data\":null,\"warnings\":[\"w0\",\"w1\",\"w2\",\"w3\","
         "\"w4\",\"w5\",\"w6\",\"w7\",\"w8\",\"w9\",\"6 more warning annotations omitted\"],"
         "\"infos\":[\"i\"]}");
+}
+END_TEST
+
+START_TEST(what_was_canceled_is_counted_so_wherever_it_was_asked)
+{
+    static const char *const paths[] = {"/plain", "/api/canceled"};
+
+    for (size_t i = 0; i < NV_LEN(paths); i++) {
+        struct reply reply = run_endpoint(&api, own, paths[i], NULL);
+        ck_assert_uint_eq(reply.status, 499);
+        ck_assert_int_eq(reply.outcome, NV_OUTCOME_CANCELED);
+        nv_buf_done(&reply.body);
+    }
 }
 END_TEST
 
@@ -400,6 +420,7 @@ int main(void)
     tcase_add_test(tcase, a_request_that_gets_no_more_memory_is_an_error);
     tcase_add_test(tcase, a_histogram_that_gets_no_memory_is_an_error_not_half_a_histogram);
     tcase_add_test(tcase, ten_remarks_of_a_kind_are_told_and_the_rest_counted);
+    tcase_add_test(tcase, what_was_canceled_is_counted_so_wherever_it_was_asked);
     tcase_add_test(tcase, an_error_replaces_what_has_not_left_yet);
     tcase_add_test(tcase, names_in_paths_are_unescaped);
     suite_add_tcase(suite, tcase);
