@@ -37,9 +37,10 @@ int nv_pool_draw(struct nv_exchange *x, size_t *held, size_t bytes, const char *
 
     if (!pool || !bytes)
         return 0;
-    int r = nv_promql_pool_take(pool, *held, bytes, x->deadline_ms, x->cancel);
+    int r = nv_promql_pool_take(pool, x->pool_held, bytes, x->deadline_ms, x->cancel);
     if (r < 0)
         return nv_fail_select(x, r, what);
+    x->pool_held += bytes;
     *held += bytes;
     return 0;
 }
@@ -47,7 +48,8 @@ int nv_pool_draw(struct nv_exchange *x, size_t *held, size_t bytes, const char *
 void nv_pool_give_back(struct nv_exchange *x, size_t *held)
 {
     if (*held)
-        nv_promql_pool_give(x->api->promql.pool, *held, *held);
+        nv_promql_pool_give(x->api->promql.pool, x->pool_held, *held);
+    x->pool_held -= *held;
     *held = 0;
 }
 

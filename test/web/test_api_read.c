@@ -280,6 +280,29 @@ START_TEST(what_is_no_request_is_refused)
 }
 END_TEST
 
+/* One query fits into the memory of all, two do not: who waits for himself waits in vain. */
+START_TEST(queries_of_one_request_do_not_wait_for_each_other)
+{
+    NV_AUTO_BUF one = NV_BUF(4096), two = NV_BUF(4096), body = NV_BUF(1 << 20);
+    struct nv_promql_pool_stats stats;
+
+    add_query(&one, "m", NULL, NULL);
+    add_query(&two, "m", NULL, NULL);
+    add_query(&two, "n", NULL, NULL);
+    ck_assert_uint_eq(post(nv_buf_view(&one), &body), 200);
+    nv_promql_pool_stats(pool, &stats);
+    nv_promql_pool_free(pool);
+    api.promql.pool = pool = nv_promql_pool_new(stats.peak + 1);
+    nv_buf_reset(&body);
+    ck_assert_uint_eq(post(nv_buf_view(&one), &body), 200);
+    nv_buf_reset(&body);
+    unsigned status = post(nv_buf_view(&two), &body);
+    ck_assert_msg(status == 422, "%u %s", status, nv_buf_c_string(&body));
+    nv_promql_pool_stats(pool, &stats);
+    ck_assert_uint_eq(stats.waits, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("web/api_read");
@@ -294,6 +317,7 @@ int main(void)
     tcase_add_test(tests, a_long_answer_is_one_block_of_many_pieces);
     tcase_add_test(tests, a_store_that_cannot_be_read_is_an_error);
     tcase_add_test(tests, what_is_no_request_is_refused);
+    tcase_add_test(tests, queries_of_one_request_do_not_wait_for_each_other);
 
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
