@@ -395,15 +395,14 @@ void nv_alertmanagers_view_done(struct nv_alertmanagers_view *view)
     *view = (struct nv_alertmanagers_view){0};
 }
 
-void nv_alertmanagers_each_waiting(struct nv_alertmanagers *all,
-                                   void (*tell)(void *user, const char *url,
-                                                struct nv_alert *alert),
-                                   void *user)
+int nv_alertmanagers_each_waiting(struct nv_alertmanagers *all,
+                                  void (*tell)(void *user, const char *url, struct nv_alert *alert),
+                                  void *user)
 {
     struct nv_alert **waiting = malloc(NV_ALERTMANAGER_QUEUE * sizeof(struct nv_alert *));
 
     if (!waiting)
-        return;
+        return -ENOMEM;
     pthread_mutex_lock(&all->lock);
     for (size_t i = 0; i < all->n; i++) {
         size_t n = nv_alertmanager_waiting(all->members[i]->am, waiting, NV_ALERTMANAGER_QUEUE);
@@ -414,6 +413,7 @@ void nv_alertmanagers_each_waiting(struct nv_alertmanagers *all,
     }
     pthread_mutex_unlock(&all->lock);
     free(waiting);
+    return 0;
 }
 
 bool nv_alertmanagers_put_back(struct nv_alertmanagers *all, const char *url,

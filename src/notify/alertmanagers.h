@@ -51,11 +51,11 @@ NV_MUST_USE int nv_alertmanagers_view(struct nv_alertmanagers *all,
                                       struct nv_alertmanagers_view *ret);
 void nv_alertmanagers_view_done(struct nv_alertmanagers_view *view);
 
-/* Calls for what waits at each, with its URL: to be kept over a restart. */
-void nv_alertmanagers_each_waiting(struct nv_alertmanagers *all,
-                                   void (*tell)(void *user, const char *url,
-                                                struct nv_alert *alert),
-                                   void *user);
+/* Calls for what waits at each, with its URL: to be kept over a restart. Returns 0 or -ENOMEM. */
+NV_MUST_USE int nv_alertmanagers_each_waiting(struct nv_alertmanagers *all,
+                                              void (*tell)(void *user, const char *url,
+                                                           struct nv_alert *alert),
+                                              void *user);
 
 /* Puts back what waited for that URL; false where there is no such Alertmanager any more. */
 bool nv_alertmanagers_put_back(struct nv_alertmanagers *all, const char *url,

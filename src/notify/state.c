@@ -72,9 +72,9 @@ int nv_notify_state_write(struct nv_buf *out, struct nv_dispatch *dispatch,
     nv_buf_text(out, "],\n\"told\":[");
     nv_dispatch_each_told(dispatch, each_told, out);
     nv_buf_text(out, "],\n\"waiting\":[");
-    nv_alertmanagers_each_waiting(all, each_waiting, out);
+    int r = nv_alertmanagers_each_waiting(all, each_waiting, out);
     nv_buf_text(out, "]}\n");
-    return out->failed;
+    return r < 0 ? r : out->failed;
 }
 
 /* ---- read ----------------------------------------------------------------------------------- */
@@ -128,7 +128,7 @@ static int64_t read_time(struct reader *reader, struct nv_json *json)
     return ms;
 }
 
-static struct nv_alert *read_alert(struct reader *reader, struct nv_json *json)
+static struct nv_alert *read_alert(struct reader *reader, struct nv_json *json, int64_t until_ms)
 {
     struct nv_alert one = {0};
     struct nv_str key;
@@ -152,14 +152,14 @@ static struct nv_alert *read_alert(struct reader *reader, struct nv_json *json)
     }
     if (json->failed || one.n_labels == 0)
         return NULL;
-    if (!one.resolved && one.ends_ms < reader->until_ms)
-        one.ends_ms = reader->until_ms;
+    if (!one.resolved && one.ends_ms < until_ms)
+        one.ends_ms = until_ms;
     return nv_alert_new(&one);
 }
 
 static void take_alert(struct reader *reader, struct nv_json *json)
 {
-    NV_AUTO(nv_alert) *alert = read_alert(reader, json);
+    NV_AUTO(nv_alert) *alert = read_alert(reader, json, reader->until_ms);
 
     if (alert)
         nv_dispatch_put_back(reader->dispatch, alert);
@@ -215,7 +215,7 @@ static void take_waiting(struct reader *reader, struct nv_json *json)
             url = read_text(reader, json);
         } else if (nv_json_key_is(key, "alert")) {
             nv_alert_unref(alert);
-            alert = read_alert(reader, json);
+            alert = read_alert(reader, json, 0); /* if it is still true the rules say so again */
         } else {
             nv_json_skip(json);
         }

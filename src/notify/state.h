@@ -23,8 +23,8 @@ enum { NV_NOTIFY_STATE_MAX = 64 << 20, NV_NOTIFY_STATE_ERROR_MAX = 512 };
 NV_MUST_USE int nv_notify_state_write(struct nv_buf *out, struct nv_dispatch *dispatch,
                                       struct nv_alertmanagers *all);
 
-/* Puts everything back; alerts that fire hold until `until_ms` at least, when whoever raised them has spoken again. Returns
- * 0; -EBADMSG, and what came before the damage was put back; -ENOMEM. */
+/* Puts everything back. What the dispatcher has and fires holds until `until_ms` at least, when whoever raised it has spoken
+ * again; what waits for an Alertmanager ends when it did, for it would be news of a time long past there. Returns 0; -EBADMSG, and what came before the damage was put back; -ENOMEM. */
 NV_MUST_USE int nv_notify_state_read(struct nv_str text, struct nv_dispatch *dispatch,
                                      struct nv_alertmanagers *all, int64_t until_ms);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "notify/state.h"
 #include "support/fixture.h"
 
 static struct nv_alertmanagers *all;
@@ -121,6 +122,28 @@ START_TEST(a_reload_keeps_what_waits_for_those_that_stay)
 }
 END_TEST
 
+/* The node was off for days: it does not begin with old news. */
+START_TEST(what_waited_past_its_end_is_not_sent_after_a_restart)
+{
+    static const char state[] =
+        "{\"version\":1,\"waiting\":[{\"url\":\"http://127.0.0.1:1/api/v2/alerts\",\"alert\":"
+        "{\"labels\":{\"alertname\":\"Old\"},\"annotations\":{},\"generatorURL\":\"\","
+        "\"startsAt\":\"2020-01-01T00:00:00.000Z\",\"endsAt\":\"2020-01-01T00:04:00.000Z\","
+        "\"resolved\":false}}]}";
+
+    apply("alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:1']}]}]}\n");
+    ck_assert_int_eq(nv_notify_state_read(nv_str(state), NULL, all, INT64_C(9999999999999)), 0);
+    for (int i = 0; i < 3000; i++) {
+        look();
+        if (view.active[0].stats.dropped || view.active[0].stats.errors)
+            break;
+        usleep(10000);
+    }
+    ck_assert_uint_eq(view.active[0].stats.errors, 0);
+    ck_assert_uint_eq(view.active[0].stats.dropped, 1);
+}
+END_TEST
+
 START_TEST(alerts_are_relabelled_for_each)
 {
     apply("alerting:\n  alertmanagers:\n"
@@ -178,6 +201,7 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, targets_become_urls);
     tcase_add_test(cases, a_reload_keeps_what_waits_for_those_that_stay);
+    tcase_add_test(cases, what_waited_past_its_end_is_not_sent_after_a_restart);
     tcase_add_test(cases, alerts_are_relabelled_for_each);
     tcase_add_test(cases, a_file_of_targets_is_read_again);
 
