@@ -125,10 +125,12 @@ static void mark_first(struct column *column, size_t row)
 static int write_dense(struct nv_cut *cut, const struct nv_cut_entry *entries, size_t n)
 {
     const struct nv_cut_group *group = &cut->groups[entries->group];
-    const uint64_t *observed = group->observed[entries->section];
     struct nv_head_series *series = entries->series;
     struct column column;
 
+    if (entries->section >= group->n_sections)
+        return 0; /* no row knows its section, as after a log that is not ours */
+    const uint64_t *observed = group->observed[entries->section];
     size_t first = edge_row(observed, group->n_rows, false);
     if (first == group->n_rows)
         return 0; /* nothing was said of it here */

@@ -280,6 +280,14 @@ static bool replay_histograms(struct nv_head *head, const struct nv_row *from,
     return true;
 }
 
+/* Within a chunk rows only get wider, which sealing builds on: what shrinks was not written by us. */
+static bool is_narrower(const struct nv_chunk *chunk, const struct nv_row *row)
+{
+    const struct nv_chunk_row *last = chunk->n_rows ? &chunk->at[chunk->n_rows - 1] : NULL;
+
+    return last && (row->n_columns < last->width || row->n_sections < last->sections);
+}
+
 int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t segment)
 {
     LOCKED(&head->writing);
@@ -288,6 +296,8 @@ int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t seg
     int r = nv_head_room_for_sections(head, from->n_sections);
     if (r == 0)
         r = open_chunk(head, from->time_ms);
+    if (r == 0 && is_narrower(head->open, from))
+        r = -EBADMSG;
     if (r == 0)
         row = nv_chunk_next(head->open, from->time_ms, from->n_columns, from->n_sections,
                             from->histograms);
