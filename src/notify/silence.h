@@ -81,4 +81,9 @@ void nv_silence_write(struct nv_buf *out, const struct nv_silence_spec *spec,
 NV_MUST_USE int nv_silence_parse(const struct nv_yaml *node, struct nv_arena *memory,
                                  struct nv_silence_spec *ret, char error[NV_SILENCE_ERROR_MAX]);
 
+/* Reads one that is JSON, as clients post it. */
+NV_MUST_USE int nv_silence_parse_json(struct nv_str text, struct nv_arena *memory,
+                                      struct nv_silence_spec *ret,
+                                      char error[NV_SILENCE_ERROR_MAX]);
+
 #endif

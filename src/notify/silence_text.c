@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <nodevitals/json.h>
 
 #include "base/json_out.h"
 #include "base/rfc3339.h"
@@ -159,4 +160,41 @@ int nv_silence_parse(const struct nv_yaml *node, struct nv_arena *memory,
     }
     *ret = spec;
     return 0;
+}
+
+/* JSON is YAML but for one thing: its escapes are UTF-16, where a character may take two. */
+static struct nv_str join_surrogates(struct nv_str text, struct nv_arena *memory)
+{
+    char *out = nv_arena_alloc(memory, text.n + 1);
+    size_t n = 0;
+
+    while (out && text.n > 0) {
+        size_t taken = text.p[0] == '\\' && text.n > 1 ? 2 : 1;
+        if (text.n >= 12 && memcmp(text.p, "\\u", 2) == 0 && memcmp(text.p + 6, "\\u", 2) == 0) {
+            uint32_t c = 0;
+            size_t length = nv_json_escape(text, &c);
+            if (length == 12) {
+                n += nv_json_utf8(out + n, c);
+                text = nv_str_from(text, length);
+                continue;
+            }
+        }
+        memcpy(out + n, text.p, taken);
+        n += taken;
+        text = nv_str_from(text, taken);
+    }
+    return (struct nv_str){out, n};
+}
+
+int nv_silence_parse_json(struct nv_str text, struct nv_arena *memory, struct nv_silence_spec *ret,
+                          char error[NV_SILENCE_ERROR_MAX])
+{
+    struct nv_str joined = join_surrogates(text, memory);
+    const struct nv_yaml *root;
+
+    snprintf(error, NV_SILENCE_ERROR_MAX, "too large");
+    if (!joined.p)
+        return -ENOMEM;
+    int r = nv_yaml_parse("body", joined, memory, &root, error);
+    return r < 0 ? r : nv_silence_parse(root, memory, ret, error);
 }

@@ -293,13 +293,10 @@ static int post_silences(struct nv_exchange *x)
 {
     char error[NV_SILENCE_ERROR_MAX], id[NV_SILENCE_ID_MAX];
     struct nv_silence_spec spec;
-    const struct nv_yaml *root;
 
     if (!silences_of(x))
         return complain(x, 500, "there are no notifiers");
-    int r = nv_yaml_parse("body", x->body, &x->memory, &root, error); /* JSON is YAML */
-    if (r == 0)
-        r = nv_silence_parse(root, &x->memory, &spec, error);
+    int r = nv_silence_parse_json(x->body, &x->memory, &spec, error);
     if (r < 0)
         return complain(x, 400, error);
     r = nv_silences_set(silences_of(x), &spec, x->now_ms, id, error);

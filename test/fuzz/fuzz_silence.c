@@ -9,11 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bool parse(struct nv_str text, struct nv_arena *memory, struct nv_silence_spec *ret)
 {
     char error[NV_SILENCE_ERROR_MAX] = "";
-    const struct nv_yaml *root;
 
-    int r = nv_yaml_parse("body", text, memory, &root, error);
-    if (r == 0)
-        r = nv_silence_parse(root, memory, ret, error);
+    int r = nv_silence_parse_json(text, memory, ret, error);
     nv_assert(r == 0 || error[0]);
     return r == 0;
 }

@@ -268,6 +268,34 @@ START_TEST(old_ones_are_forgotten_and_there_is_a_bound)
 }
 END_TEST
 
+static const struct {
+    const char *comment, *text;
+} posted[] = {
+    {"plain",                   "plain"                     },
+    {"\\u00fc \\ud83d\\ude00!", "\xc3\xbc \xf0\x9f\x98\x80!"},
+    {"a\\\\ud83d\\\\ude00",     "a\\ud83d\\ude00"           }, /* a backslash, not an escape */
+    {"\\n\\t\\\"\\/",           "\n\t\"/"                   },
+};
+
+START_TEST(what_clients_post_is_json)
+{
+    struct nv_arena memory = NV_ARENA(1 << 20);
+    struct nv_silence_spec spec;
+    char body[512];
+
+    snprintf(body, sizeof(body),
+             "{\"matchers\":[{\"name\":\"a\",\"value\":\"b\",\"isRegex\":false}],\"startsAt\":"
+             "\"2026-01-02T03:00:00Z\",\"endsAt\":\"2026-01-02T04:00:00Z\",\"createdBy\":\"me\","
+             "\"comment\":\"%s\"}",
+             posted[_i].comment);
+    int r = nv_silence_parse_json(nv_str(body), &memory, &spec, error);
+    ck_assert_msg(r == 0, "%s", error);
+    ck_assert_uint_eq(spec.comment.n, strlen(posted[_i].text));
+    ck_assert_int_eq(memcmp(spec.comment.p, posted[_i].text, spec.comment.n), 0);
+    nv_arena_done(&memory);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("notify/silence");
@@ -283,6 +311,7 @@ int main(void)
     tcase_add_test(cases, a_person_may_write_the_file);
     tcase_add_test(cases, what_a_person_wrote_survives_the_next_change);
     tcase_add_test(cases, what_cannot_be_kept_does_not_hold);
+    tcase_add_loop_test(cases, what_clients_post_is_json, 0, NV_LEN(posted));
     tcase_add_test(cases, old_ones_are_forgotten_and_there_is_a_bound);
 
     SRunner *runner = srunner_create(suite);
