@@ -5,20 +5,15 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-#include "base/clock.h"
+#include "base/cond.h"
 
 int nv_life_init(struct nv_life *life)
 {
-    pthread_condattr_t attr;
-
     *life = (struct nv_life){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (life->fd < 0)
         return -errno;
     pthread_mutex_init(&life->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&life->done, &attr);
-    pthread_condattr_destroy(&attr);
+    nv_cond_init(&life->done);
     return 0;
 }
 

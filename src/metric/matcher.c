@@ -55,6 +55,17 @@ bool nv_matchers_fit(const struct nv_matcher *matchers, size_t n, const struct n
     return true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return nv_str_cmp(((const struct nv_label *)a)->name, ((const struct nv_label *)b)->name);
+}
+
+void nv_labels_sort(struct nv_label *labels, size_t n)
+{
+    if (n > 1)
+        qsort(labels, n, sizeof(*labels), by_name);
+}
+
 int nv_labels_compare(const struct nv_label *a, size_t n_a, const struct nv_label *b, size_t n_b)
 {
     for (size_t i = 0; i < n_a && i < n_b; i++) {

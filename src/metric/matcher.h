@@ -33,6 +33,9 @@ bool nv_matchers_fit(const struct nv_matcher *matchers, size_t n, const struct n
 /* The value of a label in a set sorted by name; empty where it is not there. */
 struct nv_str nv_label_value(const struct nv_label *labels, size_t n_labels, struct nv_str name);
 
+/* Puts labels in order of their names. */
+void nv_labels_sort(struct nv_label *labels, size_t n);
+
 /* Order of label sets as Prometheus has it: names and values pairwise, as bytes; the shorter first. */
 int nv_labels_compare(const struct nv_label *a, size_t n_a, const struct nv_label *b, size_t n_b);
 

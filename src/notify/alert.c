@@ -6,19 +6,18 @@
 #include "base/json_out.h"
 #include "base/rfc3339.h"
 
-static int by_name(const void *a, const void *b)
+static int by_labels(const void *a, const void *b)
 {
-    const struct nv_label *one = a, *other = b;
-    size_t n = one->name.n < other->name.n ? one->name.n : other->name.n;
-    int order = n ? memcmp(one->name.p, other->name.p, n) : 0;
+    const struct nv_alert *one = *(struct nv_alert *const *)a,
+                          *other = *(struct nv_alert *const *)b;
 
-    return order ? order : (one->name.n > other->name.n) - (one->name.n < other->name.n);
+    return nv_labels_compare(one->labels, one->n_labels, other->labels, other->n_labels);
 }
 
-void nv_alert_sort_labels(struct nv_label *labels, size_t n)
+void nv_alerts_sort(struct nv_alert **alerts, size_t n)
 {
-    if (n)
-        qsort(labels, n, sizeof(*labels), by_name);
+    if (n > 1)
+        qsort(alerts, n, sizeof(*alerts), by_labels);
 }
 
 static size_t bytes_of(const struct nv_label *labels, size_t n)
@@ -50,7 +49,7 @@ static size_t keep_labels(struct nv_label *into, char **at, const struct nv_labe
             continue;
         into[kept++] = (struct nv_label){keep(at, labels[i].name), keep(at, labels[i].value)};
     }
-    nv_alert_sort_labels(into, kept);
+    nv_labels_sort(into, kept);
     return kept;
 }
 
@@ -127,7 +126,7 @@ static size_t merge(struct nv_label *into, const struct nv_alert *alert,
         if (nv_label_value(alert->labels, alert->n_labels, more[i].name).n == 0)
             into[n++] = more[i];
     }
-    nv_alert_sort_labels(into, n);
+    nv_labels_sort(into, n);
     return n;
 }
 

@@ -47,7 +47,9 @@ static inline struct nv_str nv_alert_label(const struct nv_alert *alert, struct 
 {
     return nv_label_value(alert->labels, alert->n_labels, name); /* empty: none */
 }
-void nv_alert_sort_labels(struct nv_label *labels, size_t n);
+
+/* In order of their labels. */
+void nv_alerts_sort(struct nv_alert **alerts, size_t n);
 
 /*
  * What the configuration makes of its labels: `external` are added where it has none of that name, then `rules` rewrite

@@ -196,7 +196,7 @@ static void *look_at_files(void *arg)
     while (!all->leaving) {
         int64_t wait_ns = next_ns - nv_monotonic_ns();
         if (wait_ns > 0) {
-            nv_alertmanagers_wait(&all->look, &all->lock, wait_ns);
+            nv_cond_wait_until(&all->look, &all->lock, next_ns);
             continue;
         }
         next_ns = nv_monotonic_ns() + every_ns;
@@ -266,7 +266,7 @@ struct nv_alertmanagers *nv_alertmanagers_new(void)
     if (!all)
         return NULL;
     pthread_mutex_init(&all->lock, NULL);
-    nv_alertmanagers_cond(&all->look);
+    nv_cond_init(&all->look);
     return all;
 }
 
@@ -317,7 +317,7 @@ void nv_alertmanagers_stop(struct nv_alertmanagers *all)
     for (size_t i = 0; i < all->n; i++)
         pthread_cond_signal(&all->members[i]->wake);
     for (int64_t left_ns; any_runs(all) && (left_ns = until_ns - nv_monotonic_ns()) > 0;)
-        nv_alertmanagers_wait(&all->look, &all->lock, left_ns);
+        nv_cond_wait_until(&all->look, &all->lock, until_ns);
     stop_members(all, all->members, all->n);
     pthread_mutex_unlock(&all->lock);
 }

@@ -7,8 +7,7 @@
 #ifndef NV_NOTIFY_ALERTMANAGERS_PARTS_H
 #define NV_NOTIFY_ALERTMANAGERS_PARTS_H
 
-#include <pthread.h>
-
+#include "base/cond.h"
 #include "base/log.h"
 #include "notify/alertmanagers.h"
 #include "notify/discover.h"
@@ -56,9 +55,5 @@ struct nv_member *nv_member_new(struct nv_alertmanagers *all,
                                 const struct nv_config_alertmanager *config,
                                 const char *url); /* NULL when memory is out */
 void nv_member_free(struct nv_member *one);       /* NULL is fine */
-
-/* A condition on the monotonic clock; waits for it, for ever with INT64_MAX. */
-void nv_alertmanagers_cond(pthread_cond_t *cond);
-void nv_alertmanagers_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns);
 
 #endif

@@ -30,7 +30,7 @@ static struct nv_label *labels_of(const struct nv_config_alertmanager *config,
         if (!nv_label_value(group->labels, group->n_labels, own[i].name).n)
             labels[n++] = own[i];
     }
-    nv_alert_sort_labels(labels, n);
+    nv_labels_sort(labels, n);
     *ret_n = n;
     return labels;
 }

@@ -5,14 +5,6 @@
 
 /* ---- what is going on ----------------------------------------------------------------------- */
 
-static int by_labels(const void *a, const void *b)
-{
-    const struct nv_alert *one = *(struct nv_alert *const *)a,
-                          *other = *(struct nv_alert *const *)b;
-
-    return nv_labels_compare(one->labels, one->n_labels, other->labels, other->n_labels);
-}
-
 static size_t receivers_of(const struct nv_notify_config *config, const struct nv_alert *alert,
                            const struct nv_notify_receiver *ret[NV_DISPATCH_ROUTES_MAX])
 {
@@ -41,8 +33,8 @@ void nv_dispatch_each(struct nv_dispatch *dispatch,
     pthread_mutex_unlock(&dispatch->lock);
 
     int64_t now_ms = nv_dispatch_now(dispatch);
-    if (all && n > 1)
-        qsort(all, n, sizeof(*all), by_labels);
+    if (all)
+        nv_alerts_sort(all, n);
     for (size_t i = 0; all && config && i < n; i++) {
         const struct nv_notify_receiver *receivers[NV_DISPATCH_ROUTES_MAX];
         char ids[NV_DISPATCH_MUTES_MAX][NV_SILENCE_ID_MAX];

@@ -25,14 +25,6 @@ struct flush {
 
 /* ---- the picture ---------------------------------------------------------------------------- */
 
-static int by_labels(const void *a, const void *b)
-{
-    const struct nv_alert *one = *(struct nv_alert *const *)a,
-                          *other = *(struct nv_alert *const *)b;
-
-    return nv_labels_compare(one->labels, one->n_labels, other->labels, other->n_labels);
-}
-
 static int by_number(const void *a, const void *b)
 {
     uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
@@ -47,12 +39,6 @@ static bool is_muted(struct nv_dispatch *dispatch, const struct nv_alert *alert,
 
     return (silences && nv_silences_of(silences, alert, now_ms, NULL, 0) > 0) ||
            nv_inhibited_by(&dispatch->config->notify, alert, all, n_all, now_ms);
-}
-
-static void sort_alerts(struct nv_alert **alerts, size_t n)
-{
-    if (n > 1)
-        qsort(alerts, n, sizeof(*alerts), by_labels);
 }
 
 static void write_fingerprints(struct nv_alert *const *alerts, size_t n, uint64_t *into)
@@ -75,7 +61,7 @@ static void collect(struct nv_dispatch *dispatch, struct flush *flush, struct nv
             !is_muted(dispatch, alert, all, n_all, flush->now_ms))
             flush->alerts[flush->n++] = nv_alert_ref(alert);
     }
-    sort_alerts(flush->alerts + from, flush->n - from);
+    nv_alerts_sort(flush->alerts + from, flush->n - from);
 }
 
 static int take_picture(struct nv_dispatch *dispatch, struct nv_group *group, struct flush *flush)

@@ -48,17 +48,6 @@ int nv_member_post(void *user, struct nv_str body, int *ret_status,
     return r;
 }
 
-void nv_alertmanagers_wait(pthread_cond_t *wake, pthread_mutex_t *lock, int64_t ns)
-{
-    if (ns == INT64_MAX) {
-        pthread_cond_wait(wake, lock);
-        return;
-    }
-    int64_t until_ns = nv_monotonic_ns() + ns;
-    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-    pthread_cond_timedwait(wake, lock, &until);
-}
-
 static void tell_outcome(struct nv_member *one, const char *error)
 {
     if (*error && nv_complaint_speaks(&one->complaint))
@@ -90,7 +79,8 @@ void *nv_member_send_all(void *arg)
             break; /* once is tried; more is for the next start */
         nv_alertmanager_stats(one->am, &stats);
         if (!one->stopping && wait_ns > 0 && (stats.queued == 0 || wait_ns != INT64_MAX))
-            nv_alertmanagers_wait(&one->wake, &all->lock, wait_ns);
+            nv_cond_wait_until(&one->wake, &all->lock,
+                               wait_ns == INT64_MAX ? wait_ns : nv_monotonic_ns() + wait_ns);
     }
     one->running = false;
     pthread_cond_broadcast(&all->look);
@@ -109,16 +99,6 @@ void nv_member_free(struct nv_member *one)
     free(one);
 }
 
-void nv_alertmanagers_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct nv_member *nv_member_new(struct nv_alertmanagers *all,
                                 const struct nv_config_alertmanager *config, const char *url)
 {
@@ -126,7 +106,7 @@ struct nv_member *nv_member_new(struct nv_alertmanagers *all,
 
     if (!one)
         return NULL;
-    nv_alertmanagers_cond(&one->wake);
+    nv_cond_init(&one->wake);
     one->all = all;
     one->config = config;
     one->url = strdup(url);

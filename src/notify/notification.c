@@ -106,6 +106,7 @@ static int alert_value(struct nv_arena *memory, const struct nv_alert *alert, bo
     if (!pairs || nv_template_labels(memory, alert->labels, alert->n_labels, &labels) < 0 ||
         nv_template_labels(memory, alert->annotations, alert->n_annotations, &annotations) < 0)
         return -ENOMEM;
+    // clang-format off
     const struct nv_template_pair all[ALERT_FIELDS] = {
         {NV_LIT("Status"),                      nv_template_text(nv_str(status_of(firing)))},
         {                                                        NV_LIT("Labels"),                                      labels                                                           },
@@ -115,6 +116,7 @@ static int alert_value(struct nv_arena *memory, const struct nv_alert *alert, bo
         { NV_LIT("GeneratorURL"), nv_template_text(alert->generator_url)                                                        },
         {                                NV_LIT("Fingerprint"),                                                                                      nv_template_text(nv_arena_str(memory,                                                                                 fingerprint(alert, hex)))},
     };
+    // clang-format on
     memcpy(pairs, all, sizeof(all));
     *ret = (struct nv_template_value){
         .kind = NV_TEMPLATE_STRUCT, .map = {pairs, ALERT_FIELDS, "template.Alert"}
@@ -146,6 +148,7 @@ static int execute(const struct nv_notification *said, const char *external_url,
         if (alert_value(memory, said->alerts[i], i < said->n_firing, &alerts[i]) < 0)
             return -ENOMEM;
     }
+    // clang-format off
     const struct nv_template_pair pairs[] = {
         {NV_LIT("Receiver"),               nv_template_text(nv_str(said->receiver->name))         },
         {NV_LIT("Status"),                 nv_template_text(nv_str(status_of(said->n_firing > 0)))},
@@ -157,6 +160,7 @@ static int execute(const struct nv_notification *said, const char *external_url,
         {NV_LIT("CommonAnnotations"),           annotations                                                },
         {NV_LIT("ExternalURL"),      nv_template_text(nv_str(external_url))                                       },
     };
+    // clang-format on
     const struct nv_template_value dot = {
         .kind = NV_TEMPLATE_STRUCT, .map = {pairs, NV_LEN(pairs), "template.Data"}
     };

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
+#include "base/cond.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "base/save.h"
@@ -51,14 +51,6 @@ static int send_way(void *user, const struct nv_notification *said,
     return r;
 }
 
-static void wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
-{
-    int64_t until_ns = nv_monotonic_ns() + ms * 1000000;
-    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-
-    pthread_cond_timedwait(cond, lock, &until);
-}
-
 static void *tell_due(void *arg)
 {
     struct nv_notify *notify = arg;
@@ -70,7 +62,8 @@ static void *tell_due(void *arg)
         int64_t ms = nv_dispatch_turn(notify->dispatch);
         pthread_mutex_lock(&notify->lock);
         if (ms > 0 && puts == notify->puts && !notify->stopping)
-            wait_ms(&notify->wake, &notify->lock, ms);
+            nv_cond_wait_until(&notify->wake, &notify->lock,
+                               nv_monotonic_ns() + ms * INT64_C(1000000));
     }
     pthread_mutex_unlock(&notify->lock);
     return NULL;
@@ -145,11 +138,13 @@ static void *keep(void *arg)
     pthread_mutex_lock(&notify->lock);
     while (!notify->stopping) {
         if (!notify->told)
-            wait_ms(&notify->keep, &notify->lock, NV_NOTIFY_LOOK_MS);
+            nv_cond_wait_until(&notify->keep, &notify->lock,
+                               nv_monotonic_ns() + NV_NOTIFY_LOOK_MS * INT64_C(1000000));
         /* Until the dispatcher has noted what was told, and more of it may have come. */
         for (int64_t until_ms = nv_monotonic_ns() / 1000000 + NV_NOTIFY_KEEP_MS, left_ms;
              !notify->stopping && (left_ms = until_ms - nv_monotonic_ns() / 1000000) > 0;)
-            wait_ms(&notify->keep, &notify->lock, left_ms);
+            nv_cond_wait_until(&notify->keep, &notify->lock,
+                               nv_monotonic_ns() + left_ms * INT64_C(1000000));
         notify->told = false;
         pthread_mutex_unlock(&notify->lock);
         look_at_silences(notify);
@@ -187,16 +182,6 @@ static void load(struct nv_notify *notify)
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
 
-static void monotonic_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct nv_notify *nv_notify_new(const struct nv_notify_options *options)
 {
     struct nv_notify *notify = calloc(1, sizeof(*notify));
@@ -204,8 +189,8 @@ struct nv_notify *nv_notify_new(const struct nv_notify_options *options)
     if (!notify)
         return NULL;
     pthread_mutex_init(&notify->lock, NULL);
-    monotonic_cond(&notify->wake);
-    monotonic_cond(&notify->keep);
+    nv_cond_init(&notify->wake);
+    nv_cond_init(&notify->keep);
     notify->folder = options->folder ? strdup(options->folder) : NULL;
     notify->external_url = strdup(options->external_url ? options->external_url : "");
     notify->alertmanagers = nv_alertmanagers_new();

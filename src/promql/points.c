@@ -259,11 +259,6 @@ static int start_items(struct nv_str item, struct nv_arena *arena, struct nv_poi
     return item.p[0] == '_' ? items(item, arena, ret) : number_points(item, arena, ret);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return nv_str_cmp(((const struct nv_label *)a)->name, ((const struct nv_label *)b)->name);
-}
-
 /* Where the series ends and its points begin. */
 static size_t series_length(struct nv_str s)
 {
@@ -320,7 +315,7 @@ static int labels_of(struct nv_str text, struct nv_arena *arena, struct nv_point
                 (struct nv_label){s->matchers[i].name, s->matchers[i].value};
     }
     if (ret->n_labels)
-        qsort(ret->labels, ret->n_labels, sizeof(struct nv_label), by_name);
+        nv_labels_sort(ret->labels, ret->n_labels);
     for (size_t i = 1; i < ret->n_labels; i++)
         if (nv_str_eq(ret->labels[i - 1].name, ret->labels[i].name))
             r = -EINVAL;

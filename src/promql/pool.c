@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/assert.h"
-#include "base/clock.h"
+#include "base/cond.h"
 
 struct nv_promql_pool {
     pthread_mutex_t lock;
@@ -18,16 +18,12 @@ struct nv_promql_pool {
 struct nv_promql_pool *nv_promql_pool_new(size_t max)
 {
     struct nv_promql_pool *pool = calloc(1, sizeof(*pool));
-    pthread_condattr_t attributes;
 
     if (!pool)
         return NULL;
     pool->max = max;
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->room, &attributes);
-    pthread_condattr_destroy(&attributes);
+    nv_cond_init(&pool->room);
     return pool;
 }
 
@@ -76,8 +72,7 @@ static int wait_for_room(struct nv_promql_pool *pool, bool holds, size_t bytes, 
             return -EBUSY;
         if (until > deadline_ms)
             until = deadline_ms;
-        struct timespec time = {until / 1000, until % 1000 * 1000000};
-        pthread_cond_timedwait(&pool->room, &pool->lock, &time);
+        nv_cond_wait_until(&pool->room, &pool->lock, until * 1000000);
     }
     return 0;
 }

@@ -156,7 +156,7 @@ struct nv_rule_group_view {
     uint64_t samples;             /* written by the last evaluation */
     uint64_t evaluation_ns_total; /* in all iterations, and the rules in them */
     uint64_t rules_ns_total;
-    int64_t last_slot_ms;         /* NV_RULES_NEVER */
+    int64_t last_slot_ms; /* NV_RULES_NEVER */
 };
 
 struct nv_rules_view {

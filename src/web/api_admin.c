@@ -41,8 +41,7 @@ static int delete_series(struct nv_exchange *x)
     if (!nv_asked(x, "match[]", &any))
         return nv_fail(x, NV_BAD_DATA, "no match[] parameter provided");
     if (nv_ask_time(x, "start", NV_API_TIME_MIN, &from_ms) ||
-        nv_ask_time(x, "end", NV_API_TIME_MAX, &to_ms) ||
-        nv_ask_selectors(x, true, &selectors))
+        nv_ask_time(x, "end", NV_API_TIME_MAX, &to_ms) || nv_ask_selectors(x, true, &selectors))
         return NV_ANSWERED;
     for (size_t i = 0; i < selectors.n && r == 0 && sources->delete_series; i++)
         r = sources->delete_series(x->api->user, selectors.at[i].at, selectors.at[i].n, from_ms,

@@ -4,7 +4,7 @@
 #include <malloc.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
+#include "base/cond.h"
 
 #define NEVER   INT64_MAX
 #define CROWD   32
@@ -52,12 +52,7 @@ static void *watch(void *arg)
         if (give_back_memory(all))
             continue;
         all->wake_ns = sweep(all);
-        if (all->wake_ns == NEVER) {
-            pthread_cond_wait(&all->earlier, &all->lock);
-        } else {
-            struct timespec until = {all->wake_ns / 1000000000, all->wake_ns % 1000000000};
-            pthread_cond_timedwait(&all->earlier, &all->lock, &until);
-        }
+        nv_cond_wait_until(&all->earlier, &all->lock, all->wake_ns);
     }
     pthread_mutex_unlock(&all->lock);
     return NULL;
@@ -65,16 +60,11 @@ static void *watch(void *arg)
 
 void nv_deadlines_init(struct nv_deadlines *all)
 {
-    pthread_condattr_t attr;
-
     *all = (struct nv_deadlines){.wake_ns = NEVER};
     all->head.prev = all->head.next = &all->head;
     pthread_mutex_init(&all->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&all->earlier, &attr);
-    pthread_cond_init(&all->gone, &attr);
-    pthread_condattr_destroy(&attr);
+    nv_cond_init(&all->earlier);
+    nv_cond_init(&all->gone);
 }
 
 void nv_deadlines_done(struct nv_deadlines *all)
@@ -111,7 +101,6 @@ void nv_deadlines_stop(struct nv_deadlines *all)
 void nv_deadlines_end(struct nv_deadlines *all, int64_t grace_ms, int64_t wait_ms)
 {
     int64_t now_ns = nv_monotonic_ns(), until_ns = now_ns + wait_ms * 1000000;
-    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
     int r = 0;
 
     if (!all->running)
@@ -125,7 +114,7 @@ void nv_deadlines_end(struct nv_deadlines *all, int64_t grace_ms, int64_t wait_m
     }
     pthread_cond_signal(&all->earlier);
     while (all->n + all->n_coming > 0 && r == 0)
-        r = pthread_cond_timedwait(&all->gone, &all->lock, &until);
+        r = nv_cond_wait_until(&all->gone, &all->lock, until_ns);
     pthread_mutex_unlock(&all->lock);
 }
 

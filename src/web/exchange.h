@@ -71,7 +71,7 @@ struct nv_exchange {
 
     struct nv_arena memory;
     size_t pool_held; /* bytes of the memory of all queries: a pool knows who holds some already */
-    int64_t now_ms;              /* wall time when it came */
+    int64_t now_ms;   /* wall time when it came */
     int64_t came_ns, began_ns;   /* monotonic: when it came, when its turn had come */
     int64_t deadline_ms;         /* of CLOCK_MONOTONIC */
     const volatile bool *cancel; /* atomic: the client is gone or the server stops */

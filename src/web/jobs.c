@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/cond.h"
 #include "base/assert.h"
 #include "web/limits.h"
 
@@ -61,16 +62,11 @@ static int make_thread(struct nv_jobs *jobs)
 
 void nv_jobs_init(struct nv_jobs *jobs, const char *name, size_t threads_max, size_t waiting_max)
 {
-    pthread_condattr_t attr;
-
     *jobs = (struct nv_jobs){
         .name = name, .threads_max = threads_max, .waiting_max = waiting_max, .last = &jobs->first};
     pthread_mutex_init(&jobs->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&jobs->work, &attr);
-    pthread_cond_init(&jobs->left, &attr);
-    pthread_condattr_destroy(&attr);
+    nv_cond_init(&jobs->work);
+    nv_cond_init(&jobs->left);
 }
 
 void nv_jobs_done(struct nv_jobs *jobs)

@@ -176,7 +176,8 @@ ssize_t nv_stream_read(struct nv_stream *stream, char *to, size_t max)
         stream->n -= n;
         stream->taken += n;
         set_pace(stream);
-        if (stream->n <= NV_STREAM_RING / 2) /* so that the thread wakes for more than a few bytes */
+        if (stream->n <=
+            NV_STREAM_RING / 2) /* so that the thread wakes for more than a few bytes */
             pthread_cond_signal(&stream->changed);
         result = (ssize_t)n;
     } else if (stream->ended) {

@@ -122,7 +122,7 @@ static const struct {
     {"UTC",       NOON - 24 * (int64_t)HOUR,      NOON,                     5, "12:00 18:00 Jan 02 06:00 12:00"              },
     {"UTC",       NOON - 30 * 24 * (int64_t)HOUR, NOON,                     5, "Dec 10 Dec 18 Dec 26"                        },
     {"CET-1",     NOON - 3 * HOUR,                NOON,                     4, "10:00 11:00 12:00 13:00"                     },
-    {"XXX+03:30", NOON - 3 * HOUR,                NOON,                     4, "06:00 07:00 08:00"                           },
+    {"UTX+03:30", NOON - 3 * HOUR,                NOON,                     4, "06:00 07:00 08:00"                           },
     {"UTC",       NOON,                           NOON,                     5, "12:00:00"                                    },
     {"UTC",       0,                              INT64_C(253402300799999), 1, "Jan 01"                                      },
 };
