@@ -155,46 +155,57 @@ static uint64_t bytes_read(void)
     return n;
 }
 
-static int read_series(struct nv_store *store, const char *kind, const char *device)
+/* Reads one series over all there is; what reading took, of CPU. */
+static int read_one(struct nv_store *store, const char *kind, unsigned device, double *ret_s,
+                    size_t *ret_n)
 {
     const struct nv_queryable *from = nv_store_queryable(store);
+    struct nv_samples samples = {.histogram_memory = NV_ARENA(1 << 20)};
     struct nv_matcher matchers[3];
     struct nv_selection selection;
-    struct nv_samples samples = {.histogram_memory = NV_ARENA(1 << 20)};
-    char error[NV_REGEX_ERROR_MAX];
+    char error[NV_REGEX_ERROR_MAX], number[16];
     int64_t first, last;
 
+    snprintf(number, sizeof(number), "%u", device);
     if (nv_matcher_init(&matchers[0], NV_MATCH_EQUAL, NV_LIT("__name__"), NV_LIT("bench_value"),
                         error) < 0 ||
         nv_matcher_init(&matchers[1], NV_MATCH_EQUAL, NV_LIT("kind"), nv_str(kind), error) < 0 ||
-        nv_matcher_init(&matchers[2], NV_MATCH_EQUAL, NV_LIT("device"), nv_str(device), error) < 0)
+        nv_matcher_init(&matchers[2], NV_MATCH_EQUAL, NV_LIT("device"), nv_str(number), error) < 0)
         return 1;
     from->range(from->store, &first, &last);
-    uint64_t before = bytes_read();
-    double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
     if (from->select(from->store, matchers, 3, first, last, 0, &selection) < 0)
         return 1;
+    double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (size_t i = 0; i < selection.n; i++)
         if (from->read(&selection, i, &samples) < 0)
             return 1;
-    double cold = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
+    *ret_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
+    *ret_n = samples.n;
+    from->release(&selection);
+    nv_samples_done(&samples);
+    return 0;
+}
+
+/* The first series of a kind tells what is read; the fastest of its siblings, none of which was decoded before, how fast. */
+static int read_series(struct nv_store *store, const char *kind)
+{
+    enum { SIBLINGS = 8 };
+    double cold = 0, took = 0, speed = 0;
+    size_t n = 0, more = 0;
+
+    uint64_t before = bytes_read();
+    if (read_one(store, kind, 3, &cold, &n))
+        return 1;
     uint64_t bytes = bytes_read() - before;
-    size_t n = samples.n;
-    double best = 1e9;
-    for (int round = 0; round < 20; round++) {
-        nv_samples_reset(&samples);
-        begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
-        for (size_t i = 0; i < selection.n; i++)
-            if (from->read(&selection, i, &samples) < 0)
-                return 1;
-        double took = seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
-        best = took < best ? took : best;
+    for (unsigned device = 4; device < 4 + SIBLINGS; device++) {
+        if (read_one(store, kind, device, &took, &more))
+            return 1;
+        if (more && (double)more / took > speed)
+            speed = (double)more / took;
     }
     printf("{\"kind\": \"%s\", \"samples\": %zu, \"bytes\": %llu, \"cold_ms\": %.3f, "
            "\"samples_per_s\": %.0f}\n",
-           kind, n, (unsigned long long)bytes, cold * 1e3, (double)n / best);
-    from->release(&selection);
-    nv_samples_done(&samples);
+           kind, n, (unsigned long long)bytes, cold * 1e3, speed);
     return 0;
 }
 
@@ -208,10 +219,10 @@ static int read_store(const char *dir)
     nv_store_queryable(store)->range(nv_store_queryable(store)->store, &first, &last);
     printf("{\"open_ms\": %.2f, \"span_h\": %.2f}\n", (seconds(CLOCK_MONOTONIC) - begin) * 1e3,
            (double)(last - first) / 3.6e6);
-    int r = read_series(store, "k0", "3");
-    r = r ? r : read_series(store, "k8", "3");
-    r = r ? r : read_series(store, "k15", "3");
-    r = r ? r : read_series(store, "k9", "3");
+    int r = read_series(store, "k0");
+    r = r ? r : read_series(store, "k8");
+    r = r ? r : read_series(store, "k15");
+    r = r ? r : read_series(store, "k9");
     nv_store_close(store);
     return r;
 }
