@@ -113,6 +113,7 @@ enum {
     NV_MAY_BLOCK = 1 << 1,         /* run on a worker, under its own deadline */
     NV_ABSENT_IS_NO_DATA = 1 << 2, /* a missing static source means NV_NO_DATA, not failure */
     NV_DENIED_IS_NO_DATA = 1 << 3, /* likewise EACCES and EPERM */
+    NV_ON_IN_KUBERNETES = 1 << 4,  /* on where KUBERNETES_SERVICE_HOST is set, else off by default */
 };
 
 struct nv_pass;
@@ -201,6 +202,8 @@ struct nv_bus_call {
 };
 struct nv_bus_reply;
 
+struct nv_pods;
+
 struct nlmsghdr;
 typedef int (*nv_netlink_fn)(const struct nlmsghdr *message,
                              void *user); /* 0 to go on, or an error */
@@ -259,6 +262,9 @@ struct nv_host {
     bool (*collector_is_on)(struct nv_pass *pass, const char *name);
     bool (*sysfs_is_live)(struct nv_pass *pass);
     const char *(*said)(struct nv_pass *pass);
+
+    const struct nv_pods *(*pods)(struct nv_pass *pass); /* <nodevitals/pods.h> */
+    void (*pods_wanted)(struct nv_pass *pass);
 };
 
 /* The part of a pass that a collector sees. */

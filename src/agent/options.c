@@ -119,12 +119,19 @@ __attribute__((format(printf, 2, 3))) static const char *make_text(struct nv_opt
     return nv_arena_str(&options->names, nv_str(text)).p;
 }
 
+static bool is_off(const struct nv_collector *collector)
+{
+    if ((collector->options & NV_ON_IN_KUBERNETES) && getenv("KUBERNETES_SERVICE_HOST"))
+        return false;
+    return collector->options & (NV_OFF_BY_DEFAULT | NV_ON_IN_KUBERNETES);
+}
+
 /* Adds --[no-]collector.NAME and the collector's own flags. */
 static int add(struct nv_options *options, const char *name, const struct nv_collector *collector,
                const struct nv_flag *flags)
 {
     struct nv_option_collector *entry = &options->collectors[options->n_collectors];
-    bool off = !collector || (collector->options & NV_OFF_BY_DEFAULT);
+    bool off = !collector || is_off(collector);
     struct nv_flag_value *value;
 
     if (options->n_collectors == NV_LEN(options->collectors))
@@ -135,7 +142,9 @@ static int add(struct nv_options *options, const char *name, const struct nv_col
         .kind = NV_FLAG_BOOL,
         .fallback = off ? "false" : "true",
         .help = collector ? make_text(options, "%s On by default: %s.", collector->summary,
-                                      off ? "no" : "yes")
+                                      (collector->options & NV_ON_IN_KUBERNETES) ? "in Kubernetes"
+                                      : off                                      ? "no"
+                                                                                 : "yes")
                           : "Not provided: the flag is accepted with a warning.",
         .hidden = !collector,
     };

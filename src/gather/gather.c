@@ -37,6 +37,7 @@ struct nv_gather *nv_gather_new(const struct nv_gather_options *options)
         .guards = nv_guards_new(),
         .bus = nv_bus_new(),
         .parse_text = options->parse_text,
+        .pods = options->pods,
     };
     if (gather->registry)
         gather->report = nv_section_new(gather->registry);

@@ -26,11 +26,20 @@ enum {
     NV_GATHER_KEPT_MAX = 512,     /* file descriptors kept open */
 };
 
+/* Where the pods of this node come from. From any thread, without waiting. */
+struct nv_gather_pods {
+    const struct nv_pods *(*take)(void *user); /* NULL: none known. Given back when the run ends: */
+    void (*give)(void *user, const struct nv_pods *pods);
+    void (*wanted)(void *user); /* newer ones soon */
+    void *user;
+};
+
 struct nv_gather_options {
     const char *procfs, *sysfs, *rootfs, *udev; /* the path flags */
     /* See nv_parse_text(); on -EBADMSG writes a reason to `error`. */
     int (*parse_text)(struct nv_str text, const struct nv_text_sink *sink, void *user, char *error,
                       size_t error_max);
+    struct nv_gather_pods pods; /* NULL functions: none */
 };
 
 struct nv_gather;

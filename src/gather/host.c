@@ -293,6 +293,26 @@ static const char *host_said(struct nv_pass *pass)
     return run_of(pass)->error;
 }
 
+/* Only within collect(), which is when they are given back. */
+static const struct nv_pods *host_pods(struct nv_pass *pass)
+{
+    struct nv_run *run = run_of(pass);
+    const struct nv_gather_pods *from = &shared_of(pass)->pods;
+
+    nv_assert(run->collecting);
+    if (!run->pods && from->take)
+        run->pods = from->take(from->user);
+    return run->pods;
+}
+
+static void host_pods_wanted(struct nv_pass *pass)
+{
+    const struct nv_gather_pods *from = &shared_of(pass)->pods;
+
+    if (from->wanted)
+        from->wanted(from->user);
+}
+
 const struct nv_host nv_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -325,4 +345,6 @@ const struct nv_host nv_host = {
     .collector_is_on = host_collector_is_on,
     .sysfs_is_live = host_sysfs_is_live,
     .said = host_said,
+    .pods = host_pods,
+    .pods_wanted = host_pods_wanted,
 };

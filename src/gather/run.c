@@ -52,6 +52,15 @@ static int outcome_of(const struct nv_run *run, int r)
     return r;
 }
 
+static void give_back(struct nv_run *run)
+{
+    const struct nv_gather_pods *from = &nv_gather_shared(run->gather)->pods;
+
+    if (run->pods)
+        from->give(from->user, run->pods);
+    run->pods = NULL;
+}
+
 void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
 {
     int64_t begin = nv_monotonic_ns();
@@ -70,6 +79,7 @@ void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
     else
         r = run->collector->collect(&run->pass);
     run->collecting = false;
+    give_back(run);
     nv_section_end(run->section);
     if (r < 0 && !run->error[0] &&
         run->n_sources == 1) /* it said nothing, but can mean only this */

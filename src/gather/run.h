@@ -58,10 +58,11 @@ struct nv_run {
     struct nv_source **sources;
     bool *optional;
     size_t n_sources;
-    struct nv_lane *lane; /* of the thread that runs it */
-    bool collecting;      /* emission is allowed */
-    bool busy;            /* a worker has it; under the lock of the jobs */
-    int64_t deadline_ns;  /* of the present pass */
+    struct nv_lane *lane;       /* of the thread that runs it */
+    bool collecting;            /* emission is allowed */
+    bool busy;                  /* a worker has it; under the lock of the jobs */
+    int64_t deadline_ns;        /* of the present pass */
+    const struct nv_pods *pods; /* taken in the present run */
     char error[NV_GATHER_ERROR_MAX];
 
     /* The last run, written by the runner and read by the owner when it is not busy. */
@@ -89,6 +90,7 @@ struct nv_shared {
     struct nv_guards *guards;
     struct nv_bus *bus;
     int (*parse_text)(struct nv_str, const struct nv_text_sink *, void *, char *, size_t);
+    struct nv_gather_pods pods;
 };
 struct nv_shared *nv_gather_shared(struct nv_gather *gather);
 void nv_gather_link_notices(struct nv_gather *gather, uint64_t *cursor,

@@ -28,9 +28,16 @@ static const struct nv_collector rare = {
     .flags = NV_FLAGS({"collector.rare.include", NV_FLAG_REGEX, "", "Which to take.", false}),
     .collect = collect_nothing,
 };
-static const struct nv_collector *const builtins[] = {&usual, &rare, NULL};
+static const struct nv_collector podded = {
+    NV_ABI_STAMP,
+    .name = "podded",
+    .summary = "On in Kubernetes.",
+    .options = NV_ON_IN_KUBERNETES,
+    .collect = collect_nothing,
+};
+static const struct nv_collector *const builtins[] = {&usual, &rare, &podded, NULL};
 
-enum { USUAL, RARE, NTP };
+enum { USUAL, RARE, PODDED, NTP };
 
 static struct nv_options *options;
 
@@ -38,6 +45,7 @@ static void make(void)
 {
     unsetenv("GOMAXPROCS");
     unsetenv("SUPERVISORD_URL");
+    unsetenv("KUBERNETES_SERVICE_HOST");
     options = nv_options_new("prog", "Does things.");
     ck_assert_ptr_nonnull(options);
 }
@@ -66,6 +74,24 @@ START_TEST(without_flags_the_usual_ones_run)
     ck_assert_int_eq(nv_options_log_level(options), NV_INFO);
     ck_assert(nv_str_is(options->web[NV_OPTION_LISTEN].list[0], ":9100"));
     ck_assert(options->storage[NV_OPTION_TSDB].on);
+}
+END_TEST
+
+START_TEST(what_is_for_kubernetes_runs_there_unless_told_not_to)
+{
+    ck_assert_int_eq(nv_options_parse(options, builtins, 0, NULL), 0);
+    ck_assert(!nv_options_is_on(options, PODDED));
+    unmake();
+    make();
+    setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+    ck_assert_int_eq(nv_options_parse(options, builtins, 0, NULL), 0);
+    ck_assert(nv_options_is_on(options, PODDED));
+    unmake();
+    make();
+    setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+    ck_assert_int_eq(PARSE("--no-collector.podded"), 0);
+    ck_assert(!nv_options_is_on(options, PODDED));
+    unsetenv("KUBERNETES_SERVICE_HOST");
 }
 END_TEST
 
@@ -162,6 +188,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, make, unmake);
     tcase_add_test(tcase, without_flags_the_usual_ones_run);
+    tcase_add_test(tcase, what_is_for_kubernetes_runs_there_unless_told_not_to);
     tcase_add_test(tcase, a_mention_by_name_wins_over_the_default);
     tcase_add_test(tcase, a_mention_by_name_wins_over_disabled_defaults_in_any_order);
     tcase_add_test(tcase, a_retired_collector_is_missed_and_never_on);
