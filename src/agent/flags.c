@@ -15,6 +15,7 @@ const struct nv_flags_builtin nv_flags_builtins[] = {
     {"completion-bash",        "Write completions of the last argument.",        NV_FLAGS_COMPLETE,    true },
     {"completion-script-bash", "Write a script that lets bash complete flags.",  NV_FLAGS_SCRIPT_BASH, true },
     {"completion-script-zsh",  "Write a script that lets zsh complete flags.",   NV_FLAGS_SCRIPT_ZSH,  true },
+    {"completion-script-fish", "Write a script that lets fish complete flags.",  NV_FLAGS_SCRIPT_FISH, true },
 };
 // clang-format on
 const size_t nv_flags_n_builtins = NV_LEN(nv_flags_builtins);

@@ -7,7 +7,7 @@
  *   --                   ends the flags; what is no flag is an error, unless the command takes operands
  *   --x -1h              a minus before a digit begins a value
  *   --help -h --version, hidden: --help-long --help-man --completion-bash
- *                        --completion-script-bash --completion-script-zsh
+ *                        --completion-script-bash --completion-script-zsh --completion-script-fish
  *
  *   tables     flags are struct nv_flag, in groups: those of the agent, of the web, of each collector
  *   values     stand in the order of their table; texts end in NUL
@@ -61,6 +61,7 @@ enum nv_flags_outcome {
     NV_FLAGS_COMPLETE,
     NV_FLAGS_SCRIPT_BASH,
     NV_FLAGS_SCRIPT_ZSH,
+    NV_FLAGS_SCRIPT_FISH,
 };
 
 /* Reads the command line, without the program's name. Returns 0, an outcome, -EINVAL with

@@ -103,9 +103,11 @@ static void print_help(const struct nv_flags *flags, bool hidden, FILE *to)
     }
 }
 
-/* For roff: backslashes and leading dots mean something, and a hyphen is to be a minus. */
+/* For roff: a backslash means something, a leading dot or quote does, and a hyphen is to be a minus. */
 static void print_roff(FILE *to, const char *text)
 {
+    if (text[0] == '.' || text[0] == '\'')
+        fputs("\\&", to);
     for (; *text; text++) {
         if (*text == '\\')
             fputs("\\e", to);
@@ -116,17 +118,41 @@ static void print_roff(FILE *to, const char *text)
     }
 }
 
+/* "nodevitals query EXPRESSION" is nodevitals-query. */
+static void print_page_name(FILE *to, const char *program, bool upper)
+{
+    for (const char *c = program; *c; c++) {
+        if (*c == ' ' && !islower((unsigned char)c[1]))
+            break;
+        if (*c == ' ')
+            fputs("\\-", to);
+        else
+            fputc(upper ? toupper((unsigned char)*c) : *c, to);
+    }
+}
+
+static void print_man_flag(FILE *to, const char *left, const char *help)
+{
+    fputs(".TP\n\\fB", to);
+    print_roff(to, left);
+    fputs("\\fR\n", to);
+    print_roff(to, help);
+    fputc('\n', to);
+}
+
 static void print_man(const struct nv_flags *flags, FILE *to)
 {
     char left[2048];
 
     fputs(".TH ", to);
-    for (const char *c = flags->program; *c; c++)
-        fputc(toupper((unsigned char)*c), to);
-    fprintf(to, " 1\n.SH NAME\n%s \\- %s\n.SH SYNOPSIS\n.B %s\n[<flags>]\n", flags->program,
-            flags->summary, flags->program);
-    fprintf(to, ".SH OPTIONS\n.TP\n\\fB\\-h, \\-\\-help\\fR\n%s\n", nv_flags_builtins[0].help);
-    fputs(".TP\n\\fB\\-\\-version\\fR\nShow the version and exit.\n", to);
+    print_page_name(to, flags->program, true);
+    fputs(" 1\n.SH NAME\n", to);
+    print_page_name(to, flags->program, false);
+    fputs(" \\- ", to);
+    print_roff(to, flags->summary);
+    fprintf(to, "\n.SH SYNOPSIS\n.B %s\n[<flags>]\n.SH OPTIONS\n", flags->program);
+    print_man_flag(to, "-h, --help", nv_flags_builtins[0].help);
+    print_man_flag(to, "--version", "Show the version and exit.");
     for (size_t g = 0; g < flags->n_groups; g++) {
         const struct nv_flags_group *group = &flags->groups[g];
         if (!shows_any(group, false))
@@ -137,11 +163,7 @@ static void print_man(const struct nv_flags *flags, FILE *to)
             if (group->list[i].hidden)
                 continue;
             describe(&group->list[i], "'", left, sizeof(left));
-            fputs(".TP\n\\fB", to);
-            print_roff(to, left);
-            fputs("\\fR\n", to);
-            print_roff(to, group->list[i].help);
-            fputc('\n', to);
+            print_man_flag(to, left, group->list[i].help);
         }
     }
 }
@@ -170,6 +192,42 @@ static void print_completions(const struct nv_flags *flags, FILE *to)
     }
 }
 
+/*
+ * What the shells are given asks the program for each word: nodevitals --completion-bash WORD ... prints, one a line, what the
+ * last of them can become. Where that is nothing, files are offered. bash splits words at `=`; zsh hands over `--x=FILE` whole,
+ * so that the value has to be cut off there.
+ */
+static const char script_bash[] =
+    "_%s()\n{\n"
+    "    mapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" --completion-bash \\\n"
+    "        \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+    "}\ncomplete -o default -F _%s %s\n";
+
+static const char script_zsh[] =
+    "#compdef %s\n\n"
+    "_%s()\n{\n"
+    "    local -a found\n"
+    "    found=(${(f)\"$(_call_program flags ${(q)words[1]} --completion-bash \\\n"
+    "        ${(q)words[2,CURRENT]})\"})\n"
+    "    if (( $#found )); then\n"
+    "        compadd -- $found\n"
+    "    else\n"
+    "        compset -P '*='\n"
+    "        _files\n"
+    "    fi\n}\n\n"
+    "if [[ $funcstack[1] == _%s ]]; then\n"
+    "    _%s \"$@\" # loaded by this very word\n"
+    "else\n"
+    "    compdef _%s %s\n"
+    "fi\n";
+
+static const char script_fish[] =
+    "function __%s_words\n"
+    "    set -l words (commandline -opc)\n"
+    "    $words[1] --completion-bash $words[2..-1] (commandline -ct) 2>/dev/null\n"
+    "end\n"
+    "complete -c %s -a '(__%s_words)'\n";
+
 void nv_flags_print(const struct nv_flags *flags, enum nv_flags_outcome what, FILE *to)
 {
     const char *name = flags->program;
@@ -186,20 +244,13 @@ void nv_flags_print(const struct nv_flags *flags, enum nv_flags_outcome what, FI
         print_completions(flags, to);
         break;
     case NV_FLAGS_SCRIPT_BASH:
-        fprintf(
-            to,
-            "_%s_flags()\n{\n"
-            "    local word=${COMP_WORDS[COMP_CWORD]}\n"
-            "    mapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" --completion-bash -- \"$word\")\n"
-            "}\ncomplete -o default -F _%s_flags %s\n",
-            name, name, name);
+        fprintf(to, script_bash, name, name, name);
         break;
     case NV_FLAGS_SCRIPT_ZSH:
-        fprintf(to,
-                "#compdef %s\n_%s_flags()\n{\n"
-                "    compadd -- ${(f)\"$($words[1] --completion-bash -- $words[CURRENT])\"}\n"
-                "}\ncompdef _%s_flags %s\n",
-                name, name, name, name);
+        fprintf(to, script_zsh, name, name, name, name, name, name);
+        break;
+    case NV_FLAGS_SCRIPT_FISH:
+        fprintf(to, script_fish, name, name, name);
         break;
     case NV_FLAGS_VERSION:
         break;

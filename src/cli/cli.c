@@ -8,18 +8,25 @@
 #include "agent/agent.h"
 #include "agent/version.h"
 
+/* Words that follow a command, for completion. */
+static const char *const check_words[] = {"config", "metrics", "rules", NULL};
+static const char *const test_words[] = {"rules", NULL};
+static const char *const tsdb_words[] = {"list", "analyze", "verify", "import", "export", NULL};
+
+// clang-format off
 static const struct command {
     const char *name, *program, *summary;
     int (*run)(const struct nv_cli *cli);
+    const char *const *words; /* NULL: none */
 } commands[] = {
-    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",                  nv_cli_agent  },
-    {"collect", "nodevitals collect", "Writes one pass to standard output.",                             nv_cli_collect},
-    {"check",   "nodevitals check",   "Checks files: configurations, rules, metrics on standard input.",
-     nv_cli_check                                                                                                      },
-    {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",                     nv_cli_query  },
-    {"test",    "nodevitals test",    "Runs tests of rules.",                                            nv_cli_test   },
-    {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.",                 nv_cli_tsdb   },
+    {"agent",   "nodevitals",         "Serves the metrics of this node to Prometheus.",                  nv_cli_agent,   NULL},
+    {"collect", "nodevitals collect", "Writes one pass to standard output.",                             nv_cli_collect, NULL},
+    {"check",   "nodevitals check",   "Checks files: configurations, rules, metrics on standard input.", nv_cli_check,   check_words},
+    {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",                     nv_cli_query,   NULL},
+    {"test",    "nodevitals test",    "Runs tests of rules.",                                            nv_cli_test,    test_words},
+    {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.",                 nv_cli_tsdb,    tsdb_words},
 };
+// clang-format on
 
 int nv_cli_fail(const char *format, ...)
 {
@@ -131,16 +138,64 @@ static int unknown_command(const char *word)
     return nv_cli_fail("unexpected %s", word);
 }
 
+static const struct command *find_command(const char *word)
+{
+    for (size_t i = 0; i < NV_LEN(commands); i++) {
+        if (strcmp(commands[i].name, word) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static void offer(const char *name, const char *partial)
+{
+    if (strncmp(name, partial, strlen(partial)) == 0)
+        puts(name);
+}
+
+/*
+ * nodevitals --completion-bash WORD ..., the last of which is under the cursor: names of commands are offered here. For
+ * flags the command itself is asked, by `nodevitals COMMAND [WORD] --completion-bash PARTIAL`.
+ */
+static int complete(int argc, const char *const *argv, const struct nv_collector *const *builtins)
+{
+    const char *partial = argc > 2 ? argv[argc - 1] : "", *words[5] = {argv[0], commands[0].name};
+    const struct command *command = argc > 3 ? find_command(argv[2]) : NULL;
+    int n = 2;
+
+    if (argc <= 3 && partial[0] != '-') {
+        for (size_t i = 0; i < NV_LEN(commands); i++)
+            offer(commands[i].name, partial);
+        return finish_output();
+    }
+    if (command)
+        words[1] = command->name;
+    if (command && command->words) {
+        const char *const *word = command->words;
+        for (; *word && argc == 4; word++)
+            offer(*word, partial);
+        while (*word && strcmp(*word, argv[3]) != 0)
+            word++;
+        if (!*word || strcmp(*word, "metrics") == 0) /* whose input is no flag's */
+            return finish_output();
+        words[n++] = *word;
+    }
+    words[n++] = argv[1];
+    words[n++] = partial;
+    return nv_cli_main(n, words, builtins);
+}
+
 int nv_cli_main(int argc, const char *const *argv, const struct nv_collector *const *builtins)
 {
     const struct command *command = &commands[0];
     int skip = argc > 0;
 
+    if (argc > 1 && strcmp(argv[1], "--completion-bash") == 0)
+        return complete(argc, argv, builtins);
     if (argc > 1 && argv[1][0] && argv[1][0] != '-' && argv[1][0] != '@') {
-        for (command = commands; strcmp(command->name, argv[1]) != 0; command++) {
-            if (command == &commands[NV_LEN(commands) - 1])
-                return unknown_command(argv[1]);
-        }
+        command = find_command(argv[1]);
+        if (!command)
+            return unknown_command(argv[1]);
         skip = 2;
     }
     const struct nv_cli cli = {

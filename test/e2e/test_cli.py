@@ -38,8 +38,24 @@ class CommandLine(unittest.TestCase):
         self.assertIn(".SH OPTIONS", self.asked("--help-man"))
         self.assertIn("complete ", self.asked("--completion-script-bash"))
         self.assertIn("compdef", self.asked("--completion-script-zsh"))
+        self.assertIn("complete -c nodevitals", self.asked("--completion-script-fish"))
         self.assertEqual(self.asked("--completion-bash", "--collector.disk").splitlines()[:1],
                          ["--collector.diskstats"])
+
+    def test_completion_knows_commands_their_words_and_their_flags(self):
+        def completed(*words):
+            return self.asked("--completion-bash", *words).splitlines()
+
+        self.assertEqual(completed(""), ["agent", "collect", "check", "query", "test", "tsdb"])
+        self.assertEqual(completed("t"), ["test", "tsdb"])
+        self.assertEqual(completed("tsdb", "ver"), ["verify"])
+        self.assertEqual(completed("check", ""), ["config", "metrics", "rules"])
+        self.assertEqual(completed("tsdb", "export", "--form"), ["--format"])
+        self.assertEqual(completed("query", "up", "--sta"), ["--start"])
+        self.assertEqual(completed("collect", "--path.proc"), ["--path.procfs"])
+        self.assertEqual(completed("--log.level=debug", "--path.proc"), ["--path.procfs"])
+        for nothing in (("check", "metrics", "--"), ("tsdb", "nothing", "--"), ("query", "up"), ("no",)):
+            self.assertEqual(completed(*nothing), [], nothing)
 
     def test_a_misspelt_flag_gets_a_suggestion(self):
         self.refused("unknown long flag '--colector.cpu', did you mean '--collector.cpu'?",
