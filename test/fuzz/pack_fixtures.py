@@ -25,6 +25,11 @@ def pack(collector, case):
                     with open(path, "rb") as f:
                         content = f.read(LARGEST)
                     parts.append(b"== " + inside + b" %d\n" % len(content) + content + b"\n")
+    pods = os.path.join(case, "pods.json")
+    if os.path.isfile(pods):
+        with open(pods, "rb") as f:
+            content = f.read(LARGEST)
+        parts.append(b"== pods.json %d\n" % len(content) + content + b"\n")
     return b"".join(parts)
 
 

@@ -13,6 +13,7 @@
 #include "agent/options.h"
 #include "expo/expo.h"
 #include "gather/gather.h"
+#include "support/pods.h"
 
 enum { TEXT_MAX = 64 << 20, FLAGS_MAX = 64, CASES_MAX = 256, FILES_MAX = 4096 };
 
@@ -50,7 +51,8 @@ static void bench_open(struct bench *bench, const struct nv_collector *collector
                                               .sysfs = "sys",
                                               .rootfs = "root",
                                               .udev = "udev",
-                                              .parse_text = nv_expo_parse_text};
+                                              .parse_text = nv_expo_parse_text,
+                                              .pods = nv_test_pods(".")};
     bench->gather = nv_gather_new(&options);
     ck_assert_ptr_nonnull(bench->gather);
     for (size_t i = 0; i < bench->options->n_collectors; i++)

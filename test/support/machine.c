@@ -6,13 +6,14 @@
 #include "agent/options.h"
 #include "expo/expo.h"
 #include "gather/gather.h"
+#include "support/pods.h"
 
 enum { TEXT_MAX = 256 << 20, FLAGS_MAX = 16 };
 
 struct nv_machine {
     struct nv_options *options;
     struct nv_gather *gather;
-    char paths[4][PATH_MAX];
+    char root[PATH_MAX], paths[4][PATH_MAX];
     char *text;
 };
 
@@ -26,6 +27,7 @@ struct nv_machine *nv_machine_new(const struct nv_collector *collector, const ch
     char on[64], error[NV_GATHER_ERROR_MAX];
     int argc = 0;
 
+    snprintf(machine->root, PATH_MAX, "%s", root);
     for (size_t i = 0; i < NV_LEN(folders); i++)
         snprintf(machine->paths[i], PATH_MAX, "%s/%s", root, folders[i]);
     snprintf(on, sizeof(on), "--collector.%s", collector->name);
@@ -40,7 +42,8 @@ struct nv_machine *nv_machine_new(const struct nv_collector *collector, const ch
                                               .sysfs = machine->paths[1],
                                               .rootfs = machine->paths[2],
                                               .udev = machine->paths[3],
-                                              .parse_text = nv_expo_parse_text};
+                                              .parse_text = nv_expo_parse_text,
+                                              .pods = nv_test_pods(machine->root)};
     machine->gather = nv_gather_new(&options);
     ck_assert_ptr_nonnull(machine->gather);
     for (size_t i = 0; i < machine->options->n_collectors; i++)

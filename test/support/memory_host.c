@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/regex.h"
 #include "expo/expo.h"
+#include "kube/pods.h"
 
 extern const struct nv_collector *const nv_builtin_collectors[];
 
@@ -25,6 +26,7 @@ struct machine {
     size_t n_files;
     const struct nv_collector *collector;
     struct nv_arena arena;
+    const struct nv_pods *pods;
 };
 
 static struct machine *machine_of(struct nv_pass *pass)
@@ -377,6 +379,27 @@ static bool mem_sysfs_is_live(struct nv_pass *pass)
     return find(machine_of(pass), NV_LIT("netlink"));
 }
 
+static const struct nv_pods *mem_pods(struct nv_pass *pass)
+{
+    struct machine *machine = machine_of(pass);
+    const struct file *file = find(machine, NV_LIT("pods.json"));
+    NV_AUTO_BUF text = NV_BUF(NV_PODS_TEXT_MAX);
+    char error[NV_PODS_ERROR_MAX];
+    struct nv_pods *pods;
+
+    if (!machine->pods && file) {
+        nv_buf_str(&text, file->content);
+        if (nv_pods_read(&text, 1, 1, &pods, error) == 0)
+            machine->pods = pods;
+    }
+    return machine->pods;
+}
+
+static void mem_pods_wanted(struct nv_pass *pass)
+{
+    (void)pass;
+}
+
 static const struct nv_host memory_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -403,6 +426,8 @@ static const struct nv_host memory_host = {
     .parse_text = mem_parse_text,
     .collector_is_on = mem_yes,
     .sysfs_is_live = mem_sysfs_is_live,
+    .pods = mem_pods,
+    .pods_wanted = mem_pods_wanted,
 };
 
 /* ---- running -------------------------------------------------------------------------------- */
@@ -452,6 +477,8 @@ static void run(struct machine *machine)
         nv_arena_reset(&machine->arena);
         if (sources_are_there(machine))
             collector->collect(&machine->pass);
+        nv_pods_unref(machine->pods);
+        machine->pods = NULL;
     }
     if (collector->stop)
         collector->stop(machine->pass.state);

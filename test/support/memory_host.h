@@ -5,7 +5,7 @@
  *
  *     collector NAME\n
  *     == PATH LENGTH\n        then LENGTH bytes and a newline; PATH begins with proc/, sys/, root/ or udev/,
- *                             or is "netlink": messages that answer every dump
+ *                             or is "netlink": messages that answer every dump, or "pods.json"
  *     -> PATH TARGET\n        a symbolic link
  *
  * What does not parse ends it. Nothing outside memory is touched by the host; system calls a collector makes
