@@ -45,6 +45,25 @@ void nv_expo_content_type(struct nv_expo_choice choice, char ret[NV_EXPO_TYPE_MA
 void nv_expo_write(const struct nv_frame *frame, struct nv_expo_choice choice,
                    const struct nv_str *names, size_t n_names, struct nv_buf *out);
 
+/*
+ * Several frames as one exposition: a family that more than one has is written once, with the head of the first that has it.
+ * Where another calls it by another type, or has a metric that was there before (its labels, le and quantile aside),
+ * those series are left out and counted. One part costs what nv_expo_write() costs, and no memory.
+ */
+struct nv_expo_part {
+    const struct nv_frame *frame;
+    const char *const *prefixes; /* ended by NULL: families whose names begin so alone. NULL: all */
+};
+struct nv_expo_left_out {
+    uint64_t conflicts, duplicates; /* series */
+};
+enum {
+    NV_EXPO_MERGE_MAX = 128 << 20
+}; /* bytes of memory, for the largest family of several parts */
+void nv_expo_write_parts(const struct nv_expo_part *parts, size_t n_parts,
+                         struct nv_expo_choice choice, const struct nv_str *names, size_t n_names,
+                         struct nv_buf *out, struct nv_expo_left_out *ret);
+
 enum nv_expo_coding { NV_CODING_IDENTITY, NV_CODING_GZIP, NV_CODING_ZSTD };
 
 /* Reads an Accept-Encoding header: the best q wins, ties go to identity, then gzip. Identity when

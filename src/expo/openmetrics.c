@@ -41,12 +41,17 @@ static bool has_family(const struct nv_layout *layout, struct nv_str stem, const
 }
 
 /* Whether a counter can be one here: its name ends in _total, and what is before that is free. */
-static bool is_counter(const struct nv_layout *layout, struct nv_str name)
+static bool is_counter(const struct nv_expo_writer *w, struct nv_str name)
 {
     if (!nv_str_ends(name, "_total") || name.n == strlen("_total"))
         return false;
     struct nv_str stem = {name.p, name.n - strlen("_total")};
-    return !has_family(layout, stem, "") && !has_family(layout, stem, "_created");
+    for (size_t i = 0; i < w->n_parts; i++) {
+        const struct nv_layout *layout = w->parts[i].frame->layout;
+        if (has_family(layout, stem, "") || has_family(layout, stem, "_created"))
+            return false;
+    }
+    return true;
 }
 
 /* HELP as the classic head of the family has it, escaped but for the double quote. */
@@ -150,7 +155,7 @@ static void resolve(const struct nv_expo_writer *w, const struct nv_layout_famil
     }
     if (family->type != NV_COUNTER)
         return;
-    if (is_counter(w->frame->layout, family->name))
+    if (is_counter(w, family->name))
         ret->head.n -= strlen("_total");
     else
         ret->type = NV_UNTYPED;

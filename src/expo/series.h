@@ -7,6 +7,7 @@
 #ifndef NV_EXPO_SERIES_H
 #define NV_EXPO_SERIES_H
 
+#include "base/arena.h"
 #include "expo/expo.h"
 #include "metric/name.h"
 
@@ -17,7 +18,25 @@ struct nv_expo_writer {
     enum nv_expo_escaping escaping;
     enum nv_expo_form form;
     struct nv_buf *out;
+    const struct nv_expo_part *parts; /* all that is written, for names that must not meet */
+    size_t n_parts;
 };
+
+/* The families of several parts under one name, as one of one frame (merge.c). */
+struct nv_expo_merge {
+    struct nv_arena memory;
+    struct nv_frame frame;
+    struct nv_layout layout;
+    struct nv_layout_family family;
+};
+struct nv_expo_same { /* a family, and where it is from */
+    const struct nv_frame *frame;
+    const struct nv_layout_family *family;
+};
+
+/* Fills frame and family; they live until the next. -ENOMEM. */
+NV_MUST_USE int nv_expo_merge(struct nv_expo_merge *merge, const struct nv_expo_same *same,
+                              size_t n, struct nv_expo_left_out *left_out);
 
 /* Each writes the head and the present series of one family; nothing where none is present. */
 void nv_expo_text_family(const struct nv_expo_writer *w, const struct nv_layout_family *family);

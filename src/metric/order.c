@@ -12,7 +12,7 @@ static size_t n_own_labels(const struct nv_series *series)
            (series->role == NV_ROLE_BUCKET || series->role == NV_ROLE_QUANTILE ? 1u : 0u);
 }
 
-static int compare(const struct nv_series *a, const struct nv_series *b)
+int nv_order_compare(const struct nv_series *a, const struct nv_series *b)
 {
     size_t n = n_own_labels(a), m = n_own_labels(b);
 
@@ -37,7 +37,7 @@ static int compare_columns(const void *a, const void *b, void *chunks)
 {
     const struct nv_series *const *all = chunks;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    int order = compare(series_at(all, x), series_at(all, y));
+    int order = nv_order_compare(series_at(all, x), series_at(all, y));
 
     return order ? order : (x > y) - (x < y);
 }
