@@ -203,6 +203,7 @@ struct nv_bus_call {
 struct nv_bus_reply;
 
 struct nv_pods;
+struct nv_dir_stat;
 
 struct nlmsghdr;
 typedef int (*nv_netlink_fn)(const struct nlmsghdr *message,
@@ -265,6 +266,14 @@ struct nv_host {
 
     const struct nv_pods *(*pods)(struct nv_pass *pass); /* <nodevitals/pods.h> */
     void (*pods_wanted)(struct nv_pass *pass);
+
+    /* <nodevitals/dir.h> */
+    int (*dir_open)(struct nv_pass *pass, int at, const char *path);
+    void (*dir_close)(struct nv_pass *pass, int dir);
+    int (*dir_read)(struct nv_pass *pass, int dir, const char *name, bool in_parts, char *out,
+                    size_t max);
+    int (*dir_list)(struct nv_pass *pass, int dir, struct nv_names *ret);
+    int (*dir_stat)(struct nv_pass *pass, int dir, struct nv_dir_stat *ret);
 };
 
 /* The part of a pass that a collector sees. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <nodevitals/sort.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -167,6 +168,11 @@ static int open_below(struct nv_files *files, const char *path, int flags, struc
     if (ret_root)
         *ret_root = root;
     return fd;
+}
+
+int nv_files_open_dir(struct nv_files *files, const char *path)
+{
+    return open_below(files, path, O_RDONLY | O_DIRECTORY, NULL);
 }
 
 /* ---- kept descriptors; under the lock ------------------------------------------------------- */
@@ -349,20 +355,9 @@ struct entry {
     char name[];
 };
 
-/* Shell's sort: in place, where qsort() would call malloc. */
-static void sort_names(struct nv_str *names, size_t n)
+static int by_name(const void *a, const void *b)
 {
-    static const size_t gaps[] = {861, 382, 167, 73, 31, 13, 5, 2, 1};
-
-    for (size_t g = 0; g < NV_LEN(gaps); g++) {
-        for (size_t i = gaps[g]; i < n; i++) {
-            struct nv_str name = names[i];
-            size_t at = i;
-            for (; at >= gaps[g] && nv_str_cmp(names[at - gaps[g]], name) > 0; at -= gaps[g])
-                names[at] = names[at - gaps[g]];
-            names[at] = name;
-        }
-    }
+    return nv_str_cmp(*(const struct nv_str *)a, *(const struct nv_str *)b);
 }
 
 /* All entries as the kernel gives them, one after another. */
@@ -419,7 +414,7 @@ int nv_files_list(struct nv_files *files, const char *path, struct nv_arena *are
         n++;
     }
     if (!sorted)
-        sort_names(names, n);
+        nv_sort(names, n, sizeof(*names), by_name);
     *ret = (struct nv_names){names, n};
     return 0;
 }

@@ -37,6 +37,9 @@ NV_MUST_USE int nv_files_read(struct nv_files *files, const char *path, size_t m
 NV_MUST_USE int nv_files_list(struct nv_files *files, const char *path, struct nv_arena *arena,
                               struct nv_buf *scratch, struct nv_names *ret);
 
+/* A descriptor of a directory, which the caller closes, or -errno. */
+NV_MUST_USE int nv_files_open_dir(struct nv_files *files, const char *path);
+
 NV_MUST_USE int nv_files_link(struct nv_files *files, const char *path, struct nv_arena *arena,
                               struct nv_str *ret);
 NV_MUST_USE int nv_files_resolve(struct nv_files *files, const char *path, struct nv_arena *arena,

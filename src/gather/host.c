@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/regex.h"
+#include "gather/dirs.h"
 
 enum { GUARD_SHARE = 90 /* percent of the time left that a guarded call may take */ };
 
@@ -347,4 +348,9 @@ const struct nv_host nv_host = {
     .said = host_said,
     .pods = host_pods,
     .pods_wanted = host_pods_wanted,
+    .dir_open = nv_dirs_open,
+    .dir_close = nv_dirs_close,
+    .dir_read = nv_dirs_read,
+    .dir_list = nv_dirs_list,
+    .dir_stat = nv_dirs_stat,
 };

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <linux/netlink.h>
+#include <nodevitals/dir.h>
 #include <sys/stat.h>
 
 #include "agent/options.h"
@@ -13,7 +14,7 @@
 
 extern const struct nv_collector *const nv_builtin_collectors[];
 
-enum { FILES_MAX = 512, ARENA_MAX = 256 << 20, LINKS_MAX = 16 };
+enum { FILES_MAX = 2048, ARENA_MAX = 256 << 20, LINKS_MAX = 16, DIRS_MAX = 64 };
 
 struct file {
     struct nv_str path, content;
@@ -27,6 +28,7 @@ struct machine {
     const struct nv_collector *collector;
     struct nv_arena arena;
     const struct nv_pods *pods;
+    struct nv_str dirs[DIRS_MAX]; /* those that are open; p is NULL for a free place */
 };
 
 static struct machine *machine_of(struct nv_pass *pass)
@@ -379,6 +381,85 @@ static bool mem_sysfs_is_live(struct nv_pass *pass)
     return find(machine_of(pass), NV_LIT("netlink"));
 }
 
+/* ---- folders that are open ------------------------------------------------------------------ */
+
+static struct nv_str path_below(struct machine *machine, int at, const char *name)
+{
+    if (at == NV_DIR_ROOTS)
+        return nv_str(name);
+    nv_assert(at >= 0 && at < DIRS_MAX && machine->dirs[at].p);
+    size_t size = machine->dirs[at].n + strlen(name) + 2;
+    char *path = nv_must(nv_arena_alloc(&machine->arena, size));
+    int n = snprintf(path, size, "%.*s/%s", NV_ARGS(machine->dirs[at]), name);
+    return (struct nv_str){path, (size_t)n};
+}
+
+static int mem_dir_open(struct nv_pass *pass, int at, const char *path)
+{
+    struct machine *machine = machine_of(pass);
+    struct nv_str real = follow(machine, path_below(machine, at, path));
+    int dir = 0;
+
+    if (!exists(machine, real))
+        return -ENOENT;
+    while (dir < DIRS_MAX && machine->dirs[dir].p)
+        dir++;
+    if (dir == DIRS_MAX)
+        return -EMFILE;
+    machine->dirs[dir] = nv_arena_str(&machine->arena, real);
+    return machine->dirs[dir].p ? dir : -ENOMEM;
+}
+
+static void mem_dir_close(struct nv_pass *pass, int dir)
+{
+    struct machine *machine = machine_of(pass);
+
+    nv_assert(dir >= 0 && dir < DIRS_MAX && machine->dirs[dir].p);
+    machine->dirs[dir] = (struct nv_str){NULL, 0};
+}
+
+static int mem_dir_read(struct nv_pass *pass, int dir, const char *name, bool in_parts, char *out,
+                        size_t max)
+{
+    struct machine *machine = machine_of(pass);
+    const struct file *file = find(machine, path_below(machine, dir, name));
+
+    (void)in_parts;
+    if (!file)
+        return -ENOENT;
+    size_t n = file->content.n < max ? file->content.n : max;
+    if (n)
+        memcpy(out, file->content.p, n);
+    return (int)n;
+}
+
+static int mem_dir_list(struct nv_pass *pass, int dir, struct nv_names *ret)
+{
+    struct machine *machine = machine_of(pass);
+    struct nv_str path = path_below(machine, dir, ""), *names;
+    size_t n = 0;
+
+    path.n--; /* the separator */
+    names = nv_must(nv_arena_alloc(&machine->arena, FILES_MAX * sizeof(*names)));
+    for (size_t i = 0; i < machine->n_files; i++) {
+        if (!is_below(machine->files[i].path, path))
+            continue;
+        struct nv_str rest = nv_str_from(machine->files[i].path, path.n + 1);
+        struct nv_str name = nv_str_cut(&rest, '/');
+        if (rest.n && name.n && name.p[0] != '.' && (!n || !nv_str_eq(names[n - 1], name)))
+            names[n++] = nv_arena_str(&machine->arena, name);
+    }
+    *ret = (struct nv_names){names, n};
+    return 0;
+}
+
+static int mem_dir_stat(struct nv_pass *pass, int dir, struct nv_dir_stat *ret)
+{
+    (void)pass;
+    *ret = (struct nv_dir_stat){.inode = (uint64_t)dir, .n_links = 1, .mtime_ns = 1};
+    return 0;
+}
+
 static const struct nv_pods *mem_pods(struct nv_pass *pass)
 {
     struct machine *machine = machine_of(pass);
@@ -428,6 +509,11 @@ static const struct nv_host memory_host = {
     .sysfs_is_live = mem_sysfs_is_live,
     .pods = mem_pods,
     .pods_wanted = mem_pods_wanted,
+    .dir_open = mem_dir_open,
+    .dir_close = mem_dir_close,
+    .dir_read = mem_dir_read,
+    .dir_list = mem_dir_list,
+    .dir_stat = mem_dir_stat,
 };
 
 /* ---- running -------------------------------------------------------------------------------- */
@@ -474,11 +560,14 @@ static void run(struct machine *machine)
     machine->pass.state = nv_must(calloc(1, collector->state_size + 1));
     int r = collector->start ? collector->start(&machine->pass) : 0;
     for (int i = 0; i < 3 && r >= 0; i++) {
+        memset(machine->dirs, 0, sizeof(machine->dirs));
         nv_arena_reset(&machine->arena);
         if (sources_are_there(machine))
             collector->collect(&machine->pass);
         nv_pods_unref(machine->pods);
         machine->pods = NULL;
+        for (size_t k = 0; k < DIRS_MAX; k++)
+            nv_assert(!machine->dirs[k].p); /* what it opened it closed */
     }
     if (collector->stop)
         collector->stop(machine->pass.state);
