@@ -25,6 +25,9 @@ enum nv_codec_effort { NV_CODEC_FAST, NV_CODEC_SMALL };
 struct nv_codec;
 struct nv_codec *nv_codec_new(void);
 void nv_codec_free(struct nv_codec *codec);
+
+/* Gives up its memory, until it is needed again. */
+void nv_codec_trim(struct nv_codec *codec);
 NV_DEFINE_AUTO(nv_codec)
 
 /* Appends the column. `base`: n values of another column to try as base, or NULL; *ret_used_base tells. -ENOMEM. */

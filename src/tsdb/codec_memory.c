@@ -32,14 +32,18 @@ static void free_arrays(struct nv_codec *codec)
     codec->room = 0;
 }
 
-void nv_codec_free(struct nv_codec *codec)
+void nv_codec_trim(struct nv_codec *codec)
 {
-    if (!codec)
-        return;
     free_arrays(codec);
     nv_buf_done(&codec->text);
     nv_buf_done(&codec->other);
     nv_buf_done(&codec->words);
+}
+
+void nv_codec_free(struct nv_codec *codec)
+{
+    if (codec)
+        nv_codec_trim(codec);
     free(codec);
 }
 

@@ -23,9 +23,11 @@ static int compare_entries(const void *a, const void *b)
 {
     const struct nv_cut_entry *x = a, *y = b;
 
-    if (x->series == y->series)
-        return (x->order > y->order) - (x->order < y->order);
-    return compare_labels(x->series, y->series);
+    int order = x->series == y->series ? 0 : compare_labels(x->series, y->series);
+
+    if (order == 0 && x->series != y->series) /* of several sources */
+        order = (x->series->source > y->series->source) - (x->series->source < y->series->source);
+    return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
 static int note_live(struct nv_cut *cut, struct nv_head_series *series, bool live)
@@ -154,50 +156,66 @@ static int write_dense(struct nv_cut *cut, const struct nv_cut_entry *entries, s
                                column.any_native ? column.natives : NULL);
 }
 
-/* With times of its own: as a reader would get it. */
-static int write_loose(struct nv_cut *cut, const struct nv_cut_entry *entry,
-                       const struct nv_sparse_samples *own)
-{
-    struct nv_cut_group *group = &cut->groups[entry->group];
-    struct nv_head_view pages = group->view;
-    uint64_t faults = 0; /* the store counts them */
-
-    pages.n_chunks = 0;
-    pages.n_pages = group->n_pages;
-    nv_samples_reset(&cut->samples);
-    int r = own ? nv_sparse_read(own, cut->codec, &cut->samples) : 0;
-    if (r == 0)
-        nv_store_apply_marks(cut->store, entry->series, &cut->samples, 0);
-    if (r == 0)
-        r = nv_head_read(cut->store, cut->codec, &pages, entry->series, INT64_MIN, INT64_MAX,
-                         &cut->samples, &faults);
-    if (r == 0)
-        r = nv_samples_settle(&cut->samples, 0, entry->series->live);
-    size_t n = cut->samples.n;
-    if (r < 0 || !n)
-        return r;
-    const struct nv_label *labels = nv_series_labels(entry->series, &cut->scratch);
-    if (!labels)
-        return -ENOMEM;
-    cut->any = true;
-    r = note_live(cut, entry->series, !nv_is_stale(cut->samples.values[n - 1]));
-    return r < 0 ? r
-                 : nv_block_add_sparse(cut->writer, labels, entry->series->n_labels, &cut->samples);
-}
-
-static bool is_dense(const struct nv_cut *cut, const struct nv_cut_entry *entries, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        if (entries[i].section != entries[0].section)
-            return false;
-    return !__atomic_load_n(&entries->series->sparse, __ATOMIC_ACQUIRE) &&
-           !nv_store_is_marked(cut->store, entries->series);
-}
-
 static const struct nv_sparse_samples *own_samples(const struct nv_cut *cut,
                                                    const struct nv_cut_entry *entry)
 {
     return entry->columns ? NULL : &cut->sparse[entry->column].samples;
+}
+
+/* What one source has, as a reader would get it. */
+static int read_loose(struct nv_cut *cut, const struct nv_cut_entry *entry,
+                      const struct nv_sparse_samples *own)
+{
+    struct nv_cut_group *group = &cut->groups[entry->group];
+    struct nv_head_view pages = group->view;
+    size_t first = cut->samples.n;
+    uint64_t faults = 0; /* the store counts them */
+
+    pages.n_chunks = 0;
+    pages.n_pages = group->n_pages;
+    int r = own ? nv_sparse_read(own, cut->codec, &cut->samples) : 0;
+    if (r == 0)
+        nv_store_apply_marks(cut->store, entry->series, &cut->samples, first);
+    if (r == 0)
+        r = nv_head_read(cut->store, cut->codec, &pages, entry->series, INT64_MIN, INT64_MAX,
+                         &cut->samples, &faults);
+    if (r == 0)
+        r = nv_samples_settle(&cut->samples, first, entry->series->live);
+    if (r < 0 || cut->samples.n == first)
+        return r;
+    return note_live(cut, entry->series, !nv_is_stale(cut->samples.values[cut->samples.n - 1]));
+}
+
+/* With times of its own; of one source after the other. */
+static int write_loose(struct nv_cut *cut, const struct nv_cut_entry *entries, size_t n)
+{
+    int r = 0;
+
+    nv_samples_reset(&cut->samples);
+    for (size_t i = 0, of; r == 0 && i < n; i += of) {
+        for (of = 1; i + of < n && entries[i + of].series == entries[i].series; of++)
+            ;
+        r = read_loose(cut, &entries[i], own_samples(cut, &entries[i + of - 1]));
+    }
+    if (r == 0 && cut->samples.n)
+        r = nv_samples_settle(&cut->samples, 0, true);
+    if (r < 0 || !cut->samples.n)
+        return r;
+    const struct nv_label *labels = nv_series_labels(entries->series, &cut->scratch);
+    if (!labels)
+        return -ENOMEM;
+    cut->any = true;
+    return nv_block_add_sparse(cut->writer, labels, entries->series->n_labels, &cut->samples);
+}
+
+static bool is_dense(const struct nv_cut *cut, const struct nv_cut_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!entries[i].columns || entries[i].series != entries[0].series ||
+            entries[i].section != entries[0].section)
+            return false;
+    return !__atomic_load_n(&entries->series->sparse, __ATOMIC_ACQUIRE) &&
+           !nv_store_is_marked(cut->store, entries->series);
 }
 
 int nv_cut_write(struct nv_cut *cut)
@@ -208,12 +226,11 @@ int nv_cut_write(struct nv_cut *cut)
         const struct nv_cut_entry *entry = &cut->entries[i];
         if (__atomic_load_n(&cut->store->stop, __ATOMIC_RELAXED))
             return -ECANCELED; /* the log has it all */
-        for (n = 1; i + n < cut->n_entries && entry[n].series == entry->series; n++)
+        for (n = 1; i + n < cut->n_entries && compare_labels(entry[n].series, entry->series) == 0;
+             n++)
             ;
         struct nv_arena_mark mark = nv_arena_mark(&cut->scratch);
-        int r = entry->columns && is_dense(cut, entry, n)
-                    ? write_dense(cut, entry, n)
-                    : write_loose(cut, entry, own_samples(cut, &entry[n - 1]));
+        int r = is_dense(cut, entry, n) ? write_dense(cut, entry, n) : write_loose(cut, entry, n);
         nv_arena_rewind(&cut->scratch, mark);
         if (r < 0)
             return r;

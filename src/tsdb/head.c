@@ -190,6 +190,35 @@ void nv_head_drop_until(struct nv_head *head, int64_t until_ms)
     (void)drop_pages(head, SIZE_MAX, until_ms);
 }
 
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void give_back_all(struct nv_head *head)
+{
+    for (uint32_t i = 0; i < head->columns->n; i++)
+        nv_series_unclaim(head->table, &head->columns->at[i].series, 1);
+    LOCKED(&head->lock);
+    for (size_t i = 0; i < head->n_sparse; i++)
+        nv_series_unclaim(head->table, &head->sparse[i]->series, 1);
+}
+
+int nv_head_end(struct nv_head *head)
+{
+    nv_head_settle(head);
+    LOCKED(&head->writing);
+    struct nv_columns *before = head->columns;
+
+    give_back_all(head);
+    nv_layout_unref(head->layout);
+    head->layout = NULL;
+    int r = nv_head_start_generation(head, head->generation + 1); /* which holds no series */
+    if (r < 0)
+        return r;
+    nv_columns_unref(before);
+    nv_log_state_begin(&head->log);
+    nv_codec_trim(head->log_codec);
+    return 0;
+}
+
 /* ---- views ---------------------------------------------------------------------------------- */
 
 int nv_head_view(struct nv_head *head, struct nv_head_view *ret)

@@ -86,6 +86,8 @@ struct nv_head {
     struct nv_layout *layout; /* of the last frame; NULL before the first of this process */
     uint32_t *map;            /* column of the layout -> ours, or NV_HEAD_NONE */
     size_t n_mapped, room_map;
+    size_t n_refused;   /* series of the layout that another source claims */
+    uint64_t unclaimed; /* as of when they were */
     bool identity;      /* map[i] == i for all */
     uint32_t *sections; /* section of the layout -> ours, or NV_HEAD_NONE */
     size_t n_layout_sections;
@@ -119,6 +121,9 @@ NV_MUST_USE int nv_head_replay(struct nv_head *head, const struct nv_row *row, u
 NV_MUST_USE int nv_head_begin_generation(struct nv_head *head, uint64_t generation);
 NV_MUST_USE int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size_t n,
                                    uint32_t section, bool live);
+
+/* No more frames for now: what it claims is given back, and what it has goes its way to a block. -ENOMEM. */
+NV_MUST_USE int nv_head_end(struct nv_head *head);
 
 /* Appends a source record to head->record. */
 void nv_head_put_source(struct nv_head *head);

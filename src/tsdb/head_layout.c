@@ -158,6 +158,13 @@ static int room_for_layout_sections(struct nv_head *head, size_t n)
 
 /* ---- columns -------------------------------------------------------------------------------- */
 
+/* One that another source claims: to be tried again when claims were given back. */
+static int note_conflict(struct nv_head *head, int r)
+{
+    head->n_refused += r == NV_SERIES_CONFLICT;
+    return 0;
+}
+
 /* A column for a series, or the one it has. NV_HEAD_NONE where it cannot have one, which is counted per sample. */
 static int map_series(struct nv_head *head, const struct nv_layout *layout, size_t i,
                       struct label_set *set, bool *ret_elsewhere)
@@ -172,9 +179,9 @@ static int map_series(struct nv_head *head, const struct nv_layout *layout, size
     if (r == 0)
         r = head->columns->n == NV_LOG_COLUMNS_MAX
                 ? NV_STORE_FULL
-                : nv_series_take(head->table, head->number, set->at, set->n, &found);
+                : nv_series_claim(head->table, head->number, set->at, set->n, &found);
     if (r)
-        return r < 0 ? r : 0;
+        return r < 0 ? r : note_conflict(head, r);
     if (nv_series_place(head->table, found, head->columns, &place)) {
         struct nv_column *column = &head->columns->at[place.column];
         nv_series_unref(head->table, &found, 1); /* the column has its own hold */
@@ -274,6 +281,8 @@ int nv_head_start_generation(struct nv_head *head, uint64_t generation)
     head->generation = generation;
     head->columns = columns;
     head->n_mapped = 0;
+    head->n_refused = 0;
+    head->unclaimed = nv_series_unclaimed(head->table);
     head->identity = true;
     head->logged = 0;
     head->log_segment = UINT64_MAX;
@@ -344,6 +353,17 @@ static int carry_presence(struct nv_head *head, const struct nv_columns *old,
     return r;
 }
 
+/* Other sources may have the series that the new generation has not. */
+static void give_back(struct nv_head *head, const struct nv_columns *old)
+{
+    struct nv_place place;
+
+    for (uint32_t c = 0; c < old->n; c++)
+        if (!nv_series_place(head->table, old->at[c].series, head->columns, &place) ||
+            head->columns->at[place.column].orphan)
+            nv_series_unclaim(head->table, &old->at[c].series, 1);
+}
+
 static int begin_generation(struct nv_head *head, const struct nv_layout *layout)
 {
     struct nv_columns *old = nv_columns_ref(head->columns);
@@ -365,17 +385,26 @@ static int begin_generation(struct nv_head *head, const struct nv_layout *layout
             r = adopt_orphans(head, old, present, n);
         if (r == 0)
             r = carry_presence(head, old, present, n);
+        if (r == 0)
+            give_back(head, old);
     }
     nv_columns_unref(old);
     return r;
 }
 
+/* Whether series that were refused may be taken now; where a page begins, so that none is cut short. */
+static bool is_to_be_tried_again(const struct nv_head *head)
+{
+    return head->n_refused && (!head->open || nv_chunk_is_full(head->open)) &&
+           nv_series_unclaimed(head->table) != head->unclaimed;
+}
+
 /* The layout of a frame: the one before, a longer one, or another. */
 int nv_head_follow_layout(struct nv_head *head, struct nv_layout *layout)
 {
-    bool elsewhere = false;
+    bool elsewhere = is_to_be_tried_again(head);
 
-    if (layout == head->layout)
+    if (layout == head->layout && !elsewhere)
         return 0;
     int r = room_for_layout_sections(head, layout->n_sections);
     if (r < 0)

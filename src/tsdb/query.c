@@ -23,6 +23,7 @@ struct merged {
     struct piece *first, *last;
     struct nv_head_series *series;   /* in memory too; or NULL */
     struct nv_sparse_samples sparse; /* and what it has of times of its own */
+    struct merged *also;             /* the same of another source, in memory; or NULL */
 };
 
 struct selection {
@@ -97,6 +98,23 @@ static int take_views(struct selection *s)
     return 0;
 }
 
+/* What several sources have of one label set, one after the other, is one series. */
+static void join_sources(struct selection *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_merged; i++) {
+        struct merged *last = n ? s->merged[n - 1] : NULL;
+        if (last && compare_merged(&last, &s->merged[i]) == 0) {
+            s->merged[i]->also = last->also;
+            last->also = s->merged[i];
+        } else {
+            s->merged[n++] = s->merged[i];
+        }
+    }
+    s->n_merged = n;
+}
+
 static int select_memory(struct selection *s, const struct nv_matcher *matchers, size_t n)
 {
     int r = nv_series_select(s->store->table, matchers, n, &s->arena, &s->held, &s->n_held);
@@ -128,6 +146,7 @@ static int select_memory(struct selection *s, const struct nv_matcher *matchers,
     }
     if (s->n_merged)
         qsort(s->merged, s->n_merged, sizeof(*s->merged), compare_merged);
+    join_sources(s);
     return 0;
 }
 
@@ -291,6 +310,19 @@ static int query_select(void *store, const struct nv_matcher *matchers, size_t n
     return 0;
 }
 
+static int read_memory(struct selection *s, const struct merged *merged, struct nv_samples *samples,
+                       uint64_t *faults)
+{
+    size_t first = samples->n;
+
+    int r = nv_sparse_read(&merged->sparse, s->codec, samples);
+    if (r == 0 && merged->sparse.n)
+        nv_store_apply_marks(s->store, merged->series, samples, first);
+    return r < 0 ? r
+                 : nv_head_read(s->store, s->codec, &s->views[merged->series->source],
+                                merged->series, s->from_ms, s->to_ms, samples, faults);
+}
+
 static int query_read(struct nv_selection *selection, size_t i, struct nv_samples *samples)
 {
     struct selection *s = selection->handle;
@@ -306,14 +338,12 @@ static int query_read(struct nv_selection *selection, size_t i, struct nv_sample
             r = 0;
         }
     }
-    size_t memory = samples->n;
-    if (r == 0)
-        r = nv_sparse_read(&merged->sparse, s->codec, samples);
-    if (r == 0 && merged->sparse.n)
-        nv_store_apply_marks(s->store, merged->series, samples, memory);
-    if (r == 0 && merged->series)
-        r = nv_head_read(s->store, s->codec, &s->views[merged->series->source], merged->series,
-                         s->from_ms, s->to_ms, samples, &selection->faults);
+    for (const struct merged *one = merged; r == 0 && one && one->series; one = one->also) {
+        size_t own = samples->n;
+        r = read_memory(s, one, samples, &selection->faults);
+        if (r == 0 && merged->also) /* that it was absent at first says nothing of the others */
+            r = nv_samples_settle(samples, own, false);
+    }
     return r < 0 ? r : nv_samples_settle(samples, first, false);
 }
 

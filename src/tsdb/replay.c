@@ -249,7 +249,7 @@ static bool get_double(struct nv_str *in, double *ret)
 static int enter_sparse(struct replay *replay, struct nv_head *head, const struct nv_label *labels,
                         size_t n_labels, const struct nv_sparse_sample *sample)
 {
-    int r = nv_sparse_append(head, NULL, labels, n_labels, sample);
+    int r = nv_sparse_replay(head, labels, n_labels, sample);
 
     if (r >= 0 && head->sparse_segment > replay->segment)
         head->sparse_segment = replay->segment;

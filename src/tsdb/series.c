@@ -195,22 +195,35 @@ static uint64_t labels_hash(const struct nv_label *labels, size_t n)
     return hash ^ hash >> 29;
 }
 
-static struct nv_head_series *find_series(const struct nv_series_table *table,
-                                          const struct nv_label *labels, size_t n, uint64_t hash)
+static bool has_labels(const struct nv_head_series *series, const struct nv_label *labels, size_t n)
 {
-    struct nv_head_series *series = table->series[hash & (table->series_buckets - 1)];
+    if (series->n_labels != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!nv_str_eq(series->labels[i]->label.name, labels[i].name) ||
+            !nv_str_eq(series->labels[i]->label.value, labels[i].value))
+            return false;
+    return true;
+}
 
+/* That of a source, and whether the label set is claimed for another. */
+static struct nv_head_series *find_series(const struct nv_series_table *table, uint32_t source,
+                                          const struct nv_label *labels, size_t n, uint64_t hash,
+                                          bool *ret_claimed)
+{
+    struct nv_head_series *series = table->series[hash & (table->series_buckets - 1)], *own = NULL;
+
+    *ret_claimed = false;
     for (; series; series = series->next) {
-        size_t i = 0;
-        if (series->hash != hash || series->n_labels != n)
+        if (series->hash != hash || (series->source != source && !series->claimed) ||
+            !has_labels(series, labels, n))
             continue;
-        while (i < n && nv_str_eq(series->labels[i]->label.name, labels[i].name) &&
-               nv_str_eq(series->labels[i]->label.value, labels[i].value))
-            i++;
-        if (i == n)
-            return series;
+        if (series->source == source)
+            own = series;
+        else
+            *ret_claimed = true;
     }
-    return NULL;
+    return own;
 }
 
 static void more_series_buckets(struct nv_series_table *table)
@@ -279,14 +292,15 @@ static struct nv_head_series *make_series(struct nv_series_table *table,
     return series;
 }
 
-int nv_series_take(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
-                   size_t n, struct nv_head_series **ret)
+static int take(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
+                size_t n, bool claim, struct nv_head_series **ret)
 {
     NV_SERIES_LOCKED(table);
     uint64_t hash = labels_hash(labels, n);
-    struct nv_head_series *series = find_series(table, labels, n, hash);
+    bool elsewhere;
+    struct nv_head_series *series = find_series(table, source, labels, n, hash, &elsewhere);
 
-    if (series && series->source != source)
+    if (claim && elsewhere)
         return NV_SERIES_CONFLICT;
     if (!series) {
         if (table->n_series == NV_SERIES_TABLE_MAX || n > UINT16_MAX)
@@ -303,9 +317,43 @@ int nv_series_take(struct nv_series_table *table, uint32_t source, const struct 
         *bucket = series;
         table->n_series++;
     }
+    series->claimed |= claim;
     series->refs++;
     *ret = series;
     return 0;
+}
+
+int nv_series_take(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
+                   size_t n, struct nv_head_series **ret)
+{
+    return take(table, source, labels, n, false, ret);
+}
+
+int nv_series_claim(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
+                    size_t n, struct nv_head_series **ret)
+{
+    return take(table, source, labels, n, true, ret);
+}
+
+static void unclaim(struct nv_series_table *table, struct nv_head_series *series)
+{
+    table->unclaimed += series->claimed;
+    series->claimed = false;
+}
+
+void nv_series_unclaim(struct nv_series_table *table, struct nv_head_series *const *series,
+                       size_t n)
+{
+    NV_SERIES_LOCKED(table);
+
+    for (size_t i = 0; i < n; i++)
+        unclaim(table, series[i]);
+}
+
+uint64_t nv_series_unclaimed(struct nv_series_table *table)
+{
+    NV_SERIES_LOCKED(table);
+    return table->unclaimed;
 }
 
 void nv_series_ref(struct nv_series_table *table, struct nv_head_series *series)
@@ -318,6 +366,7 @@ static void drop_series(struct nv_series_table *table, struct nv_head_series *se
 {
     struct nv_head_series **at = &table->series[series->hash & (table->series_buckets - 1)];
 
+    unclaim(table, series);
     while (*at != series)
         at = &(*at)->next;
     *at = series->next;

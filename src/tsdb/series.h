@@ -1,8 +1,10 @@
 /*
  * series.h - the series that are in memory: label sets, each kept once, and an index over their labels.
  *
- *   identity   one series for a label set; it belongs to the first source that brings it, while anything
- *              holds it: the columns of a head, pages that wait for a block, a sparse series, a reader
+ *   identity   one series for a label set and a source, while anything holds it: the columns of a head, pages that wait for
+ *              a block, a sparse series, a reader
+ *   claim      of the series of one label set at most one is claimed: its source may add samples, the others may not until
+ *              it gives the claim back; what they had stays readable
  *   forgetting the last who lets go of a series removes it, so what lives only in blocks costs nothing here
  *   places     in which columns the series stands, newest generation last
  *   bound      NV_SERIES_TABLE_MAX series
@@ -42,7 +44,8 @@ struct nv_head_series {
     uint64_t hash;
     uint32_t refs, number, source;
     uint16_t n_places, n_labels;
-    bool live; /* had a value at the end of the last block written; the maintainer's */
+    bool live;    /* had a value at the end of the last block written; the maintainer's */
+    bool claimed; /* under the lock of the table */
     struct nv_pair *labels[];
 };
 
@@ -51,7 +54,7 @@ void nv_series_table_free(struct nv_series_table *table);
 NV_DEFINE_AUTO(nv_series_table)
 
 enum nv_series_outcome {
-    NV_SERIES_CONFLICT = 1, /* the label set belongs to another source */
+    NV_SERIES_CONFLICT = 1, /* the label set is claimed for another source */
     NV_SERIES_FULL,
 };
 
@@ -59,6 +62,18 @@ enum nv_series_outcome {
 NV_MUST_USE int nv_series_take(struct nv_series_table *table, uint32_t source,
                                const struct nv_label *labels, size_t n,
                                struct nv_head_series **ret);
+
+/* The same, and claims it for the source: only this can be a conflict. */
+NV_MUST_USE int nv_series_claim(struct nv_series_table *table, uint32_t source,
+                                const struct nv_label *labels, size_t n,
+                                struct nv_head_series **ret);
+
+/* Gives claims back; those that are none are left. */
+void nv_series_unclaim(struct nv_series_table *table, struct nv_head_series *const *series,
+                       size_t n);
+
+/* Rises whenever a claim was given back: what was a conflict before may be none now. */
+uint64_t nv_series_unclaimed(struct nv_series_table *table);
 void nv_series_ref(struct nv_series_table *table, struct nv_head_series *series);
 void nv_series_unref(struct nv_series_table *table, struct nv_head_series *const *series, size_t n);
 

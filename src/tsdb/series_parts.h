@@ -16,6 +16,7 @@ struct nv_series_table {
     struct nv_head_series **slots;
     uint32_t *free; /* numbers nobody mentions */
     uint32_t n_slots, room_slots, n_free, n_stale;
+    uint64_t unclaimed; /* how often a claim was given back */
 };
 
 uint64_t nv_series_pair_hash(const struct nv_label *label);

@@ -153,31 +153,52 @@ static void log_sparse(struct nv_head *head, struct nv_log *log, const struct nv
     nv_log_end(log, head->record.failed ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), 1);
 }
 
-/* Under head->writing. */
-static int append(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
-                  size_t n_labels, const struct nv_sparse_sample *sample)
+/* Enters a sample of a series that is held, which the caller lets go of where true is returned. Under head->writing. */
+static bool enter(struct nv_head *head, struct nv_log *log, struct nv_head_series *series,
+                  const struct nv_sparse_sample *sample, int *ret)
 {
-    struct nv_head_series *series;
-
-    int r = nv_series_take(head->table, head->number, labels, n_labels, &series);
-    if (r == NV_SERIES_CONFLICT)
-        nv_count(&head->conflicts, 1);
-    if (r)
-        return r < 0 ? r : r == NV_SERIES_CONFLICT ? NV_STORE_CONFLICT : NV_STORE_FULL;
     pthread_mutex_lock(&head->lock);
     uint64_t segment = log ? nv_log_segment(log) : UINT64_MAX;
     if (segment < head->sparse_segment)
         head->sparse_segment = segment;
     bool known = series->sparse;
     struct nv_sparse *sparse = known ? series->sparse : sparse_new(head, series);
-    r = sparse ? add(head, sparse, sample) : -ENOMEM;
+    *ret = sparse ? add(head, sparse, sample) : -ENOMEM;
     pthread_mutex_unlock(&head->lock);
-    if (known || !sparse)
-        nv_series_unref(head->table, &series, 1); /* what is there holds it already */
-    if (r == NV_STORE_FULL)
+    if (*ret == NV_STORE_FULL)
         nv_count(&head->full, 1);
+    return known || !sparse; /* what is there holds it already */
+}
+
+/* Under head->writing. */
+static int append(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
+                  size_t n_labels, const struct nv_sparse_sample *sample)
+{
+    struct nv_head_series *series;
+
+    int r = nv_series_claim(head->table, head->number, labels, n_labels, &series);
+    if (r == NV_SERIES_CONFLICT)
+        nv_count(&head->conflicts, 1);
+    if (r)
+        return r < 0 ? r : r == NV_SERIES_CONFLICT ? NV_STORE_CONFLICT : NV_STORE_FULL;
+    if (enter(head, log, series, sample, &r))
+        nv_series_unref(head->table, &series, 1);
     if (log && r == 0)
         log_sparse(head, log, labels, n_labels, sample);
+    return r;
+}
+
+int nv_sparse_replay(struct nv_head *head, const struct nv_label *labels, size_t n_labels,
+                     const struct nv_sparse_sample *sample)
+{
+    LOCKED(&head->writing);
+    struct nv_head_series *series;
+
+    int r = nv_series_take(head->table, head->number, labels, n_labels, &series);
+    if (r)
+        return r < 0 ? r : NV_STORE_FULL;
+    if (enter(head, NULL, series, sample, &r))
+        nv_series_unref(head->table, &series, 1);
     return r;
 }
 

@@ -30,7 +30,9 @@ struct nv_sparse_sample {
     struct nv_str native;
 };
 
-/* Returns 0, an outcome of store.h, or -ENOMEM. The log is told, where there is one. */
+/* Returns 0, an outcome of store.h, or -ENOMEM. The log is told, where there is one. Nothing is claimed by what is replayed. */
+NV_MUST_USE int nv_sparse_replay(struct nv_head *head, const struct nv_label *labels,
+                                 size_t n_labels, const struct nv_sparse_sample *sample);
 NV_MUST_USE int nv_sparse_append(struct nv_head *head, struct nv_log *log,
                                  const struct nv_label *labels, size_t n_labels,
                                  const struct nv_sparse_sample *sample);

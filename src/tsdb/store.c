@@ -69,6 +69,12 @@ int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret)
     return 0;
 }
 
+int nv_store_source_end(struct nv_store *store, uint32_t source)
+{
+    nv_assert(source < nv_store_n_heads(store));
+    return nv_head_end(store->heads[source]);
+}
+
 int nv_store_append(struct nv_store *store, uint32_t source, struct nv_frame *frame)
 {
     nv_assert(source < nv_store_n_heads(store));

@@ -3,7 +3,8 @@
  *
  *   sources    each appends frames of its own layouts; a frame whose time is not after the source's last is
  *              dropped and counted. Series are named by their labels and their section's target labels
- *   conflicts  a label set belongs to the first source that brings it; others' samples for it are dropped, counted
+ *   conflicts  a label set belongs to the first source that brings it, until that begins a generation without it or ends;
+ *              others' samples for it are dropped and counted meanwhile
  *   durability a frame enters the head, then a log thread writes it; acknowledged means written (write(2));
  *              synced at least every wal_sync_ms. After kill -9 nothing acknowledged is lost
  *   bad disk   appends, queries and alerts go on in memory; history waits in a bounded queue and then is dropped, counted;
@@ -70,6 +71,13 @@ NV_MUST_USE int nv_store_open_to_read(const char *path, struct nv_store **ret,
 
 /* The number of a source, by its name; the same name gives the same source after a restart. */
 NV_MUST_USE int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret);
+
+/*
+ * The source has no more frames for now: all its series are stale by its last one, and others may have them. What was
+ * appended stays. Its place is kept for its name; who has many that come and go gives the names of those that went to
+ * those that come, for there are at most NV_STORE_SOURCES_MAX. -ENOMEM: nothing was done.
+ */
+NV_MUST_USE int nv_store_source_end(struct nv_store *store, uint32_t source);
 
 enum nv_store_outcome {
     NV_STORE_NOT_NEWER = 1, /* at or before the source's last frame: dropped, counted */

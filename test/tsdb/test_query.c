@@ -171,6 +171,122 @@ START_TEST(a_label_set_belongs_to_the_source_that_brought_it)
 }
 END_TEST
 
+/* Steps of one model under a source; each with upkeep, so that pages and blocks come about. */
+static void run_steps(struct model *m, struct nv_store *store, uint32_t source, int steps,
+                      uint64_t there)
+{
+    for (int i = 0; i < steps; i++) {
+        m->now_ms += 1000;
+        model_append(m, store, source, there, 0xf);
+        nv_store_maintain(store);
+    }
+}
+
+START_TEST(what_an_ended_source_had_another_may_go_on_with)
+{
+    const struct nv_store_options how = {.block_ms = 60000, .wal_sync_ms = 1000};
+    const struct nv_fs_ops *ops;
+    struct nv_fs *disk = model_disk(&ops);
+    struct nv_store_stats stats;
+    struct model m;
+    model_begin(&m, "a", 5, 4);
+    struct nv_store *store = model_open_with(&m, disk, &how);
+
+    for (int round = 0; round < 12;
+         round++) { /* names are used again, as by targets that come and go */
+        static const char *const names[] = {"one", "two", "three"};
+        uint32_t source = model_source(store, names[round % 3]);
+        model_restart(&m);
+        run_steps(&m, store, source, 20 + round * 7, 0xf);
+        run_steps(&m, store, source, 1, 0);
+        ck_assert_int_eq(nv_store_source_end(store, source), 0);
+        ck_assert_int_eq(nv_store_source_end(store, source), 0); /* twice is once */
+        model_compare(&m, store, 0, INT64_MAX);
+    }
+    nv_store_stats(store, &stats);
+    ck_assert_uint_eq(stats.dropped_conflict, 0);
+    ck_assert_uint_gt(stats.blocks, 0);
+    nv_store_close(store);
+
+    store = model_open_with(&m, disk, &how); /* nothing is claimed by what was read again */
+    model_compare(&m, store, 0, INT64_MAX);
+    model_restart(&m);
+    run_steps(&m, store, model_source(store, "four"), 100, 0xf);
+    nv_store_stats(store, &stats);
+    ck_assert_uint_eq(stats.dropped_conflict, 0);
+    model_compare(&m, store, 0, INT64_MAX);
+    nv_store_close(store);
+    model_end(&m);
+    model_disk_done(disk, ops);
+}
+END_TEST
+
+START_TEST(series_may_move_between_sources_that_both_stay)
+{
+    const struct nv_store_options how = {.block_ms = 60000, .wal_sync_ms = 1000};
+    struct nv_store_stats stats;
+    struct model m, other;
+    model_begin(&m, "a", 6, 4);
+    model_begin(&other, "a", 6, 4);
+    struct nv_store *store = model_open_with(&m, nv_memory_fs_new(), &how);
+    uint32_t first = model_source(store, "one"), second = model_source(store, "two");
+
+    run_steps(&m, store, first, 80, 0xf);
+    other.now_ms = m.now_ms;
+    run_steps(&m, store, first, 1, 0x3); /* the other two have gone, and with the new generation */
+    model_renew(&m);
+    run_steps(&m, store, first, 1, 0x3);
+    for (int i = 0; i < 200; i++) { /* go on under the second source */
+        m.now_ms += 1000;
+        other.now_ms = m.now_ms;
+        model_append(&m, store, first, 0x3, 0xf);
+        struct nv_frame *frame = model_frame(&other, 0xc, 0xf, false);
+        ck_assert_int_eq(nv_store_append(store, second, frame), 0);
+        for (size_t k = 2; k < 4; k++)
+            model_note(&m.series[k], other.now_ms, other.series[k].value);
+        nv_frame_unref(frame);
+        nv_store_maintain(store);
+    }
+    nv_store_stats(store, &stats);
+    ck_assert_uint_eq(stats.dropped_conflict, 0);
+    ck_assert_uint_gt(stats.blocks, 0);
+    model_compare(&m, store, 0, INT64_MAX);
+    nv_store_close(store);
+    model_end(&m);
+    model_end(&other);
+}
+END_TEST
+
+START_TEST(who_was_refused_is_heard_when_the_label_set_is_free)
+{
+    const struct nv_store_options how = {.block_ms = 600000, .wal_sync_ms = 1000};
+    struct nv_store_stats stats, before;
+    struct model m, other;
+    model_begin(&m, "a", 7, 2);
+    model_begin(&other, "a", 8, 2);
+    struct nv_store *store = model_open_with(&m, nv_memory_fs_new(), &how);
+    uint32_t first = model_source(store, "one"), second = model_source(store, "two");
+
+    run_steps(&m, store, first, 1, 0x3);
+    other.now_ms = m.now_ms;
+    run_steps(&other, store, second, 10, 0x3);
+    m.now_ms = other.now_ms;
+    run_steps(&m, store, first, 1, 0);
+    ck_assert_int_eq(nv_store_source_end(store, first), 0);
+    other.now_ms = m.now_ms;
+    run_steps(&other, store, second, 70, 0x3); /* the next page begins within these */
+    nv_store_stats(store, &before);
+    ck_assert_uint_gt(before.dropped_conflict, 0);
+    run_steps(&other, store, second, 10, 0x3);
+    nv_store_stats(store, &stats);
+    ck_assert_uint_eq(stats.dropped_conflict, before.dropped_conflict);
+    model_compare(&other, store, other.now_ms - 9000, INT64_MAX);
+    nv_store_close(store);
+    model_end(&m);
+    model_end(&other);
+}
+END_TEST
+
 START_TEST(target_labels_win_and_keep_what_they_hide)
 {
     struct nv_registry *registry = nv_registry_new();
@@ -511,6 +627,9 @@ int main(void)
     tcase_set_timeout(test, 240);
     tcase_add_test(test, lists_are_sorted_and_come_from_memory_and_blocks);
     tcase_add_test(test, a_label_set_belongs_to_the_source_that_brought_it);
+    tcase_add_test(test, what_an_ended_source_had_another_may_go_on_with);
+    tcase_add_test(test, series_may_move_between_sources_that_both_stay);
+    tcase_add_test(test, who_was_refused_is_heard_when_the_label_set_is_free);
     tcase_add_test(test, target_labels_win_and_keep_what_they_hide);
     tcase_add_test(test, a_marker_in_front_of_a_window_makes_no_difference);
     tcase_add_test(test, a_section_unobserved_for_three_intervals_is_stale);
