@@ -113,7 +113,7 @@ enum {
     NV_MAY_BLOCK = 1 << 1,         /* run on a worker, under its own deadline */
     NV_ABSENT_IS_NO_DATA = 1 << 2, /* a missing static source means NV_NO_DATA, not failure */
     NV_DENIED_IS_NO_DATA = 1 << 3, /* likewise EACCES and EPERM */
-    NV_ON_IN_KUBERNETES = 1 << 4,  /* on where KUBERNETES_SERVICE_HOST is set, else off by default */
+    NV_ON_IN_KUBERNETES = 1 << 4, /* on where KUBERNETES_SERVICE_HOST is set, else off by default */
 };
 
 struct nv_pass;
@@ -204,6 +204,7 @@ struct nv_bus_reply;
 
 struct nv_pods;
 struct nv_dir_stat;
+struct nv_journal;
 
 struct nlmsghdr;
 typedef int (*nv_netlink_fn)(const struct nlmsghdr *message,
@@ -274,6 +275,25 @@ struct nv_host {
                     size_t max);
     int (*dir_list)(struct nv_pass *pass, int dir, struct nv_names *ret);
     int (*dir_stat)(struct nv_pass *pass, int dir, struct nv_dir_stat *ret);
+
+    int (*state_load)(struct nv_pass *pass, const char *name, struct nv_str *ret);
+    int (*state_save)(struct nv_pass *pass, const char *name, struct nv_str text);
+    void *(*commons)(struct nv_pass *pass, const char *name, size_t size);
+    int (*regex_new)(struct nv_pass *pass, struct nv_str pattern, struct nv_regex **ret);
+    void (*regex_free)(struct nv_regex *regex);
+    size_t (*regex_groups)(const struct nv_regex *regex, struct nv_str text, struct nv_str *spans,
+                           size_t max);
+
+    /* <nodevitals/journal.h> */
+    int (*journal_open)(struct nv_pass *pass, const char *folder, struct nv_journal **ret);
+    int (*journal_match)(struct nv_journal *journal, const char *term);
+    int (*journal_or)(struct nv_journal *journal);
+    int (*journal_seek)(struct nv_journal *journal, const char *cursor, uint64_t since_us);
+    int (*journal_next)(struct nv_journal *journal);
+    struct nv_str (*journal_field)(struct nv_journal *journal, const char *name);
+    uint64_t (*journal_time_us)(struct nv_journal *journal);
+    int (*journal_cursor)(struct nv_journal *journal, char *ret, size_t size);
+    void (*journal_close)(struct nv_journal *journal);
 };
 
 /* The part of a pass that a collector sees. */
@@ -519,6 +539,41 @@ static inline int nv_guard(struct nv_pass *pass, void *items, size_t item_size, 
 {
     return pass->host->guard(pass, items, item_size, n, keys, call, timeout_ms, width,
                              ret_outcomes);
+}
+
+/* ---- what outlives a pass ------------------------------------------------------------------- */
+
+enum { NV_STATE_MAX = 16 << 10, NV_COMMONS_MAX = 8 };
+
+/*
+ * A small text that outlives the agent, kept beside its history under `name` (letters, digits, minus). The view lives
+ * until the pass ends. Call it from collect(): before that it is not known where. -ENOENT where there is none, or
+ * no place to keep any.
+ */
+static inline int nv_state_load(struct nv_pass *pass, const char *name, struct nv_str *ret)
+{
+    return pass->host->state_load(pass, name, ret);
+}
+
+/* Replaces it whole, of at most NV_STATE_MAX bytes; after a crash there is the old one or the new one. Never hangs:
+ * -ETIMEDOUT where the disk does. 0 where there is no place to keep any. */
+static inline int nv_state_save(struct nv_pass *pass, const char *name, struct nv_str text)
+{
+    return pass->host->state_save(pass, name, text);
+}
+
+/* Memory that all collectors who ask for this name share, until the last has stopped; zeroed at first. They lock it
+ * themselves. NULL when memory is out, the size is not what the first asked for, or there are NV_COMMONS_MAX. */
+static inline void *nv_commons(struct nv_pass *pass, const char *name, size_t size)
+{
+    return pass->host->commons(pass, name, size);
+}
+
+/* Compiles an expression as for NV_FLAG_REGEX. -EINVAL with the reason in nv_said(). To be freed by nv_regex_free(). */
+static inline int nv_regex_compile(struct nv_pass *pass, struct nv_str pattern,
+                                   struct nv_regex **ret)
+{
+    return pass->host->regex_new(pass, pattern, ret);
 }
 
 /* ---- others --------------------------------------------------------------------------------- */

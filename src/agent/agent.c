@@ -239,14 +239,29 @@ static void name_agent(struct agent *agent)
                     nv_web_has_tls(agent->web));
 }
 
+/* What collectors keep between runs lies beside the history. */
+static int keep_states(struct agent *agent)
+{
+    char folder[NV_STORAGE_PATH_MAX + sizeof("/state")];
+    struct nv_history_told told;
+
+    nv_history_tell(agent->history, &told);
+    if (told.in_memory)
+        return 0;
+    snprintf(folder, sizeof(folder), "%s/state", agent->options->history.path);
+    return nv_gather_keep_states(agent->gather, folder);
+}
+
 /* Opens the history and begins to sample into it. */
 static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
     int r = nv_history_open(agent->history, error);
     if (r < 0)
         return r;
-    r = nv_history_begin(agent->history, agent->gather, agent->identity.labels,
-                         NV_LEN(agent->identity.labels));
+    r = keep_states(agent);
+    if (r == 0)
+        r = nv_history_begin(agent->history, agent->gather, agent->identity.labels,
+                             NV_LEN(agent->identity.labels));
     if (r < 0)
         snprintf(error, NV_FLAGS_ERROR_MAX, "cannot begin to keep a history: %s", strerror(-r));
     return r;

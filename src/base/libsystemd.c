@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 
 #include "base/lazy.h"
 
@@ -45,7 +46,32 @@ HAND_ON(int, sd_bus_message_skip, (sd_bus_message *m, const char *types), (m, ty
 HAND_ON(int, sd_bus_message_readv, (sd_bus_message *m, const char *types, va_list results), (m, types, results),
         -ENOPKG)
 HAND_ON(sd_bus_message *, sd_bus_message_unref, (sd_bus_message *m), (m), NULL)
+
+HAND_ON(int, sd_journal_open, (sd_journal **ret, int flags), (ret, flags), -ENOPKG)
+HAND_ON(int, sd_journal_open_directory, (sd_journal **ret, const char *path, int flags), (ret, path, flags), -ENOPKG)
+HAND_ON(int, sd_journal_set_data_threshold, (sd_journal *j, size_t n), (j, n), -ENOPKG)
+HAND_ON(int, sd_journal_get_fd, (sd_journal *j), (j), -ENOPKG)
+HAND_ON(int, sd_journal_process, (sd_journal *j), (j), -ENOPKG)
+HAND_ON(int, sd_journal_add_match, (sd_journal *j, const void *data, size_t n), (j, data, n), -ENOPKG)
+HAND_ON(int, sd_journal_add_disjunction, (sd_journal *j), (j), -ENOPKG)
+HAND_ON(int, sd_journal_seek_realtime_usec, (sd_journal *j, uint64_t usec), (j, usec), -ENOPKG)
+HAND_ON(int, sd_journal_seek_cursor, (sd_journal *j, const char *cursor), (j, cursor), -ENOPKG)
+HAND_ON(int, sd_journal_test_cursor, (sd_journal *j, const char *cursor), (j, cursor), -ENOPKG)
+HAND_ON(int, sd_journal_next, (sd_journal *j), (j), -ENOPKG)
+HAND_ON(int, sd_journal_get_data, (sd_journal *j, const char *field, const void **data, size_t *n), (j, field, data, n), -ENOPKG)
+HAND_ON(int, sd_journal_get_realtime_usec, (sd_journal *j, uint64_t *ret), (j, ret), -ENOPKG)
+HAND_ON(int, sd_journal_get_cursor, (sd_journal *j, char **ret), (j, ret), -ENOPKG)
 // clang-format on
+
+void sd_journal_close(sd_journal *journal)
+{
+    static void *known;
+    void (*function)(sd_journal *) =
+        (void (*)(sd_journal *))nv_lazy_find(&library, &known, "sd_journal_close");
+
+    if (function)
+        function(journal);
+}
 
 void sd_bus_error_free(sd_bus_error *error)
 {

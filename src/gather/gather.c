@@ -38,11 +38,12 @@ struct nv_gather *nv_gather_new(const struct nv_gather_options *options)
         .bus = nv_bus_new(),
         .parse_text = options->parse_text,
         .pods = options->pods,
+        .kept = nv_kept_new(),
     };
     if (gather->registry)
         gather->report = nv_section_new(gather->registry);
     if (!gather->pool || !gather->jobs || !gather->notices || !gather->shared.files ||
-        !gather->shared.guards || !gather->shared.bus || !gather->report) {
+        !gather->shared.guards || !gather->shared.bus || !gather->shared.kept || !gather->report) {
         nv_gather_free(gather);
         return NULL;
     }
@@ -87,6 +88,7 @@ void nv_gather_free(struct nv_gather *gather)
     nv_notices_free(gather->notices);
     nv_guards_free(gather->shared.guards);
     nv_bus_free(gather->shared.bus);
+    nv_kept_free(gather->shared.kept);
     nv_files_free(gather->shared.files);
     nv_frame_pool_free(gather->pool);
     nv_registry_free(gather->registry);
@@ -162,6 +164,11 @@ int nv_gather_add(struct nv_gather *gather, const struct nv_collector *collector
     add_sources(gather, run);
     gather->runs[gather->n_runs++] = run;
     return 0;
+}
+
+int nv_gather_keep_states(struct nv_gather *gather, const char *folder)
+{
+    return nv_kept_set_folder(gather->shared.kept, folder);
 }
 
 int nv_gather_start(struct nv_gather *gather, char error[NV_GATHER_ERROR_MAX])

@@ -62,6 +62,10 @@ enum nv_gather_kind {
 NV_MUST_USE int nv_gather_add(struct nv_gather *gather, const struct nv_collector *collector,
                               enum nv_gather_kind kind, const struct nv_flag_value *flags);
 
+/* Where collectors keep small states between runs of the agent, a folder that is made when needed; without it, nowhere.
+ * Before the first pass. */
+NV_MUST_USE int nv_gather_keep_states(struct nv_gather *gather, const char *folder);
+
 /* Runs every start(). On failure returns its error and a line for the user in `error`. */
 enum { NV_GATHER_ERROR_MAX = 512 };
 NV_MUST_USE int nv_gather_start(struct nv_gather *gather, char error[NV_GATHER_ERROR_MAX]);

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/journal.h"
 #include "base/regex.h"
 #include "gather/dirs.h"
 
@@ -314,6 +315,44 @@ static void host_pods_wanted(struct nv_pass *pass)
         from->wanted(from->user);
 }
 
+/* ---- what outlives a pass ------------------------------------------------------------------- */
+
+static int host_state_load(struct nv_pass *pass, const char *name, struct nv_str *ret)
+{
+    return nv_kept_load(shared_of(pass)->kept, name, &run_of(pass)->lane->arena, ret);
+}
+
+static int host_state_save(struct nv_pass *pass, const char *name, struct nv_str text)
+{
+    const struct nv_shared *shared = shared_of(pass);
+
+    return nv_kept_save(shared->kept, shared->guards, name, text);
+}
+
+static void *host_commons(struct nv_pass *pass, const char *name, size_t size)
+{
+    return nv_kept_commons(shared_of(pass)->kept, name, size);
+}
+
+static int host_regex_new(struct nv_pass *pass, struct nv_str pattern, struct nv_regex **ret)
+{
+    char error[NV_REGEX_ERROR_MAX] = "";
+    struct nv_run *run = run_of(pass);
+
+    int r = nv_regex_new(pattern, NV_REGEX_SEARCH, ret, error);
+    if (r < 0 && error[0])
+        snprintf(run->error, sizeof(run->error), "%s", error);
+    return r;
+}
+
+/* ---- the journal ---------------------------------------------------------------------------- */
+
+static int host_journal_open(struct nv_pass *pass, const char *folder, struct nv_journal **ret)
+{
+    (void)run_of(pass);
+    return nv_journal_new(folder, ret);
+}
+
 const struct nv_host nv_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -353,4 +392,19 @@ const struct nv_host nv_host = {
     .dir_read = nv_dirs_read,
     .dir_list = nv_dirs_list,
     .dir_stat = nv_dirs_stat,
+    .state_load = host_state_load,
+    .state_save = host_state_save,
+    .commons = host_commons,
+    .regex_new = host_regex_new,
+    .regex_free = nv_regex_free,
+    .regex_groups = nv_regex_groups,
+    .journal_open = host_journal_open,
+    .journal_match = nv_journal_add_match,
+    .journal_or = nv_journal_add_or,
+    .journal_seek = nv_journal_go,
+    .journal_next = nv_journal_step,
+    .journal_field = nv_journal_data,
+    .journal_time_us = nv_journal_entry_time_us,
+    .journal_cursor = nv_journal_here,
+    .journal_close = nv_journal_free,
 };

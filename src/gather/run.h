@@ -13,6 +13,7 @@
 #include "base/netlink.h"
 #include "gather/files.h"
 #include "gather/guard.h"
+#include "gather/kept.h"
 #include "metric/section.h"
 
 enum {
@@ -91,6 +92,7 @@ struct nv_shared {
     struct nv_bus *bus;
     int (*parse_text)(struct nv_str, const struct nv_text_sink *, void *, char *, size_t);
     struct nv_gather_pods pods;
+    struct nv_kept *kept;
 };
 struct nv_shared *nv_gather_shared(struct nv_gather *gather);
 void nv_gather_link_notices(struct nv_gather *gather, uint64_t *cursor,
