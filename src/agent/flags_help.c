@@ -103,7 +103,8 @@ static void print_help(const struct nv_flags *flags, bool hidden, FILE *to)
     }
 }
 
-/* For roff: a backslash means something, a leading dot or quote does, and a hyphen is to be a minus. */
+/* For roff: a backslash means something, a leading dot or quote does, a hyphen is to be a minus, and long expressions may
+ * be broken. */
 static void print_roff(FILE *to, const char *text)
 {
     if (text[0] == '.' || text[0] == '\'')
@@ -113,6 +114,8 @@ static void print_roff(FILE *to, const char *text)
             fputs("\\e", to);
         else if (*text == '-')
             fputs("\\-", to);
+        else if (*text == '|')
+            fputs("|\\:", to);
         else
             fputc(*text, to);
     }

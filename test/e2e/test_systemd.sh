@@ -24,9 +24,10 @@ trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 mkdir "$work/lib"
 install -m 755 "$nodevitals" "$work/nodevitals"
-cp "$source"/deploy/nodevitals.service "$source"/deploy/nodevitals.socket "$source"/deploy/rules/node.yml "$work/"
+cp "$source"/deploy/nodevitals.service "$source"/deploy/nodevitals.socket "$source"/deploy/sysusers.conf \
+    "$source"/deploy/rules/node.yml "$work/"
 install -m 755 "$here/nspawn/run.sh" "$work/run.sh"
-cp "$here/nspawn/expect.awk" "$work/"
+cp "$here/nspawn/check.sh" "$here/nspawn/expect.awk" "$work/"
 # The libraries of the program, but not the C library: that is the tree's own.
 ldd "$nodevitals" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' |
     grep -Ev '/(libc|libm|libpthread|libdl|librt)\.so' | xargs -r -I{} cp -L {} "$work/lib/"

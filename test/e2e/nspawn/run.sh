@@ -2,37 +2,9 @@
 # Inside the booted Debian, as a service after multi-user.target. Prints a sentence per check; status 1 where one failed.
 export LC_ALL=C HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LD_LIBRARY_PATH=/usr/local/lib/nodevitals ASAN_OPTIONS=detect_leaks=0
-failures=0 passed=0
-cd /tmp || exit 1
-
-# check SENTENCE COMMAND...: the command succeeds.
-check() {
-    sentence=$1
-    shift
-    if "$@" >/tmp/check.out 2>&1; then
-        passed=$((passed + 1))
-        echo "ok      $sentence"
-    else
-        failures=$((failures + 1))
-        echo "FAILED  $sentence"
-        head -n 20 /tmp/check.out | sed 's/^/        /'
-    fi
-}
-
-# until SECONDS COMMAND...: waits for it.
-until_true() {
-    tries=$(($1 * 10))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
-        sleep 0.1
-    done
-}
+. /out/check.sh
 
 pass() { nodevitals collect --collector.disable-defaults "$@" 2>/tmp/err || cat /tmp/err; }
-metrics() { curl -sS --max-time 10 http://127.0.0.1:9100/metrics; }
-show() { systemctl show --value -p "$2" "$1"; }
 has() { grep -qxF -- "$2" "$1" || { echo "no line $2"; grep -F -- "${2%%\{*}" "$1" | head -n 20; return 1; }; }
 unit() { cat >"/run/systemd/system/$1"; }
 
@@ -185,7 +157,9 @@ systemctl start dbus.socket
 # ---- the service ----------------------------------------------------------------------------
 
 cp /out/nodevitals.service /out/nodevitals.socket /etc/systemd/system/
-environment() { printf 'LD_LIBRARY_PATH=%s\nASAN_OPTIONS=%s\nOPTIONS="%s"\n' "$LD_LIBRARY_PATH" "$ASAN_OPTIONS" "$*" >/etc/default/nodevitals; }
+install -D -m 644 /out/sysusers.conf /etc/sysusers.d/nodevitals.conf
+check "its account is made" systemd-sysusers
+environment() { printf 'LD_LIBRARY_PATH=%s\nASAN_OPTIONS=%s\nARGS="%s"\n' "$LD_LIBRARY_PATH" "$ASAN_OPTIONS" "$*" >/etc/default/nodevitals; }
 environment
 systemctl daemon-reload
 check "the service starts" systemctl start nodevitals.service
@@ -197,9 +171,8 @@ check "it is not root" sh -c '[ "$(stat -c %u "/proc/$(systemctl show --value -p
 check "and may do nothing special" grep -q '^CapEff:[[:space:]]*0*$' "/proc/$(show nodevitals MainPID)/status"
 echo "        not here: $(sed -n 's/^node_scrape_collector_success{collector="\(.*\)"} 0$/\1/p' /tmp/pass | tr '\n' ' ')"
 
-# The bus knows no dynamic users; where there is a true account of that name the unit takes it.
+# The bus, and what it has to say to an account of our own.
 systemctl stop nodevitals
-useradd --system nodevitals
 environment --collector.systemd --collector.logind
 systemctl daemon-reload
 systemctl restart nodevitals
@@ -302,5 +275,4 @@ check "messages do not repeat what the fields say" sh -c '! journalctl -q -u nod
 journalctl -q -u nodevitals -p err NODEVITALS_COLLECTOR=logind -o cat | head -n 2 | sed 's/^/        /'
 systemctl stop nodevitals
 
-echo "$passed passed, $failures failed"
-[ "$failures" -eq 0 ]
+passed_all

@@ -1,0 +1,58 @@
+#!/bin/sh
+# The Debian package, from cpack to purge, in a booted Debian where node_exporter runs already. See nspawn/deb.sh.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+source=${NV_SOURCE:-$(dirname "$(dirname "$here")")}
+build=${NV_BUILD:-$source/build}
+export LC_ALL=C
+
+skip() {
+    echo "SKIP: $1"
+    exit 77
+}
+for program in cpack dpkg-deb dpkg-shlibdeps; do
+    command -v "$program" >/dev/null || skip "$program is not installed"
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+
+# The package, quickly compressed, and a newer one that differs in its version alone.
+(cd "$build" && cpack -G DEB -B "$work/pack" -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip >"$work/cpack.log" 2>&1) || {
+    cat "$work/cpack.log"
+    exit 1
+}
+mv "$work"/pack/*.deb "$work/one.deb"
+dpkg-deb -R "$work/one.deb" "$work/newer"
+sed -i 's/^Version: .*/&.1/' "$work/newer/DEBIAN/control"
+dpkg-deb -Zgzip -b "$work/newer" "$work/two.deb" >/dev/null
+rm -rf "$work/newer" "$work/pack"
+
+if command -v lintian >/dev/null; then
+    # A build for tests has no optimizer and so no fortified functions; nothing else is forgiven.
+    lintian --allow-root --fail-on error,warning --suppress-tags hardening-no-fortify-functions "$work/one.deb"
+    echo "lintian has nothing to say"
+else
+    echo "lintian is not installed"
+fi
+
+[ "$(id -u)" -eq 0 ] || skip "only root can start a container"
+command -v systemd-nspawn >/dev/null || skip "systemd-nspawn (package systemd-container) is not installed"
+unshare -m --propagation private true 2>/dev/null || skip "no mount namespaces here"
+needed=$(dpkg-deb -f "$work/one.deb" Depends | tr ',' '\n' | sed 's/[(|].*//' | tr -d ' ' | sort | tr '\n' ' ')
+# shellcheck disable=SC2086 # a list of words
+tree=$(sh "$here/nspawn/tree.sh" deb $needed prometheus-node-exporter 2>&1) || {
+    echo "$tree"
+    exit 77
+}
+install -m 755 "$here/nspawn/deb.sh" "$work/run.sh"
+cp "$here/nspawn/check.sh" "$work/"
+
+status=0
+sh "$here/nspawn/boot.sh" "$tree" "$work" 300 || status=$?
+cat "$work/log" 2>/dev/null || :
+if [ ! -s "$work/log" ]; then
+    tail -n 20 "$work/console"
+    skip "the container does not boot here (status $status)"
+fi
+exit $status
