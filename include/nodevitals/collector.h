@@ -146,6 +146,9 @@ struct nv_collector {
     int (*start)(struct nv_pass *pass);
     void (*stop)(void *state);
     int (*collect)(struct nv_pass *pass);
+
+    /* Labels of its series in the store, as those of the exporter it stands in for; NULL: as this node's have them. */
+    const char *job, *metrics_path;
 };
 
 #define NV_ABI_MAGIC    0x6e766974u /* "nvit" */

@@ -263,7 +263,9 @@ static int begin_history(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         r = nv_history_begin(agent->history, agent->gather, agent->identity.labels,
                              NV_LEN(agent->identity.labels));
     if (r < 0)
-        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot begin to keep a history: %s", strerror(-r));
+        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot begin to keep a history: %s",
+                 r == -ENOENT ? "--storage.tsdb.collector-job names a collector that is not on"
+                              : strerror(-r));
     return r;
 }
 

@@ -216,8 +216,6 @@ int nv_history_begin(struct nv_history *history, struct nv_gather *gather,
     const struct nv_sampler_options options = {
         .gather = gather,
         .interval_ms = history->storage->interval_ms,
-        .labels = labels,
-        .n_labels = n_labels,
         .append = append,
         .begins_page = begins_page,
         .user = history,
@@ -225,7 +223,8 @@ int nv_history_begin(struct nv_history *history, struct nv_gather *gather,
         .observer = history->second,
     };
 
-    int r = nv_gather_set_target(gather, labels, n_labels);
+    int r = nv_gather_set_target(gather, labels, n_labels, history->storage->jobs,
+                                 history->storage->n_jobs);
     if (r == 0)
         r = nv_sampler_new(&options, &history->sampler);
     return r < 0 ? r : nv_sampler_start(history->sampler);

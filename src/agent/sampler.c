@@ -18,7 +18,8 @@ struct nv_sampler {
     struct nv_sampler_options options;
     struct nv_ticks ticks;
     struct nv_registry *registry; /* of the agent's own series */
-    struct nv_section *section;
+    struct nv_section **sections; /* one for each target of the gather */
+    size_t n_sections;
     struct nv_frame_pool *pool;
     int64_t renewed_ms; /* the hour; 0 before the first tick */
     uint64_t generation;
@@ -103,6 +104,27 @@ static int64_t real_monotonic_ns(void *clock)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+static int make_sections(struct nv_sampler *sampler)
+{
+    size_t n = nv_gather_n_targets(sampler->options.gather);
+    int r = 0;
+
+    sampler->sections = calloc(n + 1, sizeof(struct nv_section *));
+    if (!sampler->sections)
+        return -ENOMEM;
+    for (; sampler->n_sections < n && r == 0; sampler->n_sections++) {
+        const struct nv_target *target =
+            nv_gather_target(sampler->options.gather, sampler->n_sections);
+        struct nv_section *section = nv_section_new(sampler->registry);
+        if (!section)
+            return -ENOMEM;
+        sampler->sections[sampler->n_sections] = section;
+        r = nv_registry_set_target(sampler->registry, nv_section_index(section), target->labels,
+                                   target->n_labels);
+    }
+    return r;
+}
+
 int nv_sampler_new(const struct nv_sampler_options *options, struct nv_sampler **ret)
 {
     NV_AUTO(nv_sampler) *sampler = calloc(1, sizeof(*sampler));
@@ -118,12 +140,7 @@ int nv_sampler_new(const struct nv_sampler_options *options, struct nv_sampler *
     }
     sampler->registry = nv_registry_new();
     sampler->pool = nv_frame_pool_new();
-    if (sampler->registry)
-        sampler->section = nv_section_new(sampler->registry);
-    if (!sampler->pool || !sampler->section)
-        return -ENOMEM;
-    int r = nv_registry_set_target(sampler->registry, nv_section_index(sampler->section),
-                                   options->labels, options->n_labels);
+    int r = sampler->registry && sampler->pool ? make_sections(sampler) : -ENOMEM;
     if (r < 0)
         return r;
     nv_ticks_init(&sampler->ticks, options->interval_ms,
@@ -137,7 +154,9 @@ void nv_sampler_free(struct nv_sampler *sampler)
     if (!sampler)
         return;
     nv_sampler_stop(sampler);
-    nv_section_free(sampler->section);
+    for (size_t i = 0; i < sampler->n_sections; i++)
+        nv_section_free(sampler->sections[i]);
+    free(sampler->sections);
     nv_frame_pool_free(sampler->pool);
     nv_registry_free(sampler->registry);
     pthread_cond_destroy(&sampler->wake);
@@ -159,23 +178,32 @@ static void append(struct nv_sampler *sampler, enum nv_sampler_source source,
                     r < 0 ? strerror(-r) : "it is not newer than the last, or the store is full");
 }
 
-/* Every job has its `up`; whoever can write it is up. */
-static struct nv_frame *make_up(struct nv_sampler *sampler, int64_t time_ms)
+/* Whoever can write it is up. */
+static void emit_up(struct nv_sampler *sampler, size_t target)
 {
     static const double one = 1;
+    struct nv_section *section = sampler->sections[target];
     char what[NV_SECTION_WHAT_MAX];
 
-    nv_section_begin(sampler->section);
-    nv_section_emit(sampler->section, &up_table, NULL, NV_REAL, &one, 0, 1, 1);
-    nv_section_end(sampler->section);
-    nv_section_publish(sampler->section, what);
+    nv_section_begin(section);
+    if (nv_gather_target_is_there(sampler->options.gather, target))
+        nv_section_emit(section, &up_table, NULL, NV_REAL, &one, 0, 1, 1);
+    nv_section_end(section);
+    nv_section_publish(section, what);
+}
+
+/* Every job has its `up`. */
+static struct nv_frame *make_up(struct nv_sampler *sampler, int64_t time_ms)
+{
+    for (size_t i = 0; i < sampler->n_sections; i++)
+        emit_up(sampler, i);
     struct nv_layout *layout = nv_registry_layout(sampler->registry);
     if (!layout)
         return NULL;
     struct nv_frame *frame = nv_frame_new(sampler->pool, layout, time_ms);
     nv_layout_unref(layout);
-    if (frame)
-        nv_section_fill(sampler->section, frame);
+    for (size_t i = 0; frame && i < sampler->n_sections; i++)
+        nv_section_fill(sampler->sections[i], frame);
     return frame;
 }
 

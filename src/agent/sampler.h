@@ -8,7 +8,8 @@
  *              more, for some minutes (see src/tsdb/clock.c), and counts that
  *   time       a frame bears its tick's time when the tick came within NV_TICKS_LATE_PERCENT of the interval,
  *              else the true one; a frame shared with a scrape bears the scrape's
- *   sources    NV_SAMPLER_NODE, all collectors' sections; NV_SAMPLER_AGENT, `up`
+ *   sources    NV_SAMPLER_NODE, all collectors' sections; NV_SAMPLER_AGENT, an `up` for each target they have, from when it
+ *              has series
  *   threads    one of its own; statistics from any
  *   memory     a tick under an unchanged layout allocates nothing
  */
@@ -34,10 +35,8 @@ int64_t nv_ticks_next(struct nv_ticks *ticks, int64_t wall_ns, int64_t monotonic
 enum nv_sampler_source { NV_SAMPLER_NODE, NV_SAMPLER_AGENT };
 
 struct nv_sampler_options {
-    struct nv_gather *gather; /* started */
+    struct nv_gather *gather; /* started, its targets set */
     int64_t interval_ms;
-    const struct nv_label *labels; /* by name; the target of the agent's own series, copied */
-    size_t n_labels;
 
     /* Takes a frame (borrowed). Returns 0, a negative errno, or a positive outcome: the frame was dropped. */
     int (*append)(void *user, enum nv_sampler_source source, struct nv_frame *frame);

@@ -16,6 +16,7 @@ const struct nv_flag nv_storage_flags[] = {
     [NV_OPTION_TSDB_NO_THIN]        = {"no-storage.tsdb.thin",        NV_FLAG_BOOL,     "false", "Keep all history as it was sampled.", true},
     [NV_OPTION_TSDB_JOB]            = {"storage.tsdb.job",            NV_FLAG_TEXT,     "node-exporter", "Label job of this node's series in the history.", false},
     [NV_OPTION_TSDB_INSTANCE]       = {"storage.tsdb.instance",       NV_FLAG_TEXT,     "",      "Label instance of this node's series in the history; unless given, $NODE_NAME or else HOST:PORT.", false},
+    [NV_OPTION_TSDB_COLLECTOR_JOB]  = {"storage.tsdb.collector-job",  NV_FLAG_LIST,     "",      "COLLECTOR=JOB, label job of the series of one collector in the history, such as container=cadvisor.", false},
     {0},
 };
 // clang-format on
@@ -139,6 +140,23 @@ static int read_thins(const struct nv_flag_value *values, struct nv_storage *to,
     return 0;
 }
 
+static int read_jobs(const struct nv_flag_value *values, struct nv_storage *to, char *error)
+{
+    enum { FLAG = NV_OPTION_TSDB_COLLECTOR_JOB };
+    const struct nv_flag_value *list = &values[FLAG];
+
+    for (size_t i = 0; i < list->n_list; i++) {
+        struct nv_str rest = list->list[i], collector = nv_str_cut(&rest, '=');
+        if (!collector.n || !rest.n)
+            return wrong(error, FLAG, "'%.*s': it takes a collector and a job such as "
+                         "container=cadvisor", NV_ARGS(list->list[i]));
+        if (to->n_jobs == NV_STORAGE_JOBS_MAX)
+            return wrong(error, FLAG, "given more than %d times", NV_STORAGE_JOBS_MAX);
+        to->jobs[to->n_jobs++] = (struct nv_gather_job){collector, rest};
+    }
+    return 0;
+}
+
 static int read_durations(const struct nv_flag_value *values, struct nv_storage *to, char *error)
 {
     const int64_t most = INT64_C(1000) * 365 * 86400 * 100;
@@ -190,6 +208,8 @@ int nv_storage_read(const struct nv_flag_value *values, struct nv_storage *ret,
         r = read_bytes(values, &storage, error);
     if (r == 0)
         r = read_thins(values, &storage, error);
+    if (r == 0)
+        r = read_jobs(values, &storage, error);
     if (r == 0)
         *ret = storage;
     return r;

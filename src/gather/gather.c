@@ -84,6 +84,7 @@ void nv_gather_free(struct nv_gather *gather)
         source_free(gather->sources[i]);
     free(gather->sources);
     nv_section_free(gather->report);
+    nv_gather_drop_targets(gather);
     nv_lane_done(&gather->lane);
     nv_notices_free(gather->notices);
     nv_guards_free(gather->shared.guards);
@@ -198,16 +199,6 @@ int nv_gather_find(const struct nv_gather *gather, struct nv_str name)
             nv_str_is(name, gather->runs[i]->collector->name))
             return (int)i;
     return -ENOENT;
-}
-
-int nv_gather_set_target(struct nv_gather *gather, const struct nv_label *labels, size_t n)
-{
-    int r = nv_registry_set_target(gather->registry, nv_section_index(gather->report), labels, n);
-
-    for (size_t i = 0; r == 0 && i < gather->n_runs; i++)
-        r = nv_registry_set_target(gather->registry, nv_section_index(gather->runs[i]->section),
-                                   labels, n);
-    return r;
 }
 
 size_t nv_gather_count(const struct nv_gather *gather)

@@ -97,9 +97,25 @@ NV_MUST_USE int nv_gather_pass(struct nv_gather *gather,
  */
 NV_MUST_USE int nv_gather_sample(struct nv_gather *gather, int64_t time_ms, struct nv_frame **ret);
 
-/* Gives all sections their target labels. After the last nv_gather_add(), before the first pass. -ENOMEM. */
+/* The job of one collector's series, instead of the one it names. */
+struct nv_gather_job {
+    struct nv_str collector, job;
+};
+
+/*
+ * Gives all sections their target labels: these (by name, job among them), where a collector names a job or a path with
+ * that in its place or beside them. After the last nv_gather_add(), before the first pass. -ENOMEM; -ENOENT for a job of
+ * a collector that is not there.
+ */
 NV_MUST_USE int nv_gather_set_target(struct nv_gather *gather, const struct nv_label *labels,
-                                     size_t n);
+                                     size_t n, const struct nv_gather_job *jobs, size_t n_jobs);
+
+/* The different targets that came of it, the node's own first; constant from then on. */
+size_t nv_gather_n_targets(const struct nv_gather *gather);
+const struct nv_target *nv_gather_target(const struct nv_gather *gather, size_t i);
+
+/* Whether a collector of that target had series in its last run; of the node's own always. For the thread that samples. */
+bool nv_gather_target_is_there(struct nv_gather *gather, size_t i);
 
 /* The present layout, counted for the caller: the families and series known so far. Waits for a pass that runs inline
  * collectors. NULL when memory is out. */

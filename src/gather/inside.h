@@ -22,6 +22,8 @@ struct nv_gather {
     size_t n_runs;
     struct nv_lane lane;
     struct nv_section *report; /* node_scrape_collector_* */
+    struct nv_target *targets; /* their own memory */
+    size_t n_targets;
     bool started;
 
     pthread_mutex_t scrape_lock; /* one scrape at a time, its wait for workers included */
@@ -37,6 +39,9 @@ struct nv_gather {
     int shared_result;
     struct nv_gather_stats stats;
 };
+
+/* targets.c */
+void nv_gather_drop_targets(struct nv_gather *gather);
 
 static inline bool nv_run_may_block(const struct nv_run *run)
 {

@@ -56,6 +56,7 @@ struct nv_run {
     const struct nv_collector *collector;
     enum nv_gather_kind kind;
     struct nv_section *section;
+    size_t target; /* which of the gather's */
     struct nv_source **sources;
     bool *optional;
     size_t n_sources;

@@ -115,6 +115,18 @@ START_TEST(wrong_values_are_refused_in_one_line)
 }
 END_TEST
 
+START_TEST(a_collector_may_be_given_another_job)
+{
+    ck_assert_int_eq(parse_one("--storage.tsdb.collector-job=container=cadvisor=x"), 0);
+    ck_assert_uint_eq(options->history.n_jobs, 1);
+    ck_assert(nv_str_is(options->history.jobs[0].collector, "container"));
+    ck_assert(nv_str_is(options->history.jobs[0].job, "cadvisor=x"));
+    ck_assert_refused("--storage.tsdb.collector-job=container",
+                      "flag '--storage.tsdb.collector-job' cannot be 'container': it takes a "
+                      "collector and a job such as container=cadvisor");
+}
+END_TEST
+
 START_TEST(sizes_are_powers_of_1024)
 {
     uint64_t bytes;
@@ -170,6 +182,7 @@ int main(void)
     tcase_add_test(tests, a_folder_that_is_named_wins);
     tcase_add_test(tests, thinning_is_sorted_by_age_and_can_be_none);
     tcase_add_test(tests, wrong_values_are_refused_in_one_line);
+    tcase_add_test(tests, a_collector_may_be_given_another_job);
     tcase_add_test(tests, sizes_are_powers_of_1024);
     tcase_add_test(tests, the_instance_is_what_a_prometheus_would_call_it);
     suite_add_tcase(suite, tests);

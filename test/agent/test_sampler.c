@@ -141,6 +141,17 @@ static int collect_quick(struct nv_pass *pass)
 }
 static const struct nv_collector quick = {NV_ABI_STAMP, .name = "quick", .collect = collect_quick};
 
+/* Has nothing before its third run. */
+static int collect_elsewhere(struct nv_pass *pass)
+{
+    if (++n_rare > 2)
+        emit(pass, "other", 1);
+    return 0;
+}
+static const struct nv_collector elsewhere = {NV_ABI_STAMP, .name = "elsewhere",
+                                              .collect = collect_elsewhere, .job = "kubelet",
+                                              .metrics_path = "/metrics/cadvisor"};
+
 static int collect_rare(struct nv_pass *pass)
 {
     emit(pass, "rare", (uint64_t)++n_rare);
@@ -203,14 +214,15 @@ static const struct nv_label target[] = {
     {NV_LIT("job"),      NV_LIT("tests") },
 };
 
+static const struct nv_gather_job *own_jobs;
+static size_t n_own_jobs;
+
 static void start(void)
 {
     char error[NV_GATHER_ERROR_MAX];
     const struct nv_sampler_options options = {
         .gather = gather,
         .interval_ms = 1000,
-        .labels = target,
-        .n_labels = 2,
         .append = take,
         .begins_page = begins_page,
         .user = &answer,
@@ -218,7 +230,7 @@ static void start(void)
         .monotonic_ns = true_monotonic,
     };
 
-    ck_assert_int_eq(nv_gather_set_target(gather, target, 2), 0);
+    ck_assert_int_eq(nv_gather_set_target(gather, target, 2, own_jobs, n_own_jobs), 0);
     ck_assert_int_eq(nv_gather_start(gather, error), 0);
     ck_assert_int_eq(nv_sampler_new(&options, &sampler), 0);
 }
@@ -289,6 +301,64 @@ START_TEST(each_tick_appends_the_node_and_up_at_one_time)
     ck_assert_int_eq(
         state_of(NV_SAMPLER_NODE, "node_scrape_collector_success{collector=\"quick\"} ", &value),
         1);
+}
+END_TEST
+
+/* The target labels of a series, as text; "" for one that is not there. */
+static const char *target_of(enum nv_sampler_source source, const char *text, const char *job)
+{
+    static char out[256];
+    const struct nv_layout *layout = last[source]->layout;
+
+    for (size_t i = 0; i < layout->n_series; i++) {
+        const struct nv_series *series = nv_layout_series(layout, i);
+        const struct nv_target *t = &layout->targets[series->section];
+        size_t n = 0;
+        if (!nv_str_is(series->text, text) || !nv_frame_has(last[source], i))
+            continue;
+        for (size_t k = 0; k < t->n_labels; k++)
+            n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s=%.*s ",
+                                  NV_ARGS(t->labels[k].name), NV_ARGS(t->labels[k].value));
+        if (strstr(out, job))
+            return out;
+    }
+    return "";
+}
+
+START_TEST(each_job_has_its_labels_and_its_up_once_it_has_series)
+{
+    static const struct nv_gather_job jobs[] = {
+        {NV_LIT("rare"), NV_LIT("mine")}
+    };
+
+    own_jobs = jobs;
+    n_own_jobs = 1;
+    add(&quick);
+    add(&elsewhere);
+    add(&rare);
+    start();
+    second();
+    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "tests"), "instance=here:1 job=tests ");
+    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "kubelet"), "");
+    second();
+    second();
+    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "kubelet"),
+                     "instance=here:1 job=kubelet metrics_path=/metrics/cadvisor ");
+    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "mine"), "instance=here:1 job=mine ");
+    ck_assert_str_eq(target_of(NV_SAMPLER_NODE, "t_value{who=\"other\"} ", ""),
+                     "instance=here:1 job=kubelet metrics_path=/metrics/cadvisor ");
+    ck_assert_str_eq(target_of(NV_SAMPLER_NODE, "t_value{who=\"quick\"} ", ""),
+                     "instance=here:1 job=tests ");
+}
+END_TEST
+
+START_TEST(a_job_for_a_collector_that_is_not_there_is_refused)
+{
+    const struct nv_gather_job job = {NV_LIT("nobody"), NV_LIT("mine")};
+
+    add(&quick);
+    ck_assert_int_eq(nv_gather_set_target(gather, target, 2, &job, 1), -ENOENT);
+    start();
 }
 END_TEST
 
@@ -551,6 +621,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, each_tick_appends_the_node_and_up_at_one_time);
     tcase_add_test(tests, every_section_has_the_target_labels);
+    tcase_add_test(tests, each_job_has_its_labels_and_its_up_once_it_has_series);
+    tcase_add_test(tests, a_job_for_a_collector_that_is_not_there_is_refused);
     tcase_add_test(tests, a_collector_with_a_cadence_is_unobserved_between);
     tcase_add_test(tests, what_a_scrape_has_read_is_stored_with_the_next_tick);
     tcase_add_test(tests, workers_are_not_waited_for_and_their_rows_come_with_a_later_frame);
