@@ -290,6 +290,10 @@ static const struct nv_family web_columns[] = {
     {"nodevitals_http_rate_limited_requests_total", NV_COUNTER, NV_AS_IS, "Requests refused for coming too fast."},
     {"nodevitals_web_config_errors_total",        NV_COUNTER, NV_AS_IS, "Failed attempts to read the changed web configuration."},
 };
+static const struct nv_family left_out_column[] = {
+    {"nodevitals_exposed_series_left_out_total", NV_COUNTER, NV_AS_IS, "Series of exposed targets left out of answers, for another has their name or themselves."},
+};
+static const struct nv_table left_out = {NV_LABELS("reason"), left_out_column, 1};
 static const struct nv_family api_column[] = {
     {"nodevitals_api_requests_total", NV_COUNTER, NV_AS_IS, "Requests to the HTTP API, by what they came to."},
 };
@@ -359,12 +363,16 @@ static void emit_gather(struct nv_pass *pass, const struct nv_self *self)
 
 static void emit_web(struct nv_pass *pass, const struct nv_web_stats *stats)
 {
+    static const struct nv_str reasons[] = {NV_LIT("duplicate"), NV_LIT("type")};
+    const uint64_t left_out_values[] = {stats->exposed_duplicates, stats->exposed_conflicts};
     const uint64_t values[] = {
         stats->requests,         stats->response_bytes,      stats->connections,
         stats->connections_open, stats->connections_overdue, stats->auth_failures,
         stats->rate_limited,     stats->config_errors};
     static_assert(NV_LEN(values) == NV_LEN(web_columns), "one value a column");
     nv_emit_row(pass, &web_table, NULL, values, NV_LEN(values));
+    for (size_t i = 0; i < NV_LEN(reasons); i++)
+        nv_emit_u64(pass, &left_out, &reasons[i], 0, left_out_values[i]);
 }
 
 static void emit_queries(struct nv_pass *pass, const struct nv_web_stats *stats)
@@ -405,8 +413,8 @@ NV_COLLECTOR(self_agent) = {
     NV_ABI_STAMP,
     .name = "self.agent",
     .summary = "The agent.",
-    .tables = NV_TABLES(&requests, &in_flight, &errors, &builds, &gather_table, &web_table, &apis,
-                        &query_table, &ages),
+    .tables = NV_TABLES(&requests, &in_flight, &errors, &builds, &gather_table, &web_table,
+                        &left_out, &apis, &query_table, &ages),
     .flags = self_flags,
     .cadence_ms = CADENCE_MS,
     .collect = collect_agent,

@@ -52,7 +52,12 @@ int nv_route_init(struct nv_web *web, const struct nv_web_options *options)
     add_fact(&page, ", branch=", options->branch);
     add_fact(&page, ", revision=", options->revision);
     add_fact(&page, "), served by nodevitals</p>\n<ul>\n<li><a href=\"", web->telemetry_path);
-    nv_buf_text(&page, "\">Metrics</a></li>\n</ul>\n</body>\n</html>\n");
+    nv_buf_text(&page,
+                "\">Metrics</a></li>\n"
+                "<li><a href=\"/metrics/cadvisor\">Metrics of containers alone</a>, where they "
+                "are collected</li>\n"
+                "<li><a href=\"/metrics/resource\">CPU and memory of containers and pods</a>, "
+                "for metrics-server</li>\n</ul>\n</body>\n</html>\n");
     nv_buf_char(&page, '\0');
     if (page.failed)
         return page.failed;
@@ -74,7 +79,11 @@ enum MHD_Result nv_route(struct nv_connection *connection, const char *path, con
     struct nv_web *web = connection->web;
 
     if (is_telemetry(web, path))
-        return nv_scrape(connection);
+        return nv_scrape(connection, NV_SCRAPE_ALL);
+    if (strcmp(path, "/metrics/cadvisor") == 0)
+        return nv_scrape(connection, NV_SCRAPE_CONTAINERS);
+    if (strcmp(path, "/metrics/resource") == 0)
+        return nv_scrape(connection, NV_SCRAPE_RESOURCE);
     if (connection->request.endpoint)
         return nv_api_begin(connection, method);
     if (strcmp(path, "/") != 0)

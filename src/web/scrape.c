@@ -1,9 +1,11 @@
 #include "web/server.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 
 /*
- * The telemetry path. Statuses, bodies and what is counted are those of node_exporter with client_golang:
+ * The telemetry path, and those of the kubelet's that stand in for a part of it. Statuses, bodies and what is counted are those of node_exporter with client_golang:
  * bad selections are 400 and not counted; the limit holds for unfiltered scrapes only, since each filtered
  * one gets a limiter of its own there; the counts rise when the answer has been written.
  */
@@ -40,6 +42,8 @@ static bool select_only(struct nv_web *web, const struct nv_query *query,
     for (size_t i = 0; i < query->n_collect; i++) {
         struct nv_str name = query->collect[i];
         int number = is_known(web, name) ? nv_gather_find(web->gather, name) : -ENOENT;
+        if (number < 0 && !nv_str_is(name, NV_WEB_RESOURCE) && nv_is_exposed(web, name))
+            continue;
         if (number < 0) {
             snprintf(reason, REASON_MAX,
                      "Couldn't create filtered metrics handler: couldn't create collector: "
@@ -87,6 +91,20 @@ static bool select_collectors(struct nv_web *web, struct nv_request *request,
     return true;
 }
 
+/* What a path of the kubelet's is made from. False: nothing is on that it could be. */
+static bool select_containers(struct nv_web *web, struct nv_request *request)
+{
+    bool direct =
+        request->kind == NV_SCRAPE_RESOURCE && nv_is_exposed(web, nv_str(NV_WEB_RESOURCE));
+    int number = nv_gather_find(web->gather, nv_str(NV_WEB_CONTAINER));
+
+    request->selection = (struct nv_gather_selection){.some = true};
+    request->passes = number >= 0 && !direct;
+    if (request->passes)
+        nv_bit_set(request->selection.bits, (size_t)number);
+    return request->passes || direct || nv_is_exposed(web, nv_str(NV_WEB_CONTAINER));
+}
+
 static const char *header(struct nv_connection *connection, const char *name)
 {
     const char *value = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND, name);
@@ -123,14 +141,51 @@ static struct MHD_Response *failure(struct nv_request *request, int r, uint64_t 
     return response;
 }
 
-static int write_body(struct nv_request *request, const struct nv_frame *frame,
+/* -ENODATA: what is asked for is on, and at present there is nothing of it. */
+static int write_text(struct nv_web *web, struct nv_request *request, const struct nv_shown *shown,
+                      struct nv_buf *out)
+{
+    const struct nv_query *query = &request->wanted;
+    struct nv_expo_left_out left_out;
+
+    if (shown->n == 0 && request->kind != NV_SCRAPE_ALL)
+        return -ENODATA;
+    if (request->kind == NV_SCRAPE_RESOURCE)
+        return nv_resource_write(shown->parts, shown->n,
+                                 shown->name && strcmp(shown->name, NV_WEB_RESOURCE) == 0, out);
+    nv_expo_write_parts(shown->parts, shown->n, request->choice, query->names, query->n_names, out,
+                        &left_out);
+    __atomic_add_fetch(&web->counters.exposed_conflicts, left_out.conflicts, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&web->counters.exposed_duplicates, left_out.duplicates, __ATOMIC_RELAXED);
+    return out->failed;
+}
+
+static int write_body(struct nv_web *web, struct nv_request *request, const struct nv_frame *frame,
                       struct nv_body **body)
 {
-    nv_expo_write(frame, request->choice, request->wanted.names, request->wanted.n_names,
-                  &(*body)->text);
-    if ((*body)->text.failed)
-        return (*body)->text.failed;
+    struct nv_shown shown;
+
+    int r = nv_shown_init(&shown, web, request, frame);
+    if (r < 0)
+        return r;
+    r = write_text(web, request, &shown, &(*body)->text);
+    nv_shown_done(&shown);
+    if (r < 0)
+        return r;
     return request->coding == NV_CODING_IDENTITY ? 0 : nv_body_compress(body, request->coding);
+}
+
+static struct MHD_Response *nothing_yet(struct nv_request *request)
+{
+    static char text[] =
+        "No container metrics at present: the kubelet's last answer failed, or none came yet.\n";
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
+
+    request->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (response)
+        nv_add_header(response, "Content-Type", "text/plain; charset=utf-8");
+    return response;
 }
 
 static void render(struct nv_web *web, struct nv_request *request, const struct nv_frame *frame)
@@ -138,11 +193,12 @@ static void render(struct nv_web *web, struct nv_request *request, const struct 
     struct nv_body *body = nv_body_take(&web->bodies);
     char type[NV_EXPO_TYPE_MAX];
 
-    int r = body ? write_body(request, frame, &body) : -ENOMEM;
+    int r = body ? write_body(web, request, frame, &body) : -ENOMEM;
     if (r < 0) {
         if (body)
             nv_body_give(body);
-        request->response = failure(request, r, &web->counters.errors_encoding);
+        request->response = r == -ENODATA ? nothing_yet(request)
+                                          : failure(request, r, &web->counters.errors_encoding);
         return;
     }
     __atomic_add_fetch(&web->counters.response_bytes, body->text.n, __ATOMIC_RELAXED);
@@ -165,7 +221,7 @@ static void pass(struct nv_web *web, struct nv_request *chain)
 
     for (struct nv_request *one = chain; one; one = one->next_scrape)
         wait_ms = one->timeout_ms < wait_ms ? one->timeout_ms : wait_ms;
-    int r = nv_gather_pass(web->gather, &chain->selection, wait_ms, &frame);
+    int r = chain->passes ? nv_gather_pass(web->gather, &chain->selection, wait_ms, &frame) : 0;
     for (struct nv_request *one = chain; one; one = one->next_scrape) {
         if (r < 0)
             one->response = failure(one, r, &web->counters.errors_gathering);
@@ -301,7 +357,13 @@ static enum MHD_Result refuse_selection(struct nv_connection *connection, char *
     return nv_answer(connection, MHD_HTTP_BAD_REQUEST, response);
 }
 
-enum MHD_Result nv_scrape(struct nv_connection *connection)
+static enum MHD_Result refuse_path(struct nv_connection *connection)
+{
+    return nv_answer_error(connection, MHD_HTTP_NOT_FOUND,
+                           "No container metrics: --collector.container is off.\n");
+}
+
+enum MHD_Result nv_scrape(struct nv_connection *connection, enum nv_scrape_kind kind)
 {
     struct nv_web *web = connection->web;
     struct nv_request *request = &connection->request;
@@ -309,7 +371,11 @@ enum MHD_Result nv_scrape(struct nv_connection *connection)
 
     if (nv_query_parse(nv_buf_view(&request->query), &request->memory, &request->wanted) < 0)
         return nv_answer_error(connection, MHD_HTTP_URI_TOO_LONG, "URI Too Long\n");
-    if (!select_collectors(web, request, reason))
+    request->kind = kind;
+    request->passes = true;
+    if (kind != NV_SCRAPE_ALL && !select_containers(web, request))
+        return refuse_path(connection);
+    if (kind == NV_SCRAPE_ALL && !select_collectors(web, request, reason))
         return refuse_selection(connection, reason);
 
     request->counted = true;
@@ -322,7 +388,9 @@ enum MHD_Result nv_scrape(struct nv_connection *connection)
         request->status = MHD_HTTP_SERVICE_UNAVAILABLE;
         return nv_answer_error(connection, request->status, reason);
     }
-    request->choice = nv_expo_negotiate(nv_str(header(connection, "Accept")));
+    request->choice = kind == NV_SCRAPE_RESOURCE
+                          ? (struct nv_expo_choice){0}
+                          : nv_expo_negotiate(nv_str(header(connection, "Accept")));
     request->coding = nv_expo_negotiate_coding(nv_str(header(connection, "Accept-Encoding")));
     request->timeout_ms = timeout_ms(header(connection, TIMEOUT_HEADER));
 

@@ -216,6 +216,7 @@ int nv_web_new(const struct nv_web_options *options, struct nv_web **ret,
     web->gather = options->gather;
     web->collectors = options->collectors;
     web->n_collectors = options->n_collectors;
+    web->exposed = options->exposed;
 
     if (r == 0)
         r = web->telemetry_path ? nv_route_init(web, options) : -ENOMEM;
@@ -357,6 +358,8 @@ void nv_web_stats(struct nv_web *web, struct nv_web_stats *ret)
         .connections_overdue = load(&web->deadlines.overdue),
         .auth_failures = load(&counters->auth_failures),
         .rate_limited = load(&counters->rate_limited),
+        .exposed_conflicts = load(&counters->exposed_conflicts),
+        .exposed_duplicates = load(&counters->exposed_duplicates),
         .config_errors = gate_errors(web->gate),
     };
     tell_queries(web, ret);

@@ -8,6 +8,8 @@
  *   api.c      paths: who may ask, from request to inquiry and back
  *   inquiry.c  exchanges under way
  *   scrape.c   the telemetry path: selection, limit, pass, exposition
+ *   shown.c    the frames of an answer: those of the pass, and those of exposed targets
+ *   resource.c /metrics/resource
  *   body.c     memory of answers, kept for the next
  *
  * A request is read whole, admitted (access.h), routed and answered. Where that needs time (a password, a
@@ -70,6 +72,12 @@ enum nv_stage {
     NV_STAGE_ANSWERED,
 };
 
+enum nv_scrape_kind {
+    NV_SCRAPE_ALL,        /* the telemetry path */
+    NV_SCRAPE_CONTAINERS, /* /metrics/cadvisor */
+    NV_SCRAPE_RESOURCE,   /* /metrics/resource */
+};
+
 struct nv_request {
     enum nv_stage stage;
     size_t body_seen;
@@ -90,6 +98,8 @@ struct nv_request {
     struct nv_inquiry *inquiry; /* counted */
 
     /* A scrape. */
+    enum nv_scrape_kind kind;
+    bool passes;           /* collectors are to run for it */
     bool counted, limited; /* in flight; under the limit of concurrent requests */
     unsigned status;       /* of the answer, 0 for none */
     struct nv_gather_selection selection;
@@ -137,6 +147,7 @@ struct nv_counters { /* atomic */
     uint64_t auth_failures, rate_limited;
     uint64_t scrapes_200, scrapes_500, scrapes_503, in_flight;
     uint64_t errors_gathering, errors_encoding;
+    uint64_t exposed_conflicts, exposed_duplicates;
 };
 
 /* Takes connections for the event loops. */
@@ -152,6 +163,7 @@ struct nv_web {
     struct nv_gather *gather;
     const char *const *collectors;
     size_t n_collectors;
+    struct nv_web_exposed exposed;
     uint64_t
         node_collectors[NV_GATHER_COLLECTORS_MAX / 64]; /* which of gather's collect[] may name */
 
@@ -241,9 +253,29 @@ enum MHD_Result nv_api_too_large(struct nv_connection *connection);
 bool nv_api_may_ask(struct nv_connection *connection); /* the page, too */
 
 /* scrape.c */
-enum MHD_Result nv_scrape(struct nv_connection *connection);        /* begins */
+enum MHD_Result nv_scrape(struct nv_connection *connection, enum nv_scrape_kind kind); /* begins */
 enum MHD_Result nv_scrape_answer(struct nv_connection *connection); /* after NV_STAGE_PASS */
 void nv_scrape_completed(struct nv_request *request);
 void nv_scrape_init(struct nv_web *web); /* when the collectors are known */
+
+/* shown.c: what a request shows. No memory where no target is exposed. */
+struct nv_shown {
+    struct nv_expo_part own, *parts; /* parts: `own` where it is alone, else made */
+    size_t n, room;
+    struct nv_web *web;
+    const struct nv_request *request;
+    const char *name; /* frames of that name alone; NULL: those the request asks for */
+    int failed;
+};
+
+/* frame: of the pass, NULL where there was none. The caller holds it until nv_shown_done(). */
+NV_MUST_USE int nv_shown_init(struct nv_shown *shown, struct nv_web *web,
+                              const struct nv_request *request, const struct nv_frame *frame);
+void nv_shown_done(struct nv_shown *shown);
+bool nv_is_exposed(const struct nv_web *web, struct nv_str name);
+
+/* resource.c: classic text in the kubelet's shape, from its own answer (`direct`) or from container families. -ENOMEM. */
+NV_MUST_USE int nv_resource_write(const struct nv_expo_part *parts, size_t n, bool direct,
+                                  struct nv_buf *out);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * web.h - the HTTP server: listeners, routes, TLS, users.
  *
- *   routes     the telemetry path (any method), "/" (landing page), /-/healthy, /-/ready, and with nv_web_set_api() those of
- *              the API; all else is 404
+ *   routes     the telemetry path (any method), /metrics/cadvisor and /metrics/resource, "/" (landing page), /-/healthy,
+ *              /-/ready, and with nv_web_set_api() those of the API; all else is 404
  *   threads    WEB_LANES of libmicrohttpd for the first listener, one for each further one; one that
  *              ends overdue connections; threads for passes and passwords, made when needed. A pass runs on
  *              the lane that read the request where it delays nobody, else on a thread of its own with
@@ -16,6 +16,21 @@
 
 #include "gather/gather.h"
 #include "web/api.h"
+
+/*
+ * What scraped targets expose: it is shown with the node's own families, under names that collect[] and exclude[] take like
+ * those of collectors. Two names have paths of their own, too. From any thread; frames are lent for the call of each().
+ */
+#define NV_WEB_CONTAINER "container" /* container and machine families: /metrics/cadvisor */
+#define NV_WEB_RESOURCE                                                                            \
+    "resource" /* the kubelet's /metrics/resource: there alone, for it repeats the others */
+enum { NV_WEB_EXPOSED_MAX = 2048 }; /* frames */
+struct nv_web_exposed {
+    bool (*has)(void *user, struct nv_str name); /* also while its target is down. NULL: none has */
+    void (*each)(void *user, void (*each)(void *to, struct nv_str name, struct nv_frame *frame),
+                 void *to);
+    void *user;
+};
 
 struct nv_web_options {
     const char *const
@@ -32,6 +47,7 @@ struct nv_web_options {
     const char *const
         *collectors; /* every collector there is, on or off (collect[] tells the two apart) */
     size_t n_collectors;
+    struct nv_web_exposed exposed;
 };
 
 struct nv_web;
@@ -78,6 +94,7 @@ struct nv_web_stats {
     uint64_t api[NV_OUTCOMES]; /* requests to the API, by what they came to */
     uint64_t queries, queries_waiting, query_ns;
     uint64_t query_memory, query_memory_waits; /* bytes now; how often one had to wait for some */
+    uint64_t exposed_conflicts, exposed_duplicates; /* series of exposed targets left out */
     uint64_t config_errors; /* failed attempts to read the changed configuration */
 };
 void nv_web_stats(struct nv_web *web, struct nv_web_stats *ret);
