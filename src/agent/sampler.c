@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -9,6 +10,8 @@
 
 enum {
     STACK_SIZE = 512 << 10,
+    UP_LABELS_MAX = 8, /* instance, job, metrics_path */
+    UP_NAME_MAX = 64,
     SLEEP_MS_MAX =
         10000, /* so that a step of the wall clock is seen soon, however long the interval */
     RENEW_MS = 3600000, /* the layout may begin anew as often, where series have gone */
@@ -18,8 +21,7 @@ struct nv_sampler {
     struct nv_sampler_options options;
     struct nv_ticks ticks;
     struct nv_registry *registry; /* of the agent's own series */
-    struct nv_section **sections; /* one for each target of the gather */
-    size_t n_sections;
+    struct nv_section *section;
     struct nv_frame_pool *pool;
     int64_t renewed_ms; /* the hour; 0 before the first tick */
     uint64_t generation;
@@ -34,10 +36,8 @@ struct nv_sampler {
     struct nv_sampler_stats stats;
 };
 
-static const struct nv_family up_column[] = {
-    {"up", NV_GAUGE, NV_AS_IS, "Whether the target could be scraped."},
-};
-static const struct nv_table up_table = {NV_NO_LABELS, up_column, 1};
+static const struct nv_family up_family = {"up", NV_GAUGE, NV_AS_IS,
+                                           "Whether the target could be scraped."};
 
 /* ---- the clock ------------------------------------------------------------------------------ */
 
@@ -104,27 +104,6 @@ static int64_t real_monotonic_ns(void *clock)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static int make_sections(struct nv_sampler *sampler)
-{
-    size_t n = nv_gather_n_targets(sampler->options.gather);
-    int r = 0;
-
-    sampler->sections = calloc(n + 1, sizeof(struct nv_section *));
-    if (!sampler->sections)
-        return -ENOMEM;
-    for (; sampler->n_sections < n && r == 0; sampler->n_sections++) {
-        const struct nv_target *target =
-            nv_gather_target(sampler->options.gather, sampler->n_sections);
-        struct nv_section *section = nv_section_new(sampler->registry);
-        if (!section)
-            return -ENOMEM;
-        sampler->sections[sampler->n_sections] = section;
-        r = nv_registry_set_target(sampler->registry, nv_section_index(section), target->labels,
-                                   target->n_labels);
-    }
-    return r;
-}
-
 int nv_sampler_new(const struct nv_sampler_options *options, struct nv_sampler **ret)
 {
     NV_AUTO(nv_sampler) *sampler = calloc(1, sizeof(*sampler));
@@ -140,9 +119,10 @@ int nv_sampler_new(const struct nv_sampler_options *options, struct nv_sampler *
     }
     sampler->registry = nv_registry_new();
     sampler->pool = nv_frame_pool_new();
-    int r = sampler->registry && sampler->pool ? make_sections(sampler) : -ENOMEM;
-    if (r < 0)
-        return r;
+    if (sampler->registry)
+        sampler->section = nv_section_new(sampler->registry);
+    if (!sampler->pool || !sampler->section)
+        return -ENOMEM;
     nv_ticks_init(&sampler->ticks, options->interval_ms,
                   sampler->options.wall_ns(options->clock) / 1000000);
     *ret = nv_take(sampler);
@@ -154,9 +134,7 @@ void nv_sampler_free(struct nv_sampler *sampler)
     if (!sampler)
         return;
     nv_sampler_stop(sampler);
-    for (size_t i = 0; i < sampler->n_sections; i++)
-        nv_section_free(sampler->sections[i]);
-    free(sampler->sections);
+    nv_section_free(sampler->section);
     nv_frame_pool_free(sampler->pool);
     nv_registry_free(sampler->registry);
     pthread_cond_destroy(&sampler->wake);
@@ -178,32 +156,40 @@ static void append(struct nv_sampler *sampler, enum nv_sampler_source source,
                     r < 0 ? strerror(-r) : "it is not newer than the last, or the store is full");
 }
 
-/* Whoever can write it is up. */
-static void emit_up(struct nv_sampler *sampler, size_t target)
+/* Target labels are the series' own here, for a layout has a series without them once. */
+static void emit_up(struct nv_sampler *sampler, const struct nv_target *target)
 {
-    static const double one = 1;
-    struct nv_section *section = sampler->sections[target];
-    char what[NV_SECTION_WHAT_MAX];
+    char names[UP_LABELS_MAX][UP_NAME_MAX];
+    const char *pointers[UP_LABELS_MAX + 1] = {NULL};
+    struct nv_str values[UP_LABELS_MAX];
 
-    nv_section_begin(section);
-    if (nv_gather_target_is_there(sampler->options.gather, target))
-        nv_section_emit(section, &up_table, NULL, NV_REAL, &one, 0, 1, 1);
-    nv_section_end(section);
-    nv_section_publish(section, what);
+    for (size_t i = 0; i < target->n_labels && i < UP_LABELS_MAX; i++) {
+        snprintf(names[i], UP_NAME_MAX, "%.*s", NV_ARGS(target->labels[i].name));
+        pointers[i] = names[i];
+        values[i] = target->labels[i].value;
+    }
+    nv_section_emit_sample(sampler->section, &up_family, "", pointers, values, 1);
 }
 
-/* Every job has its `up`. */
+/* Every job has its `up`; whoever can write it is up. */
 static struct nv_frame *make_up(struct nv_sampler *sampler, int64_t time_ms)
 {
-    for (size_t i = 0; i < sampler->n_sections; i++)
-        emit_up(sampler, i);
+    struct nv_gather *gather = sampler->options.gather;
+    char what[NV_SECTION_WHAT_MAX];
+
+    nv_section_begin(sampler->section);
+    for (size_t i = 0; i < nv_gather_n_targets(gather); i++)
+        if (nv_gather_target_is_there(gather, i))
+            emit_up(sampler, nv_gather_target(gather, i));
+    nv_section_end(sampler->section);
+    nv_section_publish(sampler->section, what);
     struct nv_layout *layout = nv_registry_layout(sampler->registry);
     if (!layout)
         return NULL;
     struct nv_frame *frame = nv_frame_new(sampler->pool, layout, time_ms);
     nv_layout_unref(layout);
-    for (size_t i = 0; frame && i < sampler->n_sections; i++)
-        nv_section_fill(sampler->sections[i], frame);
+    if (frame)
+        nv_section_fill(sampler->section, frame);
     return frame;
 }
 

@@ -145,7 +145,7 @@ static const struct nv_collector quick = {NV_ABI_STAMP, .name = "quick", .collec
 static int collect_elsewhere(struct nv_pass *pass)
 {
     if (++n_rare > 2)
-        emit(pass, "other", 1);
+        emit(pass, "elsewhere", 1);
     return 0;
 }
 static const struct nv_collector elsewhere = {NV_ABI_STAMP, .name = "elsewhere",
@@ -216,6 +216,10 @@ static const struct nv_label target[] = {
 
 static const struct nv_gather_job *own_jobs;
 static size_t n_own_jobs;
+
+#define UP_OF_NODE  "up{instance=\"here:1\",job=\"tests\"} "
+#define UP_OF_OTHER "up{instance=\"here:1\",job=\"kubelet\",metrics_path=\"/metrics/cadvisor\"} "
+#define UP_OF_OWN   "up{instance=\"here:1\",job=\"mine\"} "
 
 static void start(void)
 {
@@ -294,7 +298,7 @@ START_TEST(each_tick_appends_the_node_and_up_at_one_time)
     ck_assert_int_eq(n_appended[NV_SAMPLER_AGENT], 2);
     ck_assert_int_eq(last[NV_SAMPLER_NODE]->time_ms, T0 + 2000);
     ck_assert_int_eq(last[NV_SAMPLER_AGENT]->time_ms, T0 + 2000);
-    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, "up ", &value), 1);
+    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, UP_OF_NODE, &value), 1);
     ck_assert_double_eq(value, 1);
     ck_assert_int_eq(state_of(NV_SAMPLER_NODE, "t_value{who=\"quick\"} ", &value), 1);
     ck_assert_double_eq(value, 2);
@@ -304,25 +308,22 @@ START_TEST(each_tick_appends_the_node_and_up_at_one_time)
 }
 END_TEST
 
-/* The target labels of a series, as text; "" for one that is not there. */
-static const char *target_of(enum nv_sampler_source source, const char *text, const char *job)
+/* The target labels of a series of the node, as text; "" for one that is not there. */
+static const char *target_of(const char *text)
 {
     static char out[256];
-    const struct nv_layout *layout = last[source]->layout;
+    const struct nv_layout *layout = last[NV_SAMPLER_NODE]->layout;
+    size_t n = 0;
 
+    out[0] = '\0';
     for (size_t i = 0; i < layout->n_series; i++) {
         const struct nv_series *series = nv_layout_series(layout, i);
         const struct nv_target *t = &layout->targets[series->section];
-        size_t n = 0;
-        if (!nv_str_is(series->text, text) || !nv_frame_has(last[source], i))
-            continue;
-        for (size_t k = 0; k < t->n_labels; k++)
+        for (size_t k = 0; nv_str_is(series->text, text) && k < t->n_labels; k++)
             n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s=%.*s ",
                                   NV_ARGS(t->labels[k].name), NV_ARGS(t->labels[k].value));
-        if (strstr(out, job))
-            return out;
     }
-    return "";
+    return out;
 }
 
 START_TEST(each_job_has_its_labels_and_its_up_once_it_has_series)
@@ -330,6 +331,7 @@ START_TEST(each_job_has_its_labels_and_its_up_once_it_has_series)
     static const struct nv_gather_job jobs[] = {
         {NV_LIT("rare"), NV_LIT("mine")}
     };
+    double value;
 
     own_jobs = jobs;
     n_own_jobs = 1;
@@ -338,17 +340,16 @@ START_TEST(each_job_has_its_labels_and_its_up_once_it_has_series)
     add(&rare);
     start();
     second();
-    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "tests"), "instance=here:1 job=tests ");
-    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "kubelet"), "");
+    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, UP_OF_NODE, &value), 1);
+    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, UP_OF_OTHER, &value), -2);
     second();
     second();
-    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "kubelet"),
+    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, UP_OF_NODE, &value), 1);
+    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, UP_OF_OTHER, &value), 1);
+    ck_assert_int_eq(state_of(NV_SAMPLER_AGENT, UP_OF_OWN, &value), 1);
+    ck_assert_str_eq(target_of("t_value{who=\"elsewhere\"} "),
                      "instance=here:1 job=kubelet metrics_path=/metrics/cadvisor ");
-    ck_assert_str_eq(target_of(NV_SAMPLER_AGENT, "up ", "mine"), "instance=here:1 job=mine ");
-    ck_assert_str_eq(target_of(NV_SAMPLER_NODE, "t_value{who=\"other\"} ", ""),
-                     "instance=here:1 job=kubelet metrics_path=/metrics/cadvisor ");
-    ck_assert_str_eq(target_of(NV_SAMPLER_NODE, "t_value{who=\"quick\"} ", ""),
-                     "instance=here:1 job=tests ");
+    ck_assert_str_eq(target_of("t_value{who=\"quick\"} "), "instance=here:1 job=tests ");
 }
 END_TEST
 
@@ -367,15 +368,13 @@ START_TEST(every_section_has_the_target_labels)
     add(&quick);
     start();
     second();
-    for (size_t source = 0; source < 2; source++) {
-        const struct nv_layout *layout = last[source]->layout;
-        ck_assert_uint_gt(layout->n_series, 0);
-        for (size_t i = 0; i < layout->n_series; i++) {
-            const struct nv_target *t = &layout->targets[nv_layout_series(layout, i)->section];
-            ck_assert_uint_eq(t->n_labels, 2);
-            ck_assert(nv_str_is(t->labels[0].value, "here:1"));
-            ck_assert(nv_str_is(t->labels[1].value, "tests"));
-        }
+    const struct nv_layout *layout = last[NV_SAMPLER_NODE]->layout;
+    ck_assert_uint_gt(layout->n_series, 0);
+    for (size_t i = 0; i < layout->n_series; i++) {
+        const struct nv_target *t = &layout->targets[nv_layout_series(layout, i)->section];
+        ck_assert_uint_eq(t->n_labels, 2);
+        ck_assert(nv_str_is(t->labels[0].value, "here:1"));
+        ck_assert(nv_str_is(t->labels[1].value, "tests"));
     }
 }
 END_TEST
