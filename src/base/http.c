@@ -285,6 +285,14 @@ static int add_identity(struct nv_http *http)
     return add_header(http, &http->headers) ? 0 : -ENOMEM;
 }
 
+/* Those that are cheap to undo; brotli would be offered too, where the library knows it. */
+static const char *codings(void)
+{
+    const curl_version_info_data *library = curl_version_info(CURLVERSION_NOW);
+
+    return library && library->features & CURL_VERSION_ZSTD ? "gzip, zstd" : "gzip";
+}
+
 static int prepare(struct nv_http *http)
 {
     struct nv_transfer *transfer = &http->transfer;
@@ -297,7 +305,7 @@ static int prepare(struct nv_http *http)
     if (r < 0)
         return r;
     set_method(transfer, http->request);
-    NV_TRANSFER_SET(transfer, CURLOPT_ACCEPT_ENCODING, http->request->decode ? "" : NULL);
+    NV_TRANSFER_SET(transfer, CURLOPT_ACCEPT_ENCODING, http->request->decode ? codings() : NULL);
     NV_TRANSFER_SET(transfer, CURLOPT_CONNECT_TO, http->connect_to);
     NV_TRANSFER_SET(transfer, CURLOPT_HTTPHEADER, http->headers);
     return 0;

@@ -69,7 +69,7 @@ struct nv_http_request {
     size_t n_headers;
     struct nv_str body; /* p NULL: none. Read in place */
     int64_t timeout_ms; /* 0: the client's */
-    bool decode;        /* ask for gzip and such, and undo it; what is counted is what comes out */
+    bool decode;        /* ask for gzip or zstd, and undo it; what is counted is what comes out */
 
     /* Where the body of the answer goes; neither: nowhere. `take` returns 0, or a negative errno to end it. Status and
      * headers can be asked from there. */

@@ -9,7 +9,7 @@
  *   handed on  one frame a scrape to the target's own source of the store: its samples, then up and scrape_*. Samples with
  *              times of their own go to the same source, sparse. What disappears, fails or leaves is stale; not so at the end
  *              of the program
- *   identity   the job, the final labels and the URL: they name the source, so that it is the same after a restart
+ *   identity   the job, the final labels and the URL: they choose the source, so that it is mostly the same after a restart
  *   reload     whole or not at all; targets that are there before and after go on
  *   bounds     those below; the intake's (intake.h); per job those of its configuration
  *   threads    apply() from one at a time; the callbacks of the storage from many, for a source from one at a time; the rest
@@ -30,11 +30,11 @@ enum {
     NV_SCRAPE_ERROR_MAX = 512,
 };
 
-/* Where frames go. As in store.h; the source of a name is the same after a restart. */
+/* Where frames go. As in store.h; names are "scrape/000" and so on, NV_SCRAPE_TARGETS_MAX at most. */
 struct nv_scrape_storage {
     void *user;
     int (*source)(void *user, const char *name, uint32_t *ret);
-    void (*source_end)(void *user, uint32_t source); /* given back, after its last frame */
+    void (*source_end)(void *user, uint32_t source); /* its target has left, after a last frame */
     int (*append)(void *user, uint32_t source, struct nv_frame *frame);
     bool (*begins_page)(void *user, uint32_t source);
     int (*append_sparse)(void *user, uint32_t source, const struct nv_label *labels,
@@ -118,11 +118,8 @@ NV_MUST_USE int nv_scrape_families(struct nv_scrape *scrape,
                                    int (*each)(void *to, const struct nv_scrape_family *family),
                                    void *to);
 
-/*
- * The frames of the last scrape of the targets of a job with `expose: true`, where it did not fail; each with a count that is
- * lent for the call. Series of section 0 are the target's own; those behind it (up, scrape_*) are not meant. An empty job: of
- * all jobs.
- */
+/* The frames of the last scrape of the targets of a job with `expose: true`, where it did not fail: the target's own series,
+ * without up and scrape_*. Lent for the call; who keeps one counts it. An empty job: of all jobs. */
 NV_MUST_USE int nv_scrape_exposed(struct nv_scrape *scrape, struct nv_str job,
                                   int (*each)(void *to, struct nv_str job, struct nv_frame *frame),
                                   void *to);
@@ -131,7 +128,7 @@ NV_MUST_USE int nv_scrape_exposed(struct nv_scrape *scrape, struct nv_str job,
 struct nv_scrape_pool_stats {
     struct nv_str name;
     uint64_t targets, dropped, left_out; /* left out: past a bound of ours */
-    uint64_t syncs, exceeded_limit;      /* of target_limit */
+    uint64_t syncs;
     int64_t target_limit;
 };
 struct nv_scrape_stats {
@@ -140,10 +137,12 @@ struct nv_scrape_stats {
     uint64_t exceeded_body_size, exceeded_samples, duplicates, out_of_order, out_of_bounds;
     uint64_t dropped_frames; /* by the store */
     uint64_t reloads, failed_reloads;
+    uint64_t exceeded_targets; /* times that a job had more than its target_limit */
     uint64_t file_sd_errors, file_sd_scans;
     unsigned threads;
 };
 void nv_scrape_stats(struct nv_scrape *scrape, struct nv_scrape_stats *ret);
+/* each() is to be brief: it is called under a lock. */
 NV_MUST_USE int nv_scrape_pools(struct nv_scrape *scrape,
                                 int (*each)(void *to, const struct nv_scrape_pool_stats *pool),
                                 void *to);
