@@ -27,6 +27,7 @@ struct agent {
     struct nv_promql_pool *queries; /* memory of all of them */
     struct nv_configured *configured;
     struct nv_outgoing outgoing;
+    struct nv_kubernetes *kubernetes; /* NULL where there is none */
     char url[NV_EXTERNAL_URL_MAX];
     struct nv_web *web;
     struct nv_life life; /* what HTTP requests want of the loop */
@@ -101,6 +102,7 @@ int nv_agent_gather(const struct nv_options *options, const struct nv_agent_part
         .rootfs = general[NV_OPTION_ROOTFS].text.p,
         .udev = general[NV_OPTION_UDEV].text.p,
         .parse_text = parse_text,
+        .pods = nv_kubernetes_pods(parts->kubernetes),
     };
     NV_AUTO(nv_gather) *gather = nv_gather_new(&paths);
 
@@ -116,10 +118,28 @@ int nv_agent_gather(const struct nv_options *options, const struct nv_agent_part
         r = nv_configured_add(parts->configured, gather);
     if (r == 0 && parts->outgoing && exporter_metrics)
         r = nv_outgoing_add(parts->outgoing, gather);
+    if (r == 0 && parts->kubernetes && exporter_metrics)
+        r = nv_kubernetes_add(parts->kubernetes, gather);
     if (r == 0)
         r = nv_gather_start(gather, error);
     if (r == 0)
         *ret = nv_take(gather);
+    return r;
+}
+
+int nv_agent_kubernetes(const struct nv_options *options, struct nv_kubernetes **ret,
+                        char error[NV_FLAGS_ERROR_MAX])
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < options->n_collectors && !wanted; i++)
+        wanted =
+            nv_options_is_on(options, i) && nv_kubernetes_needs(options->collectors[i].collector);
+    int r = nv_kubernetes_new(options->kube, wanted, ret);
+    if (r == 0 && *ret)
+        r = nv_kubernetes_start(*ret);
+    if (r < 0)
+        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot ask the kubelet: %s", strerror(-r));
     return r;
 }
 
@@ -357,8 +377,11 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     agent->configured = nv_configured_new(agent->options->rules, &agent->options->asking);
     if (!agent->configured)
         return snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory"), -ENOMEM;
+    r = nv_agent_kubernetes(agent->options, &agent->kubernetes, error);
+    if (r < 0)
+        return r;
     const struct nv_agent_parts parts = {&agent->self, agent->history, agent->configured,
-                                         &agent->outgoing};
+                                         &agent->outgoing, agent->kubernetes};
     r = nv_agent_gather(agent->options, &parts, exporter_metrics, &agent->gather, error);
     if (r == 0)
         r = make_web(agent, error);
@@ -485,6 +508,8 @@ static void stop(struct agent *agent)
         nv_web_stop(agent->web);
     if (agent->configured)
         nv_configured_stop(agent->configured);
+    if (agent->kubernetes)
+        nv_kubernetes_stop(agent->kubernetes);
     nv_outgoing_stop(&agent->outgoing); /* with the last word of the rules */
     if (agent->history)
         nv_history_end(agent->history); /* whose passes ask the web for its counts */
@@ -492,6 +517,7 @@ static void stop(struct agent *agent)
     nv_web_free(agent->web);
     nv_promql_pool_free(agent->queries);
     nv_gather_free(agent->gather);
+    nv_kubernetes_free(agent->kubernetes);
     nv_history_free(agent->history);
     nv_configured_free(agent->configured);
     nv_outgoing_done(&agent->outgoing);

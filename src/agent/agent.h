@@ -27,7 +27,12 @@ struct nv_agent_parts {
     struct nv_history *history;       /* NULL for none */
     struct nv_configured *configured; /* the same */
     struct nv_outgoing *outgoing;     /* the same */
+    struct nv_kubernetes *kubernetes; /* the same */
 };
+
+/* The kubelet, where flags, surroundings or collectors ask for one, asked from now on; *ret NULL where none do. */
+NV_MUST_USE int nv_agent_kubernetes(const struct nv_options *options, struct nv_kubernetes **ret,
+                                    char error[NV_FLAGS_ERROR_MAX]);
 NV_MUST_USE int nv_agent_gather(const struct nv_options *options,
                                 const struct nv_agent_parts *parts, bool exporter_metrics,
                                 struct nv_gather **ret, char error[NV_FLAGS_ERROR_MAX]);

@@ -183,7 +183,7 @@ static int load_plugins(const char *dir, void *user)
 static int add_all(struct nv_options *options, const struct nv_collector *const *builtins)
 {
     struct nv_flag_value *general = NULL, *web = NULL, *storage = NULL, *query = NULL,
-                         *rules = NULL;
+                         *rules = NULL, *kube = NULL;
 
     int r = nv_flags_add(options->flags, "General", general_flags, &general);
     if (r == 0)
@@ -194,6 +194,8 @@ static int add_all(struct nv_options *options, const struct nv_collector *const 
         r = nv_flags_add(options->flags, "Queries", nv_query_flags, &query);
     if (r == 0)
         r = nv_flags_add(options->flags, "Rules", nv_configured_flags, &rules);
+    if (r == 0)
+        r = nv_flags_add(options->flags, "Kubernetes", nv_kubernetes_flags, &kube);
     if (r < 0)
         return failed_flags(options, r);
     options->general = general;
@@ -201,6 +203,7 @@ static int add_all(struct nv_options *options, const struct nv_collector *const 
     options->storage = storage;
     options->query = query;
     options->rules = rules;
+    options->kube = kube;
     for (size_t i = 0; r == 0 && builtins[i]; i++)
         r = add(options, builtins[i]->name, builtins[i], builtins[i]->flags);
     for (size_t i = 0; r == 0 && i < NV_LEN(retired); i++)
@@ -250,6 +253,8 @@ static int check(struct nv_options *options)
         r = nv_storage_read(options->storage, &options->history, options->error);
     if (r == 0)
         r = nv_asking_read(options->query, &options->asking, options->error);
+    if (r == 0)
+        r = nv_kubernetes_check(options->kube, options->error);
     return r;
 }
 

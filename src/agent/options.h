@@ -11,6 +11,7 @@
 #include "agent/asking.h"
 #include "agent/configured.h"
 #include "agent/flags.h"
+#include "agent/kubernetes.h"
 #include "agent/storage.h"
 #include "base/arena.h"
 #include "gather/gather.h"
@@ -47,7 +48,7 @@ struct nv_option_collector {
 
 struct nv_options {
     struct nv_flags *flags;
-    const struct nv_flag_value *general, *web, *storage, *query, *rules;
+    const struct nv_flag_value *general, *web, *storage, *query, *rules, *kube;
     struct nv_storage history; /* what the flags of storage mean, */
     struct nv_asking asking;   /* and those of queries */
     struct nv_option_collector collectors[NV_GATHER_COLLECTORS_MAX];

@@ -32,8 +32,8 @@ int nv_cli_collect(const struct nv_cli *cli)
     char error[NV_FLAGS_ERROR_MAX] = "";
     struct nv_gather *made = NULL;
     struct nv_frame *got = NULL;
+    struct nv_kubernetes *asked = NULL;
     struct nv_self self = {0};
-    const struct nv_agent_parts parts = {.self = &self};
     int status = 0;
 
     if (!options)
@@ -41,10 +41,16 @@ int nv_cli_collect(const struct nv_cli *cli)
     if (nv_cli_options(cli, options, &status) < 0)
         return status;
     nv_agent_log(options);
+    if (nv_agent_kubernetes(options, &asked, error) < 0)
+        return nv_cli_error(1, "%s", error);
+    NV_AUTO(nv_kubernetes) *kubernetes = asked;
+    const struct nv_agent_parts parts = {.self = &self, .kubernetes = kubernetes};
     if (nv_agent_gather(options, &parts, false, &made, error) < 0)
         return nv_cli_error(1, "%s", error);
 
     NV_AUTO(nv_gather) *gather = made;
+    if (kubernetes)
+        nv_kubernetes_wait(kubernetes, NV_KUBE_CALL_MS);
     const struct nv_gather_selection all = {.some = false};
     int r = nv_gather_pass(gather, &all, NV_GATHER_PASS_MS, &got);
     NV_AUTO(nv_frame) *frame = r == 0 ? got : NULL;

@@ -1,0 +1,250 @@
+#include "agent/kubernetes.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+
+#define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
+
+enum {
+    MAGIC = 0x6b756265,
+    MEMORY_MAX = 1 << 20,
+    CADENCE_MS = 15000,
+    POLL_MIN_MS = 1000,
+    POLL_MAX_MS = 3600000,
+};
+
+// clang-format off
+const struct nv_flag nv_kubernetes_flags[] = {
+    [NV_OPTION_KUBELET_URL]        = {"kubelet.url",                  NV_FLAG_TEXT,     "",                "The kubelet of this node, https://HOST:10250 or http://HOST:10255; unless given, inside Kubernetes at the addresses that HOST_IP and HOST_IPS of the downward API name, else at 127.0.0.1.", false},
+    [NV_OPTION_KUBELET_TOKEN_FILE] = {"kubelet.token-file",           NV_FLAG_TEXT,     ACCOUNT "/token",  "File with the bearer token for the kubelet, read for every request. Sent without TLS only if given.", false},
+    [NV_OPTION_KUBELET_CA_FILE]    = {"kubelet.ca-file",              NV_FLAG_TEXT,     ACCOUNT "/ca.crt", "PEM file of the authority that signed the kubelet's certificate, or that certificate itself.", false},
+    [NV_OPTION_KUBELET_INSECURE]   = {"kubelet.insecure-skip-verify", NV_FLAG_BOOL,     "false",           "Do not verify the kubelet's certificate: for one that signed itself, on this very node.", false},
+    [NV_OPTION_KUBELET_POLL]       = {"kubelet.poll-interval",        NV_FLAG_DURATION, "15s",             "How often the kubelet is asked for its pods.", false},
+    {0},
+};
+// clang-format on
+
+/* They tell what the kubelet says and nothing else; others only take names from it. */
+static const char *const needing[] = {"kube-pods", "kubelet-summary"};
+
+struct nv_kubernetes {
+    uint32_t magic;
+    struct nv_flag_value handle; /* carries our address to the collector */
+    struct nv_arena memory;
+    struct nv_kubelet *kubelet;
+};
+
+/* ---- flags ---------------------------------------------------------------------------------- */
+
+static struct nv_kube_surroundings surroundings(const struct nv_flag_value *values)
+{
+    return (struct nv_kube_surroundings){
+        .url = values[NV_OPTION_KUBELET_URL].text.p,
+        .host_ip = getenv("HOST_IP"),
+        .host_ips = getenv("HOST_IPS"),
+        .node_name = getenv("NODE_NAME"),
+    };
+}
+
+int nv_kubernetes_check(const struct nv_flag_value *values, char error[NV_FLAGS_ERROR_MAX])
+{
+    struct nv_kube_surroundings around = surroundings(values);
+    struct nv_arena memory = NV_ARENA(MEMORY_MAX);
+    const struct nv_kube_way *ways;
+    char reason[NV_KUBE_WAY_ERROR_MAX];
+    int64_t poll_ms = values[NV_OPTION_KUBELET_POLL].number / 1000000;
+    size_t n;
+
+    int r = nv_kube_ways(&around, &memory, &ways, &n, reason);
+    nv_arena_done(&memory);
+    if (r == -EINVAL) {
+        snprintf(error, NV_FLAGS_ERROR_MAX, "flag '--kubelet.url' cannot be %s", reason);
+        return r;
+    }
+    if (poll_ms < POLL_MIN_MS || poll_ms > POLL_MAX_MS) {
+        snprintf(error, NV_FLAGS_ERROR_MAX,
+                 "flag '--kubelet.poll-interval' cannot be %.9gs: it is 1s to 1h",
+                 (double)values[NV_OPTION_KUBELET_POLL].number / 1e9);
+        return -EINVAL;
+    }
+    return r;
+}
+
+/* A file that was named; or the one that is usual, where it is there. NULL for none. */
+static const char *file_of(const struct nv_flag_value *value)
+{
+    if (!value->given && access(value->text.p, R_OK) < 0)
+        return NULL;
+    return value->text.n ? value->text.p : NULL;
+}
+
+bool nv_kubernetes_needs(const struct nv_collector *collector)
+{
+    for (size_t i = 0; i < NV_LEN(needing); i++)
+        if (strcmp(collector->name, needing[i]) == 0)
+            return true;
+    return false;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static int make(struct nv_kubernetes *kubernetes, const struct nv_flag_value *values)
+{
+    struct nv_kube_surroundings around = surroundings(values);
+    char reason[NV_KUBE_WAY_ERROR_MAX];
+    struct nv_kubelet_options options = {
+        .access = {.token_file = file_of(&values[NV_OPTION_KUBELET_TOKEN_FILE]),
+                   .token_without_tls = values[NV_OPTION_KUBELET_TOKEN_FILE].given,
+                   .ca_file = file_of(&values[NV_OPTION_KUBELET_CA_FILE]),
+                   .insecure_skip_verify = values[NV_OPTION_KUBELET_INSECURE].on},
+        .poll_ms = values[NV_OPTION_KUBELET_POLL].number / 1000000,
+    };
+
+    int r = nv_kube_ways(&around, &kubernetes->memory, &options.access.ways, &options.access.n_ways,
+                         reason);
+    if (r < 0)
+        return r;
+    kubernetes->kubelet = nv_kubelet_new(&options);
+    return kubernetes->kubelet ? 0 : -ENOMEM;
+}
+
+int nv_kubernetes_new(const struct nv_flag_value *values, bool wanted, struct nv_kubernetes **ret)
+{
+    bool inside = getenv("KUBERNETES_SERVICE_HOST") != NULL;
+
+    *ret = NULL;
+    if (!inside && !wanted && !values[NV_OPTION_KUBELET_URL].text.n)
+        return 0;
+    NV_AUTO(nv_kubernetes) *kubernetes = calloc(1, sizeof(*kubernetes));
+    if (!kubernetes)
+        return -ENOMEM;
+    kubernetes->magic = MAGIC;
+    kubernetes->memory = NV_ARENA(MEMORY_MAX);
+    int r = make(kubernetes, values);
+    if (r == 0)
+        *ret = nv_take(kubernetes);
+    return r;
+}
+
+void nv_kubernetes_free(struct nv_kubernetes *kubernetes)
+{
+    if (!kubernetes)
+        return;
+    nv_kubelet_free(kubernetes->kubelet);
+    nv_arena_done(&kubernetes->memory);
+    free(kubernetes);
+}
+
+int nv_kubernetes_start(struct nv_kubernetes *kubernetes)
+{
+    return nv_kubelet_start(kubernetes->kubelet);
+}
+
+void nv_kubernetes_stop(struct nv_kubernetes *kubernetes)
+{
+    nv_kubelet_stop(kubernetes->kubelet);
+}
+
+void nv_kubernetes_wait(struct nv_kubernetes *kubernetes, int64_t timeout_ms)
+{
+    nv_kubelet_wait(kubernetes->kubelet, timeout_ms);
+}
+
+/* ---- pods for collectors -------------------------------------------------------------------- */
+
+static const struct nv_pods *take_pods(void *user)
+{
+    const struct nv_kubernetes *kubernetes = user;
+
+    return nv_kubelet_pods(kubernetes->kubelet);
+}
+
+static void give_pods(void *user, const struct nv_pods *pods)
+{
+    (void)user;
+    nv_pods_unref(pods);
+}
+
+static void want_pods(void *user)
+{
+    const struct nv_kubernetes *kubernetes = user;
+
+    nv_kubelet_want(kubernetes->kubelet);
+}
+
+struct nv_gather_pods nv_kubernetes_pods(struct nv_kubernetes *kubernetes)
+{
+    if (!kubernetes)
+        return (struct nv_gather_pods){0};
+    return (struct nv_gather_pods){take_pods, give_pods, want_pods, kubernetes};
+}
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+
+// clang-format off
+static const struct nv_family columns[] = {
+    {"nodevitals_kubelet_up",                             NV_GAUGE,   NV_AS_IS, "Whether the kubelet answered the last question about its pods."},
+    {"nodevitals_kubelet_requests_total",                 NV_COUNTER, NV_AS_IS, "Questions to the kubelet about its pods."},
+    {"nodevitals_kubelet_request_seconds_total",          NV_COUNTER, NV_AS_IS, "Time those questions took, reading the answers included."},
+    {"nodevitals_kubelet_last_success_timestamp_seconds", NV_GAUGE,   NV_OVER(1000), "When the kubelet answered last; 0 before it did."},
+    {"nodevitals_kubelet_pods",                           NV_GAUGE,   NV_AS_IS, "Pods the kubelet has told of."},
+    {"nodevitals_kubelet_containers",                     NV_GAUGE,   NV_AS_IS, "Containers of these pods."},
+    {"nodevitals_kubelet_left_out",                       NV_GAUGE,   NV_AS_IS, "Pods and containers in the answer that are beyond a bound."},
+    {"nodevitals_kubelet_pods_age_seconds",               NV_GAUGE,   NV_OVER(1000), "How long ago the kubelet confirmed these pods; absent where none are known."},
+};
+static const struct nv_family failure_column[] = {
+    {"nodevitals_kubelet_request_failures_total", NV_COUNTER, NV_AS_IS, "Questions to the kubelet that came to nothing."},
+};
+// clang-format on
+static const struct nv_table table = {NV_NO_LABELS, columns, NV_LEN(columns)};
+static const struct nv_table failures = {NV_LABELS("reason"), failure_column, 1};
+
+static int collect(struct nv_pass *pass)
+{
+    const struct nv_kubernetes *kubernetes = (const void *)nv_flag(pass, 0)->text.p;
+    struct nv_kubelet_stats stats;
+
+    nv_assert(kubernetes->magic == MAGIC);
+    nv_kubelet_stats(kubernetes->kubelet, &stats);
+    const double values[] = {
+        stats.up,
+        (double)stats.asked,
+        stats.seconds,
+        (double)stats.last_success_ms,
+        (double)stats.pods,
+        (double)stats.containers,
+        (double)stats.left_out,
+        (double)stats.age_ms,
+    };
+    static_assert(NV_LEN(values) == NV_LEN(columns), "one value a column");
+    nv_emit_reals(pass, &table, NULL, values, NV_LEN(values) - (stats.age_ms < 0), UINT64_MAX);
+    for (int i = NV_KUBE_OK + 1; i < NV_KUBE_FAILURES; i++) {
+        struct nv_str reason = nv_str(nv_kube_failure_name((enum nv_kube_failure)i));
+        nv_emit_u64(pass, &failures, &reason, 0, stats.failed[i]);
+    }
+    return 0;
+}
+
+static const struct nv_flag flags[] = {
+    {.name = "kubernetes", .kind = NV_FLAG_TEXT},
+    {0                   }
+};
+
+static const struct nv_collector kubelet_collector = {
+    NV_ABI_STAMP,
+    .name = "self.kubelet",
+    .summary = "How the kubelet answers.",
+    .tables = NV_TABLES(&table, &failures),
+    .flags = flags,
+    .cadence_ms = CADENCE_MS,
+    .collect = collect,
+};
+
+int nv_kubernetes_add(struct nv_kubernetes *kubernetes, struct nv_gather *gather)
+{
+    kubernetes->handle.text = (struct nv_str){(const char *)kubernetes, sizeof(*kubernetes)};
+    return nv_gather_add(gather, &kubelet_collector, NV_GATHER_SELF, &kubernetes->handle);
+}
