@@ -1,0 +1,185 @@
+#include "container.h"
+
+#include <time.h>
+
+enum { SOURCE, ENABLE, DISABLE, MAX_SERIES };
+
+/* The words of cAdvisor's flags; "fds" is ours, for it counts those of every process. */
+static const struct {
+    const char *word;
+    unsigned group;
+    bool is_default;
+} groups[] = {
+    {"cpu",       NV_CG_CPU,      true},
+    {"memory",    NV_CG_MEMORY,   true},
+    {"diskIO",    NV_CG_DISK_IO,  true},
+    {"network",   NV_CG_NETWORK,  true},
+    {"process",   NV_CG_PROCESS,  true},
+    {"oom_event", NV_CG_OOM,      true},
+    {"pressure",  NV_CG_PRESSURE, true},
+};
+
+static const struct nv_flag flags[] = {
+    {"collector.container.source",         NV_FLAG_TEXT, "auto",
+     "Where container metrics come from: cgroup, kubelet, or auto, which is cgroup wherever the "
+     "host's tree can be read.", false},
+    {"collector.container.enable-metrics",                              NV_FLAG_TEXT, "",
+     "Groups to expose besides cpu,memory,diskIO,network,process,oom_event,pressure.", false},
+    {"collector.container.disable-metrics",                               NV_FLAG_TEXT, "",
+     "Groups not to expose, with commas between.", false},
+    {"collector.container.max-series", NV_FLAG_INT, "50000",
+     "Most series of containers; what is beyond is left out by whole cgroups.", false},
+    {0                                 },
+};
+
+/* What is told of a cgroup that is not told of whole. */
+#define CPU_TIMES                                                                                  \
+    (NV_CG_BIT(NV_CG_CPU_USER) | NV_CG_BIT(NV_CG_CPU_SYSTEM) | NV_CG_BIT(NV_CG_CPU_USAGE))
+#define MEMORY_IN_USE                                                                              \
+    (NV_CG_BIT(NV_CG_MEM_USAGE) | NV_CG_BIT(NV_CG_MEM_WORKING_SET) | NV_CG_BIT(NV_CG_MEM_RSS) |    \
+     NV_CG_BIT(NV_CG_MEM_CACHE))
+#define TIMES (NV_CG_BIT(NV_CG_LAST_SEEN) | NV_CG_BIT(NV_CG_STARTED))
+#define QUOTA                                                                                      \
+    (NV_CG_BIT(NV_CG_CFS_PERIODS) | NV_CG_BIT(NV_CG_CFS_THROTTLED) |                               \
+     NV_CG_BIT(NV_CG_CFS_THROTTLED_TIME) | NV_CG_BIT(NV_CG_CFS_BURSTS) |                           \
+     NV_CG_BIT(NV_CG_CFS_BURST_TIME))
+
+static const uint64_t sandbox_slots = CPU_TIMES | MEMORY_IN_USE | TIMES | NV_CG_BIT(NV_CG_THREADS);
+static const uint64_t system_slots = CPU_TIMES | MEMORY_IN_USE | TIMES | NV_CG_BIT(NV_CG_THREADS) |
+                                     NV_CG_BIT(NV_CG_MEM_SWAP) | NV_CG_BIT(NV_CG_SPEC_LIMIT) |
+                                     NV_CG_BIT(NV_CG_OOM_KILLS);
+
+/* ---- flags ---------------------------------------------------------------------------------- */
+
+static int read_groups(struct nv_pass *pass, size_t flag, unsigned *ret)
+{
+    struct nv_str list = nv_flag(pass, flag)->text;
+
+    *ret = 0;
+    while (list.n) {
+        struct nv_str word = nv_str_trim(nv_str_cut(&list, ','));
+        size_t i = 0;
+        while (i < NV_LEN(groups) && !nv_str_is(word, groups[i].word))
+            i++;
+        if (i == NV_LEN(groups))
+            return nv_error(pass, -EINVAL, "--%s: unknown group \"%.*s\"", flags[flag].name,
+                            NV_ARGS(word));
+        *ret |= groups[i].group;
+    }
+    return 0;
+}
+
+static int start(struct nv_pass *pass)
+{
+    struct nv_cg_state *state = nv_state(pass);
+    struct nv_str source = nv_flag(pass, SOURCE)->text;
+    unsigned more, less;
+
+    if (!nv_str_is(source, "auto") && !nv_str_is(source, "cgroup") && !nv_str_is(source, "kubelet"))
+        return nv_error(pass, -EINVAL, "--%s: \"%.*s\" is none of auto, cgroup, kubelet",
+                        flags[SOURCE].name, NV_ARGS(source));
+    int r = read_groups(pass, ENABLE, &more);
+    if (r == 0)
+        r = read_groups(pass, DISABLE, &less);
+    if (r < 0)
+        return r;
+    if (nv_flag(pass, MAX_SERIES)->number < 1)
+        return nv_error(pass, -EINVAL, "--%s has to be positive", flags[MAX_SERIES].name);
+
+    for (size_t i = 0; i < NV_LEN(groups); i++)
+        if (groups[i].is_default)
+            state->groups |= groups[i].group;
+    state->groups = (state->groups | more) & ~less;
+    state->max_series = (uint64_t)nv_flag(pass, MAX_SERIES)->number;
+    state->off = nv_str_is(source, "kubelet");
+    state->text = malloc(NV_CG_TEXT_MAX);
+    return state->text ? nv_cg_root(state) : -ENOMEM;
+}
+
+static void stop(void *state_)
+{
+    struct nv_cg_state *state = state_;
+
+    nv_cg_free(state, state->root);
+    nv_cg_names_free(state->names);
+    free(state->machine);
+    free(state->buckets);
+    free(state->devices);
+    free(state->mounts);
+    free(state->text);
+}
+
+/* ---- a pass --------------------------------------------------------------------------------- */
+
+static void finish_root(const struct nv_cg_state *state, struct nv_cg_values *values)
+{
+    nv_cg_machine_limits(state, values);
+    if (!nv_cg_has(values, NV_CG_MEM_USAGE) && nv_cg_has(values, NV_CG_MEM_RSS) &&
+        nv_cg_has(values, NV_CG_MEM_CACHE))
+        nv_cg_set(values, NV_CG_MEM_USAGE, values->at[NV_CG_MEM_RSS] + values->at[NV_CG_MEM_CACHE]);
+}
+
+/* What follows from what was read. */
+static void finish(const struct nv_cg_state *state, struct nv_cg *cgroup, int64_t now_s)
+{
+    struct nv_cg_values *values = cgroup->values;
+
+    if (cgroup->is.kind == NV_CG_ROOT)
+        finish_root(state, values);
+    if (nv_cg_has(values, NV_CG_MEM_USAGE) && nv_cg_has(values, NV_CG_MEM_INACTIVE_FILE)) {
+        uint64_t usage = values->at[NV_CG_MEM_USAGE], idle = values->at[NV_CG_MEM_INACTIVE_FILE];
+        nv_cg_set(values, NV_CG_MEM_WORKING_SET, usage > idle ? usage - idle : 0);
+    }
+    if (!nv_cg_has(values, NV_CG_SPEC_QUOTA))
+        values->mask &= ~QUOTA;
+    nv_cg_set(values, NV_CG_LAST_SEEN, (uint64_t)now_s);
+    int64_t started_ms = cgroup->started_ms > 0 ? cgroup->started_ms : cgroup->made_ms;
+    if (started_ms > 0)
+        nv_cg_set(values, NV_CG_STARTED, (uint64_t)started_ms);
+    if (cgroup->how == NV_CG_SANDBOX)
+        values->mask &= sandbox_slots;
+    if (cgroup->how == NV_CG_SYSTEM)
+        values->mask &= system_slots;
+}
+
+static int collect(struct nv_pass *pass)
+{
+    struct nv_cg_state *state = nv_state(pass);
+    struct timespec now;
+
+    if (state->off)
+        return NV_NO_DATA;
+    int r = nv_cg_hierarchies(pass, state);
+    state->pass++;
+    if (r == 0)
+        r = nv_cg_machine_read(pass, state);
+    if (r)
+        return r;
+    nv_cg_walk(pass, state);
+    nv_cg_sweep(state);
+    nv_cg_label_all(pass, state);
+    nv_cg_network(pass, state);
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
+        if (cgroup->values && cgroup->seen == state->pass)
+            finish(state, cgroup, now.tv_sec);
+    nv_cg_emit(pass, state);
+    nv_cg_machine_emit(pass, state);
+    return 0;
+}
+
+NV_COLLECTOR(container) = {
+    NV_ABI_STAMP,
+    .name = "container",
+    .summary = "Containers, pods and services by their cgroups.",
+    .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
+    .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
+                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_machines, &nv_cg_versions,
+                        &nv_cg_machine_errors),
+    .flags = flags,
+    .cadence_ms = 15000,
+    .state_size = sizeof(struct nv_cg_state),
+    .start = start,
+    .stop = stop,
+    .collect = collect,
+};

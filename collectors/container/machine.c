@@ -1,0 +1,213 @@
+/*
+ * machine.c - what the node is: machine_*, cadvisor_version_info. Read anew every few minutes.
+ *
+ * Cores are pairs of socket and core, so that those of two sockets that have the same number are two.
+ */
+#include "container.h"
+
+enum { READ_EVERY = 20 /* passes */, CORES_MAX = 4096 };
+
+enum { CORES, PHYSICAL, SOCKETS, MEMORY, SWAP, N_COLUMNS };
+static const struct nv_family columns[N_COLUMNS] = {
+    [CORES] = {"machine_cpu_cores",          NV_GAUGE, NV_AS_IS, "CPUs, threads counted one by one."},
+    [PHYSICAL] = {"machine_cpu_physical_cores", NV_GAUGE, NV_AS_IS, "Cores of all sockets."            },
+    [SOCKETS] = {"machine_cpu_sockets",        NV_GAUGE, NV_AS_IS, "CPU sockets."                     },
+    [MEMORY] = {"machine_memory_bytes",       NV_GAUGE, NV_AS_IS, "Memory of the machine."           },
+    [SWAP] = {"machine_swap_bytes",         NV_GAUGE, NV_AS_IS, "Swap of the machine."             },
+};
+static const struct nv_family info_columns[] = {
+    {"cadvisor_version_info", NV_GAUGE, NV_AS_IS, "Kernel and distribution, always 1."},
+};
+static const struct nv_family error_columns[] = {
+    {"machine_scrape_error", NV_GAUGE, NV_AS_IS, "Whether the machine could not be read."},
+};
+
+const struct nv_table nv_cg_machines = {NV_LABELS("boot_id", "machine_id", "system_uuid"), columns,
+                                        N_COLUMNS};
+const struct nv_table nv_cg_versions = {
+    NV_LABELS("kernelVersion", "osVersion", "dockerVersion", "cadvisorVersion", "cadvisorRevision"),
+    info_columns, 1};
+const struct nv_table nv_cg_machine_errors = {NV_NO_LABELS, error_columns, 1};
+
+enum { BOOT_ID, MACHINE_ID, SYSTEM_UUID, KERNEL, DISTRIBUTION, N_TEXTS };
+enum { TEXT_MAX = 128 };
+
+struct nv_cg_machine {
+    uint64_t values[N_COLUMNS], mask;
+    char texts[N_TEXTS][TEXT_MAX];
+};
+
+static void put(struct nv_cg_machine *machine, size_t i, struct nv_str text)
+{
+    text = nv_str_trim(text);
+    snprintf(machine->texts[i], TEXT_MAX, "%.*s", text.n < TEXT_MAX ? (int)text.n : 0, text.p);
+}
+
+static void read_line(struct nv_pass *pass, struct nv_cg_machine *machine, size_t i,
+                      const char *path)
+{
+    struct nv_str text;
+
+    if (nv_read(pass, path, &text) == 0)
+        put(machine, i, text);
+}
+
+static void set(struct nv_cg_machine *machine, size_t i, uint64_t value)
+{
+    machine->values[i] = value;
+    machine->mask |= 1u << i;
+}
+
+/* ---- what is read --------------------------------------------------------------------------- */
+
+static void read_memory(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    struct nv_scan file, line;
+    struct nv_str text;
+
+    if (nv_read(pass, "proc/meminfo", &text) < 0)
+        return;
+    file = nv_scan(text);
+    while (nv_scan_line(&file, &line)) {
+        bool is_memory = nv_scan_accept(&line, "MemTotal:");
+        if (!is_memory && !nv_scan_accept(&line, "SwapTotal:"))
+            continue;
+        uint64_t kib = nv_scan_u64(&line);
+        if (!line.failed)
+            set(machine, is_memory ? MEMORY : SWAP, kib * 1024);
+    }
+}
+
+/* Adds a number that is not there yet. */
+static size_t note(uint64_t *seen, size_t n, uint64_t number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (seen[i] == number)
+            return n;
+    if (n < CORES_MAX)
+        seen[n++] = number;
+    return n;
+}
+
+/* From blocks of "key : value" lines, one for a CPU; some architectures have none of these keys. */
+static void read_cores(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    uint64_t *cores = nv_alloc(pass, CORES_MAX * sizeof(*cores)), socket = 0;
+    uint64_t *sockets = nv_alloc(pass, CORES_MAX * sizeof(*sockets));
+    size_t n_cores = 0, n_sockets = 0, n_cpus = 0;
+    struct nv_scan file, line;
+    struct nv_str text;
+
+    if (nv_read(pass, "proc/cpuinfo", &text) < 0)
+        return;
+    file = nv_scan(text);
+    while (nv_scan_line(&file, &line)) {
+        struct nv_str rest = nv_scan_rest(&line), key = nv_str_trim(nv_str_cut(&rest, ':'));
+        uint64_t number;
+        if (!nv_str_to_u64(nv_str_trim(rest), &number))
+            continue;
+        if (nv_str_is(key, "processor"))
+            n_cpus++;
+        else if (nv_str_is(key, "physical id"))
+            n_sockets = note(sockets, n_sockets, socket = number);
+        else if (nv_str_is(key, "core id"))
+            n_cores = note(cores, n_cores, socket << 32 | number);
+    }
+    if (n_cpus)
+        set(machine, CORES, n_cpus);
+    if (n_cores)
+        set(machine, PHYSICAL, n_cores);
+    if (n_sockets)
+        set(machine, SOCKETS, n_sockets);
+}
+
+static void read_online(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    struct nv_str text;
+    uint64_t n = 0;
+
+    if (nv_read_attribute(pass, "sys/devices/system/cpu/online", &text) < 0)
+        return;
+    while (text.n) {
+        struct nv_str range = nv_str_cut(&text, ','), first = nv_str_cut(&range, '-');
+        uint64_t from, to;
+        if (!nv_str_to_u64(first, &from))
+            return;
+        to = from;
+        if (range.n && (!nv_str_to_u64(range, &to) || to < from))
+            return;
+        n += to - from + 1;
+    }
+    if (n)
+        set(machine, CORES, n);
+}
+
+static void read_distribution(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    struct nv_scan file, line;
+    struct nv_str text;
+
+    if (nv_read(pass, "root/etc/os-release", &text) < 0 &&
+        nv_read(pass, "root/usr/lib/os-release", &text) < 0)
+        return;
+    file = nv_scan(text);
+    while (nv_scan_line(&file, &line)) {
+        if (!nv_scan_accept(&line, "PRETTY_NAME="))
+            continue;
+        struct nv_str name = nv_str_trim(nv_scan_rest(&line));
+        if (name.n >= 2 && (name.p[0] == '"' || name.p[0] == '\'') &&
+            name.p[name.n - 1] == name.p[0])
+            name = (struct nv_str){name.p + 1, name.n - 2};
+        put(machine, DISTRIBUTION, name);
+    }
+}
+
+static void read_machine(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    *machine = (struct nv_cg_machine){0};
+    read_line(pass, machine, BOOT_ID, "proc/sys/kernel/random/boot_id");
+    read_line(pass, machine, MACHINE_ID, "root/etc/machine-id");
+    read_line(pass, machine, SYSTEM_UUID, "sys/class/dmi/id/product_uuid");
+    read_line(pass, machine, KERNEL, "proc/sys/kernel/osrelease");
+    read_memory(pass, machine);
+    read_cores(pass, machine);
+    read_online(pass, machine);
+    read_distribution(pass, machine);
+}
+
+/* ---- exported ------------------------------------------------------------------------------- */
+
+int nv_cg_machine_read(struct nv_pass *pass, struct nv_cg_state *state)
+{
+    bool is_new = !state->machine;
+
+    if (is_new && !(state->machine = calloc(1, sizeof(*state->machine))))
+        return -ENOMEM;
+    if (is_new || state->pass % READ_EVERY == 0)
+        read_machine(pass, state->machine);
+    return 0;
+}
+
+void nv_cg_machine_limits(const struct nv_cg_state *state, struct nv_cg_values *values)
+{
+    const struct nv_cg_machine *machine = state->machine;
+
+    if (machine->mask & 1u << MEMORY)
+        nv_cg_set(values, NV_CG_SPEC_LIMIT, machine->values[MEMORY]);
+    if (machine->mask & 1u << SWAP)
+        nv_cg_set(values, NV_CG_SPEC_SWAP, machine->values[SWAP]);
+}
+
+void nv_cg_machine_emit(struct nv_pass *pass, const struct nv_cg_state *state)
+{
+    const struct nv_cg_machine *machine = state->machine;
+    const struct nv_str empty = NV_LIT("");
+    struct nv_str texts[N_TEXTS];
+
+    for (size_t i = 0; i < N_TEXTS; i++)
+        texts[i] = nv_str(machine->texts[i]);
+    nv_emit_some(pass, &nv_cg_machines, texts, machine->values, N_COLUMNS, machine->mask);
+    nv_emit_u64(pass, &nv_cg_versions,
+                (struct nv_str[]){texts[KERNEL], texts[DISTRIBUTION], empty, empty, empty}, 0, 1);
+    nv_emit_u64(pass, &nv_cg_machine_errors, NULL, 0, !(machine->mask & 1u << MEMORY));
+}
