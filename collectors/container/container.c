@@ -172,6 +172,8 @@ NV_COLLECTOR(container) = {
     NV_ABI_STAMP,
     .name = "container",
     .summary = "Containers, pods and services by their cgroups.",
+    .job = "kubelet",
+    .metrics_path = "/metrics/cadvisor",
     .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
     .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
                         &nv_cg_links, &nv_cg_ulimits, &nv_cg_machines, &nv_cg_versions,
