@@ -12,8 +12,7 @@ USES = {
     "base": (), "metric": ("base",), "config": ("metric",), "expo": ("metric",), "gather": ("metric",),
     "tsdb": ("metric",), "promql": ("metric",),
     "rules": ("promql", "config"), "notify": ("config",), "scrape": ("expo", "config"),
-    "kube": ("config",),
-    "web": ("notify", "expo", "gather", "config", "promql", "rules", "tsdb"), "agent": ("web", "tsdb", "rules", "notify", "scrape", "kube"),
+    "web": ("notify", "expo", "gather", "config", "promql", "rules", "tsdb"), "agent": ("web", "tsdb", "rules", "notify", "scrape"),
     "cli": ("agent",),
 }
 ALLOWED_AT_TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "collectors", "deploy", "include",

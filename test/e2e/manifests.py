@@ -1,0 +1,418 @@
+"""What must hold of the objects that deploy/kubernetes and deploy/helm give to a cluster, whatever is switched on.
+
+violations(objects) tells, in a line each, what does not. Rules are data where they can be: PRIVILEGES says which flag a
+capability is for, ROLE what the kubelet is asked.
+"""
+import atexit
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import harness
+
+# What goes beyond an ordinary user's rights, and the flags of which one at least must be there for it.
+PRIVILEGES = {
+    "DAC_READ_SEARCH": ("--collector.rapl", "--collector.slabinfo", "--collector.journal", "--collector.filesystem"),
+    "PERFMON": ("--collector.perf",),
+    "SYSLOG": ("--collector.kmsg",),
+    "privileged": ("--collector.kmsg",),
+    "hostPID": ("--collector.container",),
+}
+ON_BY_DEFAULT = {"--collector.rapl", "--collector.filesystem"}
+ROLE = {"nodes/metrics", "nodes/stats", "nodes/pods", "nodes/configz"}
+REVIEWS = {("authentication.k8s.io", "tokenreviews"), ("authorization.k8s.io", "subjectaccessreviews")}
+NEEDS_KUBELET = ("--collector.container", "--collector.kube-pods", "--kube.port-names")
+
+_work = None
+
+
+def work():
+    """A folder that ends with the test."""
+    global _work
+    if _work is None:
+        _work = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, _work)
+    return _work
+
+
+def chart_tool():
+    """The program of test/deploy/chart.go, built once; skips where that cannot be."""
+    tool = os.path.join(work(), "chart")
+    if os.path.exists(tool):
+        return tool
+    go = "/usr/bin/go" if os.path.exists("/usr/bin/go") else shutil.which("go")
+    if not go:
+        harness.skip("no go (package golang-go) to read YAML with")
+    if not os.path.isdir("/usr/share/gocode/src/github.com/Masterminds/sprig"):
+        harness.skip("package golang-github-masterminds-sprig-dev is not installed")
+    env = {**os.environ, "GO111MODULE": "off", "GOFLAGS": "", "GOPATH": "/usr/share/gocode", "CGO_ENABLED": "0",
+           "GOCACHE": os.path.join(work(), "cache"), "HOME": work()}
+    built = subprocess.run([go, "build", "-o", tool, os.path.join(harness.SOURCE, "test", "deploy", "chart.go")],
+                           env=env, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    return tool
+
+
+def documents(text):
+    """The objects in YAML, which has to be faultless."""
+    read = subprocess.run([chart_tool(), "json"], input=text, capture_output=True, text=True, timeout=harness.SLOW)
+    assert read.returncode == 0, read.stderr
+    return json.loads(read.stdout)
+
+
+def flags_of_the_agent(cache=[]):
+    """{flag: whether it is a switch}, as --help-long has them; negations included."""
+    if not cache:
+        known = {}
+        for switch, name, value in re.findall(r"^  (?:-\w, |    |)?--(\[no-\])?([\w.-]+)(=\S+)?",
+                                              harness.run("--help-long").stdout, re.M):
+            known["--" + name] = not value
+            if switch:
+                known["--no-" + name] = True
+        assert len(known) > 100, known
+        cache.append(known)
+    return cache[0]
+
+
+def of_kind(objects, *kinds):
+    return [o for o in objects if o["kind"] in kinds]
+
+
+def bytes_of(quantity):
+    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(quantity)).groups()
+    scale = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+             "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "B": 1}
+    return float(number) * scale[unit]
+
+
+def referred(volume):
+    """The ConfigMap or Secret that a volume holds."""
+    for kind, name in (("ConfigMap", volume.get("configMap", {}).get("name")),
+                       ("Secret", volume.get("secret", {}).get("secretName"))):
+        if name is not None:
+            yield kind, name
+
+
+def mounted(objects, pod):
+    """A folder with what lies below /etc/nodevitals in the pod, pointing to itself."""
+    folder = tempfile.mkdtemp(dir=work())
+    for volume in pod["volumes"]:
+        for kind, name in referred(volume):
+            os.mkdir(os.path.join(folder, volume["name"]))
+            for o in of_kind(objects, kind):
+                if o["metadata"]["name"] != name:
+                    continue
+                for key, text in {**o.get("data", {}), **o.get("stringData", {})}.items():
+                    with open(os.path.join(folder, volume["name"], key), "w", encoding="utf-8") as f:
+                        f.write(text.replace("/etc/nodevitals/", folder + "/"))
+    return folder
+
+
+def agent_of(objects):
+    """An agent with the flags that the DaemonSet gives it, this machine in the place of the node."""
+    pod = of_kind(objects, "DaemonSet")[0]["spec"]["template"]["spec"]
+    folder = mounted(objects, pod)
+    here = {"/host/root/": "/", "/host/root": "/", "/host/proc": "/proc", "/host/sys": "/sys",
+            "/etc/nodevitals": folder, "/var/lib/nodevitals": os.path.join(folder, "history")}
+    args = []
+    for arg in pod["containers"][0]["args"]:
+        for there, path in here.items():
+            arg = arg.replace("=" + there, "=" + path)
+        args.append("--web.listen-address=127.0.0.1:0" if arg.startswith("--web.listen-address") else arg)
+    return harness.Agent(*args, env={"HOST_IP": "127.0.0.1", "NODE_NAME": "here"})
+
+
+class Rules:
+    """All rules over one set of objects; `proxy` and `reviews` say what was asked for by name."""
+
+    def __init__(self, objects, proxy=False, outside=()):
+        self.objects, self.proxy, self.outside, self.found = objects, proxy, set(outside), []
+        self.sets = of_kind(objects, "DaemonSet")
+
+    def demand(self, holds, what):
+        if not holds:
+            self.found.append(what)
+
+    def violations(self):
+        self.every_object_is_named()
+        self.demand(len(self.sets) == 1, "there is one DaemonSet")
+        for one in self.sets:
+            self.daemonset(one)
+        for pod in of_kind(self.objects, "Pod"):
+            self.containers(pod["spec"], set())
+        self.roles()
+        self.services()
+        self.monitors()
+        return self.found
+
+    # ---- any object --------------------------------------------------------------------------------
+
+    def every_object_is_named(self):
+        seen = set()
+        for o in self.objects:
+            meta = o["metadata"]
+            name = (o["kind"], meta.get("namespace"), meta["name"])
+            self.demand(name not in seen, f"{name} is there twice")
+            seen.add(name)
+            self.demand(len(meta["name"]) <= 63, f"{name} is too long")
+            generated = o["kind"] == "ConfigMap" and re.search(r"-[a-z0-9]{10}$", meta["name"])
+            self.demand(generated or "app.kubernetes.io/name" in meta.get("labels", {}), f"{name} has no label of its name")
+            for value in meta.get("labels", {}).values():
+                self.demand(isinstance(value, str) and re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value),
+                            f"{name} has a label {value!r}")
+            cluster = o["kind"] in ("ClusterRole", "ClusterRoleBinding", "Namespace")
+            self.demand(cluster != ("namespace" in meta), f"{name} is in a namespace or not, contrary to its kind")
+
+    # ---- the pods ----------------------------------------------------------------------------------
+
+    def daemonset(self, one):
+        spec, template = one["spec"], one["spec"]["template"]
+        pod, labels = template["spec"], template["metadata"]["labels"]
+        selector = spec["selector"]["matchLabels"]
+        self.demand(set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"},
+                    "the selector, which can never change, is name and instance")
+        self.demand(selector.items() <= labels.items(), "the selector finds the pods")
+        rolling = spec["updateStrategy"].get("rollingUpdate", {})
+        self.demand("maxSurge" not in rolling, "no second pod fits beside the first, which has the port")
+        self.demand(pod["automountServiceAccountToken"] is False, "no token that never expires")
+        if pod["hostNetwork"]:
+            self.demand(pod["dnsPolicy"] == "ClusterFirstWithHostNet", "names of the cluster resolve")
+        agent = pod["containers"][0]
+        args = agent["args"]
+        self.flags(args)
+        self.containers(pod, set(args))
+        self.probes(agent, args)
+        self.port(pod, agent, args)
+        self.storage(pod, agent, args)
+        self.token(pod, args)
+        self.environment(agent)
+        self.configuration(pod)
+
+    def has_feature(self, privilege, args):
+        for flag in PRIVILEGES[privilege]:
+            if flag in args or (flag in ON_BY_DEFAULT and flag.replace("--", "--no-", 1) not in args):
+                return True
+        return False
+
+    def containers(self, pod, args):
+        self.demand(pod["securityContext"].get("seccompProfile") == {"type": "RuntimeDefault"}, "seccomp is RuntimeDefault")
+        if pod.get("hostPID"):
+            self.demand(self.has_feature("hostPID", args), "hostPID without what needs it")
+        volumes = {v["name"]: v for v in pod.get("volumes", [])}
+        self.demand(len(volumes) == len(pod.get("volumes", [])), "two volumes of one name")
+        mounted = set()
+        for c in pod.get("initContainers", []) + pod["containers"]:
+            mounted |= self.container(pod, c, args, volumes)
+        self.demand(mounted == set(volumes), f"volumes that nobody mounts: {set(volumes) - mounted}")
+
+    def container(self, pod, c, args, volumes):
+        name, context = c["name"], c["securityContext"]
+        privileged = context.get("privileged", False)
+        image = c["image"]
+        self.demand(re.search(r"@sha256:[0-9a-f]{64}$|:[\w.-]+$", image.split("/")[-1]) and not image.endswith(":latest"),
+                    f"{name}: which image {image} is changes by itself")
+        self.demand(context.get("readOnlyRootFilesystem") is True, f"{name}: root file system can be written to")
+        added = set(context.get("capabilities", {}).get("add", []))
+        if privileged:
+            self.demand(self.has_feature("privileged", args), f"{name}: privileged without what needs it")
+            self.demand("allowPrivilegeEscalation" not in context, f"{name}: the API server refuses it beside privileged")
+        else:
+            self.demand(context.get("allowPrivilegeEscalation") is False, f"{name}: may gain privileges")
+            self.demand(context["capabilities"].get("drop") == ["ALL"], f"{name}: keeps capabilities")
+        init = c in pod.get("initContainers", [])
+        if init:
+            self.demand(added <= {"CHOWN"}, f"{name}: {added}")
+        else:
+            for capability in added:
+                self.demand(self.has_feature(capability, args), f"{name}: {capability} without what needs it")
+        user = {**pod["securityContext"], **context}
+        root = user.get("runAsUser") == 0
+        self.demand(root == bool(added or privileged), f"{name}: root {root} with {added}, privileged {privileged}")
+        self.demand(user.get("runAsNonRoot") is (not root), f"{name}: runAsNonRoot and runAsUser disagree")
+        self.resources(name, c["resources"])
+        for mount in c.get("volumeMounts", []):
+            self.mount(name, mount, volumes.get(mount["name"]))
+        paths = [m["mountPath"] for m in c.get("volumeMounts", [])]
+        for path in paths: # the runtime would have to make the inner folder within a volume that is read-only
+            self.demand(not any(path.startswith(other + "/") for other in paths if other != "/"),
+                        f"{name}: {path} lies within another mount")
+        return {m["name"] for m in c.get("volumeMounts", [])}
+
+    def resources(self, name, resources):
+        requests, limits = resources.get("requests", {}), resources.get("limits", {})
+        self.demand({"cpu", "memory"} <= set(requests), f"{name}: requests nothing")
+        self.demand("memory" in limits, f"{name}: its memory is without a limit")
+        self.demand("cpu" not in limits, f"{name}: a limit of CPU shows as gaps")
+        for what in set(requests) & set(limits):
+            self.demand(bytes_of(requests[what]) <= bytes_of(limits[what]), f"{name}: {what} requested beyond its limit")
+
+    def mount(self, name, mount, volume):
+        if volume is None:
+            self.found.append(f"{name}: no volume {mount['name']}")
+            return
+        if "hostPath" in volume and mount["mountPath"] != "/var/lib/nodevitals":
+            self.demand(mount.get("readOnly") is True, f"{name}: can write to {volume['hostPath']['path']} of the host")
+            self.demand(not re.search(r"docker\.sock|containerd\.sock|crio\.sock", volume["hostPath"]["path"]),
+                        f"{name}: a runtime's socket is the runtime")
+        self.demand(mount.get("mountPropagation", "None") in ("None", "HostToContainer"),
+                    f"{name}: its mounts would reach the host")
+        if volume.get("hostPath", {}).get("path") == "/":
+            self.demand(mount.get("mountPropagation") == "HostToContainer", f"{name}: does not see later mounts")
+
+    # ---- the agent ---------------------------------------------------------------------------------
+
+    def flags(self, args):
+        known = flags_of_the_agent()
+        for arg in args:
+            name, equals, _ = arg.partition("=")
+            self.demand(name in known, f"the agent has no flag {name}")
+            self.demand(known.get(name, False) != bool(equals), f"{arg}: a switch has no value, everything else has")
+        names = [arg.partition("=")[0] for arg in args]
+        self.demand(len(names) == len(set(names)), f"a flag is there twice: {names}")
+
+    def probes(self, agent, args):
+        tls = any(arg.startswith("--web.config.file") for arg in args)
+        for which, path in (("startupProbe", "/-/ready"), ("livenessProbe", "/-/healthy"), ("readinessProbe", "/-/ready")):
+            probe = agent.get(which, {})
+            port = probe.get("httpGet", probe.get("tcpSocket", {})).get("port")
+            self.demand(port == agent["ports"][0]["name"], f"{which} asks port {port}")
+            if "httpGet" in probe:
+                self.demand(probe["httpGet"]["path"] == path, f"{which} asks {probe['httpGet']['path']}")
+                self.demand("host" not in probe["httpGet"], f"{which} names a host, which IPv6 breaks")
+            else:
+                self.demand(tls, f"{which} only knocks")
+            self.demand(probe.get("timeoutSeconds", 1) >= 3, f"{which} kills what is merely slow")
+
+    def port(self, pod, agent, args):
+        port = agent["ports"][0]
+        listens = [arg for arg in args if arg.startswith("--web.listen-address=")]
+        self.demand(len(listens) == 1 and listens[0].endswith(f":{port['containerPort']}"),
+                    f"listens at {listens}, says {port}")
+        self.demand(port.get("hostPort") == (port["containerPort"] if pod["hostNetwork"] else None),
+                    f"the host's port is claimed where it is used: {port}")
+
+    def storage(self, pod, agent, args):
+        values = dict(arg.partition("=")[::2] for arg in args)
+        volume = next((v for v in pod["volumes"] if v["name"] == "storage"), None)
+        self.demand((volume is None) == ("--no-storage.tsdb" in args), "history and its volume come together")
+        if volume and "emptyDir" in volume:
+            limit = bytes_of(volume["emptyDir"].get("sizeLimit", 0))
+            self.demand(bytes_of(values["--storage.tsdb.retention.size"]) < limit, "history grows past its volume")
+            allowed = agent["resources"].get("limits", {}).get("ephemeral-storage")
+            self.demand(allowed is None or bytes_of(allowed) > limit, "the volume is larger than the pod may take")
+        if volume and "hostPath" in volume:
+            uid = pod["securityContext"]["runAsUser"]
+            owners = [c["command"] for c in pod.get("initContainers", []) if "/usr/bin/chown" in c.get("command", [])]
+            self.demand(owners and owners[0][1:] == ["-R", f"{uid}:{uid}", values["--storage.tsdb.path"]],
+                        f"the folder of the host becomes the agent's: {owners}")
+
+    def token(self, pod, args):
+        kubelet = any(flag in args for flag in NEEDS_KUBELET)
+        wanted = kubelet or "--web.kubernetes-auth" in args
+        sources = [s["serviceAccountToken"] for v in pod["volumes"] for s in v.get("projected", {}).get("sources", [])
+                   if "serviceAccountToken" in s]
+        self.demand(bool(sources) == wanted, "a token is there where it is needed, and only there")
+        for source in sources:
+            self.demand(600 <= source.get("expirationSeconds", 0) <= 3600, "the token expires within the hour")
+        for arg in args:
+            self.demand(kubelet or not arg.startswith("--kubelet."), f"{arg}: nobody asks the kubelet")
+
+    def environment(self, agent):
+        names = {e["name"]: e.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath") for e in agent["env"]}
+        for name, path in (("NODE_NAME", "spec.nodeName"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"),
+                           ("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")):
+            self.demand(names.get(name) == path, f"{name} is not {path}")
+
+    def configuration(self, pod):
+        """Every ConfigMap and Secret is there, and the agent takes the configuration with the rules beside it."""
+        for v in pod["volumes"]:
+            for kind, name in referred(v):
+                held = [o for o in of_kind(self.objects, kind) if o["metadata"]["name"] == name]
+                self.demand(len(held) == 1 or name in self.outside, f"no {kind} {name}")
+        folder = mounted(self.objects, pod)
+        for what, pattern in (("config", "config/nodevitals.yml"), ("rules", "rules/*")):
+            for path in glob.glob(os.path.join(folder, pattern)):
+                checked = harness.run("check", what, path)
+                self.demand(checked.returncode == 0, f"{path}: {checked.stdout}{checked.stderr}")
+        shutil.rmtree(folder)
+
+    # ---- what it may ask, and who finds it ---------------------------------------------------------
+
+    def roles(self):
+        args = {arg for one in self.sets for arg in one["spec"]["template"]["spec"]["containers"][0]["args"]}
+        accounts = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in of_kind(self.objects, "ServiceAccount")}
+        roles = {o["metadata"]["name"]: o for o in of_kind(self.objects, "ClusterRole")}
+        for o in of_kind(self.objects, "ServiceAccount"):
+            self.demand(o.get("automountServiceAccountToken") is False, "an account hands out tokens to whoever uses it")
+        granted, reviews = set(), set()
+        for role in roles.values():
+            for rule in role["rules"]:
+                for group in rule.get("apiGroups", []):
+                    for resource in rule.get("resources", []):
+                        if (group, resource) in REVIEWS:
+                            self.demand(rule["verbs"] == ["create"], f"{resource}: {rule['verbs']}")
+                            reviews.add((group, resource))
+                        else:
+                            self.demand(group == "" and rule["verbs"] == ["get"], f"{resource}: {rule['verbs']}")
+                            granted.add(resource)
+        self.demand(granted <= ROLE | ({"nodes/proxy"} if self.proxy else set()), f"the role gives {granted}")
+        self.demand(("nodes/proxy" in granted) == self.proxy, "nodes/proxy is there when asked for by name, and only then")
+        kubelet = any(flag in args for flag in NEEDS_KUBELET)
+        self.demand(bool(granted) == kubelet, f"a role of {granted} for {args}")
+        for binding in of_kind(self.objects, "ClusterRoleBinding"):
+            name = binding["roleRef"]["name"]
+            if name == "system:auth-delegator":
+                reviews |= REVIEWS
+            else:
+                self.demand(name in roles, f"no role {name}")
+            for subject in binding["subjects"]:
+                self.demand((subject["namespace"], subject["name"]) in accounts | self.outside, f"no account {subject}")
+        self.demand(reviews == (REVIEWS if "--web.kubernetes-auth" in args else set()), f"reviews: {reviews}")
+        for one in self.sets:
+            used = (one["metadata"]["namespace"], one["spec"]["template"]["spec"]["serviceAccountName"])
+            self.demand(used in accounts | self.outside, f"no account {used}")
+
+    def services(self):
+        for one in self.sets:
+            labels = one["spec"]["template"]["metadata"]["labels"]
+            port = one["spec"]["template"]["spec"]["containers"][0]["ports"][0]
+            for service in of_kind(self.objects, "Service"):
+                self.demand(service["spec"]["selector"].items() <= labels.items(), "the Service finds the pods")
+                self.demand(service["spec"]["ports"][0]["targetPort"] == port["name"], "the Service finds the port")
+            for policy in of_kind(self.objects, "NetworkPolicy"):
+                self.demand(policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items(), "the policy finds the pods")
+                for rule in policy["spec"]["ingress"]:
+                    self.demand(any(p["port"] in (port["name"], port["containerPort"]) for p in rule.get("ports", [])),
+                                "the policy lets scrapers in")
+
+    def monitors(self):
+        pods = [one["spec"]["template"]["metadata"]["labels"] for one in self.sets]
+        services = [o["metadata"]["labels"] for o in of_kind(self.objects, "Service")]
+        ports = {p["name"] for one in self.sets for p in one["spec"]["template"]["spec"]["containers"][0]["ports"]}
+        for o in of_kind(self.objects, "PodMonitor", "ServiceMonitor"):
+            found = pods if o["kind"] == "PodMonitor" else services
+            wanted = o["spec"]["selector"]["matchLabels"]
+            self.demand(any(wanted.items() <= labels.items() for labels in found), f"the {o['kind']} finds nothing")
+            endpoints = o["spec"].get("podMetricsEndpoints") or o["spec"]["endpoints"]
+            jobs = []
+            for endpoint in endpoints:
+                self.demand(endpoint["port"] in ports, f"{o['kind']}: no port {endpoint['port']}")
+                jobs += [r["replacement"] for r in endpoint["relabelings"] if r.get("targetLabel") == "job"]
+            self.demand(len(jobs) == len(set(jobs)) == len(endpoints), f"{o['kind']}: jobs {jobs}")
+        for o in of_kind(self.objects, "PrometheusRule"):
+            path = os.path.join(work(), "rule.json")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(o["spec"], f)
+            checked = harness.run("check", "rules", path)
+            self.demand(checked.returncode == 0, f"PrometheusRule: {checked.stdout}{checked.stderr}")
+        for o in of_kind(self.objects, "Namespace"):
+            self.demand(o["metadata"]["labels"].get("pod-security.kubernetes.io/enforce") == "privileged",
+                        "the namespace admits the pods")
+
+
+def violations(objects, **asked):
+    return Rules(objects, **asked).violations()

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""deploy/kubernetes renders, the base and each overlay, and keeps the rules of manifests.py.
+
+By the kubectl on the PATH, and by Debian's 1.20 (package kubernetes-client) where it is another one: NV_KUBECTL, a list
+with colons, names more.
+"""
+import copy
+import os
+import shutil
+import subprocess
+import unittest
+
+import harness
+import manifests
+
+FOLDER = os.path.join(harness.SOURCE, "deploy", "kubernetes")
+OVERLAYS = sorted(os.listdir(os.path.join(FOLDER, "overlays")))
+
+
+def kubectls():
+    named = os.environ.get("NV_KUBECTL", "").split(":") + [shutil.which("kubectl"), "/usr/bin/kubectl"]
+    there = {os.path.realpath(path) for path in named if path and os.path.exists(path)}
+    if not there:
+        harness.skip("no kubectl (package kubernetes-client)")
+    return sorted(there)
+
+
+def render(kubectl, folder):
+    done = subprocess.run([kubectl, "kustomize", os.path.join(FOLDER, folder)], capture_output=True, text=True,
+                          timeout=harness.SLOW, env={**os.environ, "HOME": manifests.work()})
+    assert done.returncode == 0, f"{kubectl} {folder}: {done.stderr}"
+    return manifests.documents(done.stdout)
+
+
+def daemonset(objects):
+    return manifests.of_kind(objects, "DaemonSet")[0]
+
+
+def pod(objects):
+    return daemonset(objects)["spec"]["template"]["spec"]
+
+
+class Kustomize(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kubectls = kubectls()
+        cls.base = render(cls.kubectls[0], "base")
+
+    def overlay(self, name):
+        return render(self.kubectls[0], f"overlays/{name}")
+
+    def test_the_base_keeps_every_rule(self):
+        for kubectl in self.kubectls:
+            with self.subTest(kubectl=kubectl):
+                self.assertEqual(manifests.violations(render(kubectl, "base")), [])
+
+    def test_each_overlay_keeps_every_rule(self):
+        for kubectl in self.kubectls:
+            for name in OVERLAYS:
+                with self.subTest(kubectl=kubectl, overlay=name):
+                    objects = render(kubectl, f"overlays/{name}")
+                    self.assertEqual(manifests.violations(objects, proxy=name == "kubelet-before-1.33"), [])
+
+    def test_the_base_has_what_a_cluster_needs(self):
+        kinds = {o["kind"] for o in self.base}
+        self.assertEqual(kinds, {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "DaemonSet",
+                                 "Service", "NetworkPolicy", "ConfigMap"})
+        self.assertEqual(pod(self.base)["tolerations"], [{"operator": "Exists"}])
+        self.assertEqual(pod(self.base)["priorityClassName"], "system-node-critical")
+
+    def test_the_agent_starts_as_the_base_starts_it(self):
+        with manifests.agent_of(self.base) as agent:
+            agent.ready()
+            self.assertIn("node_uname_info", agent.metrics())
+            self.assertIn('"node-filesystem"', agent.get("/api/v1/rules")[2].decode())
+
+    def test_the_base_asks_for_no_capability(self):
+        context = pod(self.base)["containers"][0]["securityContext"]
+        self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+        self.assertEqual(pod(self.base)["securityContext"]["runAsUser"], 65534)
+
+    def test_overlays_do_what_they_are_named_for(self):
+        minimal = self.overlay("minimal")
+        self.assertEqual([o["rules"] for o in manifests.of_kind(minimal, "ClusterRole")], [[]])
+        self.assertFalse(pod(minimal)["hostPID"])
+        full = pod(self.overlay("full"))["containers"][0]["securityContext"]
+        self.assertEqual(set(full["capabilities"]["add"]), {"DAC_READ_SEARCH", "PERFMON"})
+        self.assertIn({"name": "storage", "hostPath": {"path": "/var/lib/nodevitals", "type": "DirectoryOrCreate"}},
+                      pod(self.overlay("host-path"))["volumes"])
+        self.assertFalse(pod(self.overlay("pod-network"))["hostNetwork"])
+        self.assertTrue(manifests.of_kind(self.overlay("monitoring"), "PodMonitor"))
+
+    def test_the_alerts_are_those_of_deploy_rules(self):
+        text = subprocess.run(["sh", os.path.join(FOLDER, "prometheus-rule.sh")], capture_output=True, text=True,
+                              check=True, timeout=harness.SLOW).stdout
+        rules = manifests.documents(text)
+        self.assertTrue(rules)
+        held = {key: value for o in manifests.of_kind(self.base, "ConfigMap") for key, value in o["data"].items()}
+        for o in rules:
+            self.assertEqual(manifests.violations([*self.base, o]), [])
+            name = o["metadata"]["name"].replace("nodevitals-", "", 1) + ".yml"
+            self.assertEqual([o["spec"]], manifests.documents(held[name]))
+
+    def test_the_rules_notice(self):
+        """Each change breaks a promise, and is found."""
+
+        def break_it(change):
+            objects = copy.deepcopy(self.base)
+            change(objects, pod(objects), pod(objects)["containers"][0])
+            return manifests.violations(objects)
+
+        def role(objects):
+            return manifests.of_kind(objects, "ClusterRole")[0]["rules"][0]
+
+        changes = {
+            "privileged": lambda o, p, c: c["securityContext"].update(privileged=True),
+            "capability": lambda o, p, c: c["securityContext"]["capabilities"].update(add=["PERFMON"]),
+            "root": lambda o, p, c: p["securityContext"].update(runAsUser=0),
+            "writable": lambda o, p, c: [m.pop("readOnly") for m in c["volumeMounts"] if m["name"] == "sys"],
+            "flag": lambda o, p, c: c["args"].append("--collector.no-such"),
+            "port": lambda o, p, c: c["ports"][0].update(containerPort=9101),
+            "proxy": lambda o, p, c: role(o)["resources"].append("nodes/proxy"),
+            "verbs": lambda o, p, c: role(o)["verbs"].append("list"),
+            "secrets": lambda o, p, c: role(o)["resources"].append("secrets"),
+            "probe": lambda o, p, c: c.pop("livenessProbe"),
+            "limit": lambda o, p, c: c["resources"].pop("limits"),
+            "seccomp": lambda o, p, c: p["securityContext"].pop("seccompProfile"),
+            "selector": lambda o, p, c: daemonset(o)["spec"]["selector"]["matchLabels"].update(version="1"),
+            "token": lambda o, p, c: p.update(automountServiceAccountToken=True),
+            "history": lambda o, p, c: c["args"].append(c["args"].pop(7).replace("512MB", "5GB")),
+            "config": lambda o, p, c: [m["data"].update({"nodevitals.yml": "rule_fils: []"})
+                                       for m in manifests.of_kind(o, "ConfigMap") if "nodevitals.yml" in m["data"]],
+        }
+        for name, change in changes.items():
+            with self.subTest(name):
+                self.assertTrue(break_it(change))
+
+
+if __name__ == "__main__":
+    unittest.main()
