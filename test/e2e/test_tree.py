@@ -12,8 +12,9 @@ USES = {
     "base": (), "metric": ("base",), "config": ("metric",), "expo": ("metric",), "gather": ("metric",),
     "tsdb": ("metric",), "promql": ("metric",),
     "rules": ("promql", "config"), "notify": ("config",), "scrape": ("expo", "config"),
-    "web": ("notify", "expo", "gather", "config", "promql", "rules", "tsdb"), "agent": ("web", "tsdb", "rules", "notify", "scrape"),
-    "cli": ("agent",),
+    "kube": ("config",),
+    "web": ("notify", "expo", "gather", "config", "promql", "rules", "tsdb", "kube"),
+    "agent": ("web", "tsdb", "rules", "notify", "scrape", "kube"), "cli": ("agent",),
 }
 ALLOWED_AT_TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "collectors", "deploy", "include",
                   "src", "test", ".ci", ".clang-format", ".clang-tidy", ".gitignore"}
