@@ -1,13 +1,35 @@
 #include "base/index.h"
 
+#include <pthread.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { FIRST_SIZE = 64 };
+enum { FIRST_SIZE = 64, KEY_BYTES = 192 };
+
+static unsigned char key[KEY_BYTES];
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void make_key(void)
+{
+    if (getrandom(key, sizeof(key), GRND_NONBLOCK) == (ssize_t)sizeof(key))
+        return;
+    uint64_t weak = (uint64_t)nv_monotonic_ns() ^ (uint64_t)getpid() << 32 ^ (uintptr_t)&weak;
+    XXH3_generateSecret(key, sizeof(key), &weak, sizeof(weak));
+}
 
 uint64_t nv_hash(const void *p, size_t n, uint64_t seed)
 {
     return XXH3_64bits_withSeed(p, n, seed);
+}
+
+uint64_t nv_hash_keyed(const void *p, size_t n)
+{
+    pthread_once(&key_once, make_key);
+    return XXH3_64bits_withSecret(p, n, key, sizeof(key));
 }
 
 void nv_index_done(struct nv_index *index)

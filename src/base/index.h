@@ -23,6 +23,9 @@ struct nv_index {
 
 uint64_t nv_hash(const void *p, size_t n, uint64_t seed);
 
+/* With a key that only this process has: of texts that others choose, who could choose those that collide. */
+uint64_t nv_hash_keyed(const void *p, size_t n);
+
 static inline uint32_t nv_index_first(const struct nv_index *index, uint64_t hash)
 {
     return index->size ? (uint32_t)hash & (index->size - 1) : 0;

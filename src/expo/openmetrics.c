@@ -110,7 +110,7 @@ static void series_text(const struct nv_expo_writer *w, const struct family *as,
     };
     bool part = series->role == NV_ROLE_BUCKET || series->role == NV_ROLE_QUANTILE;
 
-    if (!part && (series->legacy || w->escaping == NV_ESCAPE_ALLOW_UTF8)) {
+    if (!part && series->text.p && (series->legacy || w->escaping == NV_ESCAPE_ALLOW_UTF8)) {
         nv_buf_str(w->out, series->text);
         return;
     }

@@ -22,7 +22,7 @@
 #include "expo/token.h"
 #include "metric/queryable.h"
 
-enum { FIRST_ROOM = 1 << 16, UNESCAPED_MAX = 4 << 20, TIME_DIGITS = 18 };
+enum { FIRST_ROOM = 1 << 16, UNESCAPED_MAX = 4 << 20 };
 
 #define NORMAL_NAN_BITS UINT64_C(0x7ff8000000000001) /* Prometheus' own */
 
@@ -259,41 +259,6 @@ static int number(struct nv_openmetrics_in *in, const char *what, struct nv_str 
     return 0;
 }
 
-/* Decimal seconds to milliseconds, without a double in between. The syntax was checked. */
-static bool decimal_ms(struct nv_str s, int64_t *ret)
-{
-    bool minus = s.p[0] == '-', fraction = false;
-    int64_t mantissa = 0, exponent = 3, given = 0;
-    size_t i = s.p[0] == '-' || s.p[0] == '+', digits = 0;
-
-    for (; i < s.n && s.p[i] != 'e' && s.p[i] != 'E'; i++) {
-        if (s.p[i] == '.') {
-            fraction = true;
-        } else if (digits < TIME_DIGITS) {
-            mantissa = mantissa * 10 + (s.p[i] - '0');
-            digits += mantissa != 0;
-            exponent -= fraction;
-        } else {
-            exponent += !fraction;
-        }
-    }
-    if (i < s.n && !nv_str_to_i64(nv_str_from(s, i + 1 + (s.p[i + 1] == '+')), &given))
-        return false;
-    if (mantissa == 0 || given < -1000) {
-        *ret = 0;
-        return true;
-    }
-    if (given > 1000)
-        return false;
-    for (exponent += given; exponent > 0; exponent--)
-        if (__builtin_mul_overflow(mantissa, 10, &mantissa))
-            return false;
-    for (; exponent < 0 && mantissa; exponent++)
-        mantissa /= 10;
-    *ret = minus ? -mantissa : mantissa;
-    return true;
-}
-
 static int timestamp(struct nv_openmetrics_in *in, struct nv_str s, int64_t *ret)
 {
     double seconds;
@@ -301,7 +266,7 @@ static int timestamp(struct nv_openmetrics_in *in, struct nv_str s, int64_t *ret
     int r = number(in, "a timestamp", s, &seconds);
     if (r < 0)
         return r;
-    if (!isfinite(seconds) || !decimal_ms(s, ret))
+    if (!isfinite(seconds) || !nv_token_seconds(s, ret))
         return fail(in, "invalid timestamp %s", quote(in, s));
     return 0;
 }

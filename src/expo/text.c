@@ -70,7 +70,7 @@ void nv_expo_text_family(const struct nv_expo_writer *w, const struct nv_layout_
         bool native = nv_expo_native(frame, column);
         if (native && nv_expo_has_classic(frame, family, i))
             continue;
-        if ((!series->legacy && !quotes) || native) {
+        if ((!series->legacy && !quotes) || native || !series->text.p) {
             from_parts(w, name, series, column);
             continue;
         }

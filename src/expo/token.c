@@ -6,6 +6,8 @@
 
 #include "base/utf8.h"
 
+enum { TIME_DIGITS = 18 };
+
 int nv_token_fail(struct nv_token *t, const char *format, ...)
 {
     va_list arguments;
@@ -170,6 +172,40 @@ bool nv_token_number(struct nv_str s, double *ret)
         if (!nv_is_digit(s.p[i]) && !memchr("+-.eE", s.p[i], 5))
             return false;
     return nv_str_to_real(s, ret) && isfinite(*ret);
+}
+
+bool nv_token_seconds(struct nv_str s, int64_t *ret)
+{
+    bool minus = s.p[0] == '-', fraction = false;
+    int64_t mantissa = 0, exponent = 3, given = 0;
+    size_t i = s.p[0] == '-' || s.p[0] == '+', digits = 0;
+
+    for (; i < s.n && s.p[i] != 'e' && s.p[i] != 'E'; i++) {
+        if (s.p[i] == '.') {
+            fraction = true;
+        } else if (digits < TIME_DIGITS) {
+            mantissa = mantissa * 10 + (s.p[i] - '0');
+            digits += mantissa != 0;
+            exponent -= fraction;
+        } else {
+            exponent += !fraction;
+        }
+    }
+    if (i < s.n && !nv_str_to_i64(nv_str_from(s, i + 1 + (s.p[i + 1] == '+')), &given))
+        return false;
+    if (mantissa == 0 || given < -1000) {
+        *ret = 0;
+        return true;
+    }
+    if (given > 1000)
+        return false;
+    for (exponent += given; exponent > 0; exponent--)
+        if (__builtin_mul_overflow(mantissa, 10, &mantissa))
+            return false;
+    for (; exponent < 0 && mantissa; exponent++)
+        mantissa /= 10;
+    *ret = minus ? -mantissa : mantissa;
+    return true;
 }
 
 bool nv_token_is_integer(struct nv_str s)

@@ -67,6 +67,9 @@ NV_MUST_USE int nv_token_name(struct nv_token *t, bool colons, const char *what,
 /* As Go's ParseFloat(), without hexadecimal and underscores: out of range is an error. */
 bool nv_token_number(struct nv_str s, double *ret);
 
+/* Decimal seconds to milliseconds, without a double in between; false where they are too many. The syntax was checked. */
+bool nv_token_seconds(struct nv_str s, int64_t *ret);
+
 bool nv_token_is_integer(struct nv_str s);
 
 #endif

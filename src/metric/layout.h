@@ -44,7 +44,7 @@ struct nv_series {
     double bound;                  /* of a bucket or quantile */
     const struct nv_label *labels; /* by name; le or quantile is last; no __name__ */
     struct nv_str name;            /* with its suffix */
-    struct nv_str text;            /* as classic text: `name{a="b"} `, blank included */
+    struct nv_str text; /* as classic text: `name{a="b"} `, blank included; p NULL: not rendered */
 };
 
 /* A family as it stands in one layout. */
@@ -118,6 +118,29 @@ enum nv_registry_outcome {
 NV_MUST_USE int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *def,
                                 uint32_t *ret_column);
 
+/*
+ * A lean registry, for the many series of others: label sets are kept once, no text is rendered, and nobody minds whether
+ * families go together. The first series of a family says its help and type; later ones may have another help, and be
+ * untyped. A bare one has no families at all: nothing of it can be shown.
+ */
+struct nv_registry *nv_registry_new_lean(bool bare);
+
+enum { NV_REGISTRY_LABELS_MAX = 128 };
+struct nv_labelled_series {
+    struct nv_str family;
+    const char *suffix; /* "" but for parts of histograms and summaries */
+    struct nv_str help;
+    enum nv_type type;
+    const struct nv_label *labels; /* no name twice; those that begin with __ too */
+    size_t n_labels;
+    uint32_t section;
+};
+
+/* As nv_registry_add(), to a lean one. A part without its le or quantile is invalid. */
+NV_MUST_USE int nv_registry_add_labelled(struct nv_registry *registry,
+                                         const struct nv_labelled_series *def,
+                                         uint32_t *ret_column);
+
 /* Whether a definition that was a conflict would be one still, had a new generation only the columns of `present`
  * (a bit each, of the present layout). */
 bool nv_registry_refuses(const struct nv_registry *registry, const struct nv_series_def *def,
@@ -131,6 +154,9 @@ NV_MUST_USE int nv_registry_set_target(struct nv_registry *registry, uint32_t se
                                        const struct nv_label *labels, size_t n);
 uint64_t nv_registry_generation(const struct nv_registry *registry);
 size_t nv_registry_n_series(const struct nv_registry *registry);
+
+/* A series, which stays where it is until the generation ends. */
+const struct nv_series *nv_registry_series(const struct nv_registry *registry, size_t column);
 
 /* Bytes a generation holds, those of pictures that were replaced included. */
 size_t nv_registry_memory(const struct nv_registry *registry);

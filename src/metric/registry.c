@@ -2,44 +2,12 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
-#include "base/index.h"
 #include "base/utf8.h"
 #include "metric/frame.h"
-#include "metric/generation.h"
 #include "metric/order.h"
+#include "metric/registry_parts.h"
 
-/*
- * A family as it grows: `fresh` holds the columns that are not in `picture` yet.
- */
-struct family {
-    struct nv_str name, help, head;
-    enum nv_type type;
-    const struct nv_layout_family *picture; /* NULL before the first layout */
-    uint32_t *fresh;
-    uint32_t n_fresh, room;
-};
-
-struct nv_registry {
-    struct nv_generation *memory;
-    struct family *families;
-    size_t n_families, room_families;
-    struct nv_series **chunks;
-    size_t n_series, room_chunks;
-    struct nv_index family_index, series_index;
-    struct nv_buf text; /* scratch: the identity of a series */
-    struct nv_layout *layout;
-    struct nv_target *targets; /* by section; their memory is the registry's, not a generation's */
-    struct nv_arena target_memory;
-    size_t n_sections, room_targets;
-    bool changed, targets_changed;
-};
-
-enum { TEXT_MAX = 1 << 20, NAME_MAX_BYTES = 4096, TARGETS_MAX = 64 << 20 };
-
-static struct nv_series *series_at(const struct nv_registry *registry, size_t column)
-{
-    return &registry->chunks[column / NV_LAYOUT_CHUNK][column % NV_LAYOUT_CHUNK];
-}
+enum { TARGETS_MAX = 64 << 20 };
 
 static uint64_t hash_of(struct nv_str s)
 {
@@ -53,10 +21,10 @@ static uint64_t family_hash(uint32_t value, const void *registry)
 
 static uint64_t series_hash(uint32_t value, const void *registry)
 {
-    return hash_of(series_at(registry, value)->text);
+    return hash_of(nv_registry_series_at(registry, value)->text);
 }
 
-static bool find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret)
+bool nv_registry_find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret)
 {
     uint64_t hash = hash_of(name);
     uint32_t v;
@@ -78,7 +46,7 @@ static bool find_series(const struct nv_registry *registry, struct nv_str text, 
 
     for (uint32_t at = nv_index_first(&registry->series_index, hash);
          nv_index_next(&registry->series_index, hash, &at, &v);) {
-        if (nv_str_eq(series_at(registry, v)->text, text)) {
+        if (nv_str_eq(nv_registry_series_at(registry, v)->text, text)) {
             *ret = v;
             return true;
         }
@@ -91,7 +59,7 @@ static bool find_series(const struct nv_registry *registry, struct nv_str text, 
 /* Whether a family has one of the series in `present`, a bit for each column; NULL stands for all. */
 static bool is_in_way(const struct nv_registry *registry, uint32_t number, const uint64_t *present)
 {
-    const struct family *family = &registry->families[number];
+    const struct nv_registry_family *family = &registry->families[number];
 
     for (uint32_t i = 0; present && family->picture && i < family->picture->n_series; i++)
         if (nv_bit(present, family->picture->series[i]))
@@ -104,20 +72,21 @@ static bool collides(const struct nv_registry *registry, struct nv_str name, enu
                      const uint64_t *present)
 {
     static const char *const suffixes[] = {"_count", "_sum", "_bucket"};
-    char longer[NAME_MAX_BYTES + 8];
+    char longer[NV_REGISTRY_NAME_MAX + 8];
     uint32_t other;
 
     for (size_t i = 0; i < NV_LEN(suffixes); i++) {
         if (nv_str_ends(name, suffixes[i])) {
             struct nv_str stem = {name.p, name.n - strlen(suffixes[i])};
-            if (find_family(registry, stem, &other) && is_in_way(registry, other, present) &&
+            if (nv_registry_find_family(registry, stem, &other) &&
+                is_in_way(registry, other, present) &&
                 (registry->families[other].type == NV_HISTOGRAM ||
                  (registry->families[other].type == NV_SUMMARY && i < 2)))
                 return true;
         }
         if (type == NV_HISTOGRAM || (type == NV_SUMMARY && i < 2)) {
             int n = snprintf(longer, sizeof(longer), "%.*s%s", NV_ARGS(name), suffixes[i]);
-            if (find_family(registry, (struct nv_str){longer, (size_t)n}, &other) &&
+            if (nv_registry_find_family(registry, (struct nv_str){longer, (size_t)n}, &other) &&
                 is_in_way(registry, other, present))
                 return true;
         }
@@ -125,10 +94,10 @@ static bool collides(const struct nv_registry *registry, struct nv_str name, enu
     return false;
 }
 
-static int render_head(struct nv_registry *registry, struct family *family)
+static int render_head(struct nv_registry *registry, struct nv_registry_family *family)
 {
     static const char *const types[] = {"counter", "gauge", "untyped", "summary", "histogram"};
-    NV_AUTO_BUF head = NV_BUF(TEXT_MAX);
+    NV_AUTO_BUF head = NV_BUF(NV_REGISTRY_TEXT_MAX);
     bool quoted = !nv_name_is_legacy_metric(family->name);
 
     for (int type = 0; type < 2; type++) {
@@ -151,30 +120,25 @@ static int render_head(struct nv_registry *registry, struct family *family)
     return family->head.p ? 0 : -ENOMEM;
 }
 
-static int add_family(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
+int nv_registry_new_family(struct nv_registry *registry, struct nv_str name, struct nv_str help,
+                           enum nv_type type, uint32_t *ret)
 {
-    struct nv_str name = nv_str(def->name);
-
-    if (!name.n || name.n > NAME_MAX_BYTES || !nv_utf8_valid(name))
-        return NV_REGISTRY_INVALID;
-    if (collides(registry, name, def->type, NULL))
-        return NV_REGISTRY_CONFLICT;
     if (registry->n_families == NV_LAYOUT_FAMILIES_MAX)
         return NV_REGISTRY_FULL;
     if (registry->n_families == registry->room_families) {
         size_t room = registry->room_families ? registry->room_families * 2 : 64;
-        struct family *p = realloc(registry->families, room * sizeof(*p));
+        struct nv_registry_family *p = realloc(registry->families, room * sizeof(*p));
         if (!p)
             return -ENOMEM;
         registry->families = p;
         registry->room_families = room;
     }
 
-    struct family *family = &registry->families[registry->n_families];
-    *family = (struct family){
+    struct nv_registry_family *family = &registry->families[registry->n_families];
+    *family = (struct nv_registry_family){
         .name = nv_arena_str(&registry->memory->arena, name),
-        .help = nv_arena_str(&registry->memory->arena, nv_str(def->help)),
-        .type = def->type,
+        .help = nv_arena_str(&registry->memory->arena, help),
+        .type = type,
     };
     if (!family->name.p || !family->help.p)
         return -ENOMEM;
@@ -190,12 +154,23 @@ static int add_family(struct nv_registry *registry, const struct nv_series_def *
     return 0;
 }
 
+static int add_family(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
+{
+    struct nv_str name = nv_str(def->name);
+
+    if (!name.n || name.n > NV_REGISTRY_NAME_MAX || !nv_utf8_valid(name))
+        return NV_REGISTRY_INVALID;
+    if (collides(registry, name, def->type, NULL))
+        return NV_REGISTRY_CONFLICT;
+    return nv_registry_new_family(registry, name, nv_str(def->help), def->type, ret);
+}
+
 static int family_of(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
 {
-    if (!find_family(registry, nv_str(def->name), ret))
+    if (!nv_registry_find_family(registry, nv_str(def->name), ret))
         return add_family(registry, def, ret);
 
-    const struct family *family = &registry->families[*ret];
+    const struct nv_registry_family *family = &registry->families[*ret];
     return family->type == def->type && nv_str_is(family->help, def->help) ? 0
                                                                            : NV_REGISTRY_CONFLICT;
 }
@@ -205,7 +180,7 @@ bool nv_registry_refuses(const struct nv_registry *registry, const struct nv_ser
 {
     uint32_t family;
 
-    return (find_family(registry, nv_str(def->name), &family) &&
+    return (nv_registry_find_family(registry, nv_str(def->name), &family) &&
             is_in_way(registry, family, present)) ||
            collides(registry, nv_str(def->name), def->type, present);
 }
@@ -270,7 +245,7 @@ static void render_text(struct nv_buf *text, struct nv_str name, const struct nv
 /* A value as it is kept: with U+FFFD for what is not UTF-8. */
 static struct nv_str keep_value(struct nv_registry *registry, struct nv_str value)
 {
-    NV_AUTO_BUF clean = NV_BUF(TEXT_MAX);
+    NV_AUTO_BUF clean = NV_BUF(NV_REGISTRY_TEXT_MAX);
 
     if (nv_utf8_valid(value))
         return nv_arena_str(&registry->memory->arena, value);
@@ -303,25 +278,26 @@ static const struct nv_label *keep_labels(struct nv_registry *registry,
     return kept;
 }
 
-static bool role_of(const struct nv_series_def *def, enum nv_role *ret, const char **ret_last)
+bool nv_registry_role(const char *suffix, enum nv_type type, enum nv_role *ret,
+                      const char **ret_last)
 {
     *ret_last = NULL;
     *ret = NV_ROLE_VALUE;
-    if (!def->suffix[0]) {
-        if (def->type != NV_SUMMARY)
+    if (!suffix[0]) {
+        if (type != NV_SUMMARY)
             return true;
         *ret = NV_ROLE_QUANTILE;
         *ret_last = "quantile";
         return true;
     }
-    if (strcmp(def->suffix, "_bucket") == 0) {
+    if (strcmp(suffix, "_bucket") == 0) {
         *ret = NV_ROLE_BUCKET;
         *ret_last = "le";
-        return def->type == NV_HISTOGRAM;
+        return type == NV_HISTOGRAM;
     }
-    *ret = strcmp(def->suffix, "_sum") == 0 ? NV_ROLE_SUM : NV_ROLE_COUNT;
-    return (def->type == NV_HISTOGRAM || def->type == NV_SUMMARY) &&
-           (*ret == NV_ROLE_SUM || strcmp(def->suffix, "_count") == 0);
+    *ret = strcmp(suffix, "_sum") == 0 ? NV_ROLE_SUM : NV_ROLE_COUNT;
+    return (type == NV_HISTOGRAM || type == NV_SUMMARY) &&
+           (*ret == NV_ROLE_SUM || strcmp(suffix, "_count") == 0);
 }
 
 static int room_for_series(struct nv_registry *registry)
@@ -343,7 +319,7 @@ static int room_for_series(struct nv_registry *registry)
     return registry->chunks[chunk] ? 0 : -ENOMEM;
 }
 
-static int room_in_family(struct family *family)
+static int room_in_family(struct nv_registry_family *family)
 {
     if (family->n_fresh < family->room)
         return 0;
@@ -356,15 +332,20 @@ static int room_in_family(struct family *family)
     return 0;
 }
 
+int nv_registry_make_room(struct nv_registry *registry, struct nv_registry_family *family)
+{
+    int r = room_for_series(registry);
+
+    return r < 0 || !family ? r : room_in_family(family);
+}
+
 static int add_series(struct nv_registry *registry, uint32_t number, struct nv_series series,
                       const struct nv_label *labels, struct nv_str name)
 {
-    struct family *family = &registry->families[number];
+    struct nv_registry_family *family = &registry->families[number];
     uint32_t column = (uint32_t)registry->n_series;
 
-    int r = room_for_series(registry);
-    if (r == 0)
-        r = room_in_family(family);
+    int r = nv_registry_make_room(registry, family);
     if (r < 0)
         return r;
     series.family = number;
@@ -374,7 +355,7 @@ static int add_series(struct nv_registry *registry, uint32_t number, struct nv_s
         nv_str_eq(name, family->name) ? family->name : nv_arena_str(&registry->memory->arena, name);
     if (!series.labels || !series.text.p || !series.name.p)
         return -ENOMEM;
-    *series_at(registry, column) = series;
+    *nv_registry_series_at(registry, column) = series;
     r = nv_index_add(&registry->series_index, hash_of(series.text), column, series_hash, registry);
     if (r < 0)
         return r;
@@ -389,12 +370,12 @@ int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *de
 {
     struct nv_label labels[NV_LABELS_MAX];
     struct nv_series series = {.section = def->section};
-    char name[NAME_MAX_BYTES + 8];
+    char name[NV_REGISTRY_NAME_MAX + 8];
     const char *last;
     enum nv_role role;
     uint32_t family;
 
-    if (!role_of(def, &role, &last))
+    if (!nv_registry_role(def->suffix, def->type, &role, &last))
         return NV_REGISTRY_INVALID;
     int n = sort_labels(def, last, labels);
     if (n < 0)
@@ -428,7 +409,7 @@ int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *de
 /* ---- pictures ------------------------------------------------------------------------------- */
 
 /* Merges what is new in a family into its order, in memory of the generation. */
-static int picture_family(struct nv_registry *registry, struct family *family)
+static int picture_family(struct nv_registry *registry, struct nv_registry_family *family)
 {
     if (family->picture && !family->n_fresh)
         return 0;
@@ -451,6 +432,11 @@ static int picture_family(struct nv_registry *registry, struct family *family)
     };
     family->picture = picture;
     family->n_fresh = 0;
+    if (registry->lean) { /* mostly all of them, at once */
+        free(family->fresh);
+        family->fresh = NULL;
+        family->room = 0;
+    }
     return 0;
 }
 
@@ -534,7 +520,7 @@ struct nv_registry *nv_registry_new(void)
 
     if (!registry)
         return NULL;
-    registry->text = NV_BUF(TEXT_MAX);
+    registry->text = NV_BUF(NV_REGISTRY_TEXT_MAX);
     registry->target_memory = NV_ARENA(TARGETS_MAX);
     registry->memory = nv_generation_new(1);
     if (!registry->memory) {
@@ -551,6 +537,7 @@ static void drop_all(struct nv_registry *registry)
     registry->n_families = registry->n_series = 0;
     nv_index_done(&registry->family_index);
     nv_index_done(&registry->series_index);
+    nv_intern_done(&registry->intern);
 }
 
 void nv_registry_free(struct nv_registry *registry)
@@ -620,7 +607,14 @@ size_t nv_registry_n_series(const struct nv_registry *registry)
     return registry->n_series;
 }
 
+const struct nv_series *nv_registry_series(const struct nv_registry *registry, size_t column)
+{
+    nv_assert(column < registry->n_series);
+    return nv_registry_series_at(registry, column);
+}
+
 size_t nv_registry_memory(const struct nv_registry *registry)
 {
-    return registry->memory->arena.total;
+    return registry->memory->arena.total + nv_intern_memory(&registry->intern) +
+           (registry->lean ? registry->series_index.size * sizeof(struct nv_index_slot) : 0);
 }
