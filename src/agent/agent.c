@@ -67,7 +67,7 @@ static int parse_text(struct nv_str text, const struct nv_text_sink *sink, void 
     return nv_expo_parse_text(text, sink, user, error, error_max);
 }
 
-static int add_collectors(const struct nv_options *options, struct nv_self *self,
+static int add_collectors(const struct nv_options *options, const struct nv_agent_parts *parts,
                           struct nv_gather *gather, char error[NV_FLAGS_ERROR_MAX])
 {
     for (size_t i = 0; i < options->n_collectors; i++) {
@@ -75,7 +75,8 @@ static int add_collectors(const struct nv_options *options, struct nv_self *self
         if (nv_options_is_missed(options, i))
             nv_log_warn("collector %s is not provided: its flags are accepted and do nothing",
                         entry->name);
-        if (!nv_options_is_on(options, i))
+        if (!nv_options_is_on(options, i) ||
+            nv_kubernetes_replaces(parts->kubernetes, entry->collector))
             continue;
         int r = nv_gather_add(gather, entry->collector, NV_GATHER_NODE, entry->values);
         if (r < 0) {
@@ -85,8 +86,9 @@ static int add_collectors(const struct nv_options *options, struct nv_self *self
             return r;
         }
         if (entry->collector->options & NV_MAY_BLOCK) {
-            self->slow[self->n_slow].name = entry->name;
-            self->slow[self->n_slow++].number = nv_gather_find(gather, nv_str(entry->name));
+            parts->self->slow[parts->self->n_slow].name = entry->name;
+            parts->self->slow[parts->self->n_slow++].number =
+                nv_gather_find(gather, nv_str(entry->name));
         }
     }
     return 0;
@@ -109,7 +111,7 @@ int nv_agent_gather(const struct nv_options *options, const struct nv_agent_part
     snprintf(error, NV_FLAGS_ERROR_MAX, "out of memory");
     if (!gather)
         return -ENOMEM;
-    int r = add_collectors(options, parts->self, gather, error);
+    int r = add_collectors(options, parts, gather, error);
     if (r == 0)
         r = nv_self_add(parts->self, gather, exporter_metrics);
     if (r == 0 && parts->history && exporter_metrics)
@@ -124,22 +126,6 @@ int nv_agent_gather(const struct nv_options *options, const struct nv_agent_part
         r = nv_gather_start(gather, error);
     if (r == 0)
         *ret = nv_take(gather);
-    return r;
-}
-
-int nv_agent_kubernetes(const struct nv_options *options, struct nv_kubernetes **ret,
-                        char error[NV_FLAGS_ERROR_MAX])
-{
-    bool wanted = false;
-
-    for (size_t i = 0; i < options->n_collectors && !wanted; i++)
-        wanted =
-            nv_options_is_on(options, i) && nv_kubernetes_needs(options->collectors[i].collector);
-    int r = nv_kubernetes_new(options->kube, wanted, ret);
-    if (r == 0 && *ret)
-        r = nv_kubernetes_start(*ret);
-    if (r < 0)
-        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot ask the kubelet: %s", strerror(-r));
     return r;
 }
 

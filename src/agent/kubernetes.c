@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "kube/jobs.h"
+#include "kube/tree.h"
 
 #define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -14,6 +16,7 @@ enum {
     CADENCE_MS = 15000,
     POLL_MIN_MS = 1000,
     POLL_MAX_MS = 3600000,
+    TIMEOUT_MS = 10000, /* of a scrape */
 };
 
 // clang-format off
@@ -23,6 +26,10 @@ const struct nv_flag nv_kubernetes_flags[] = {
     [NV_OPTION_KUBELET_CA_FILE]    = {"kubelet.ca-file",              NV_FLAG_TEXT,     ACCOUNT "/ca.crt", "PEM file of the authority that signed the kubelet's certificate, or that certificate itself.", false},
     [NV_OPTION_KUBELET_INSECURE]   = {"kubelet.insecure-skip-verify", NV_FLAG_BOOL,     "false",           "Do not verify the kubelet's certificate: for one that signed itself, on this very node.", false},
     [NV_OPTION_KUBELET_POLL]       = {"kubelet.poll-interval",        NV_FLAG_DURATION, "15s",             "How often the kubelet is asked for its pods.", false},
+    [NV_OPTION_KUBELET_ENDPOINTS]  = {"kubelet.endpoints",            NV_FLAG_LIST,     "",                "Endpoints of the kubelet to scrape, with commas between: metrics, probes, resource, cadvisor, or none; unless given, metrics and probes, and cadvisor where containers are not told from cgroups.", false},
+    [NV_OPTION_KUBE_ANNOTATIONS]   = {"kube.annotations",             NV_FLAG_BOOL,     "true",            "Scrape pods of this node whose annotation prometheus.io/scrape is true.", false},
+    [NV_OPTION_KUBE_PORT_NAMES]    = {"kube.port-names",              NV_FLAG_BOOL,     "false",           "Scrape pods without that annotation, too, at ports named metrics or ending in -metrics.", false},
+    [NV_OPTION_KUBE_INTERVAL]      = {"kube.scrape-interval",         NV_FLAG_DURATION, "30s",             "How often pods and the kubelet's endpoints are scraped; cadvisor and resource every 15s at least.", false},
     {0},
 };
 // clang-format on
@@ -34,7 +41,13 @@ struct nv_kubernetes {
     uint32_t magic;
     struct nv_flag_value handle; /* carries our address to the collector */
     struct nv_arena memory;
+    struct nv_kube_access access;
     struct nv_kubelet *kubelet;
+    struct nv_kube_jobs *jobs;
+    bool replaces_containers;
+    pthread_mutex_t lock; /* of: */
+    void (*look)(void *user);
+    void *look_user;
 };
 
 /* ---- flags ---------------------------------------------------------------------------------- */
@@ -49,13 +62,48 @@ static struct nv_kube_surroundings surroundings(const struct nv_flag_value *valu
     };
 }
 
+/* The endpoints that are named; *ret_given: whether there are any words. -EINVAL, and *ret_wrong is the word. */
+static int read_endpoints(const struct nv_flag_value *value, unsigned *ret, bool *ret_given,
+                          struct nv_str *ret_wrong)
+{
+    *ret = 0;
+    *ret_given = false;
+    for (size_t i = 0; i < value->n_list; i++) {
+        struct nv_str rest = value->list[i];
+        while (rest.n) {
+            struct nv_str word = nv_str_trim(nv_str_cut(&rest, ','));
+            int endpoint = nv_kube_endpoint_find(word);
+            *ret_given = true;
+            *ret_wrong = word;
+            if (endpoint < 0 && !nv_str_is(word, "none"))
+                return -EINVAL;
+            *ret |= endpoint < 0 ? 0 : 1u << endpoint;
+        }
+    }
+    return 0;
+}
+
+static int check_duration(const struct nv_flag_value *values, int flag,
+                          char error[NV_FLAGS_ERROR_MAX])
+{
+    int64_t ms = values[flag].number / 1000000;
+
+    if (ms >= POLL_MIN_MS && ms <= POLL_MAX_MS)
+        return 0;
+    snprintf(error, NV_FLAGS_ERROR_MAX, "flag '--%s' cannot be %.9gs: it is 1s to 1h",
+             nv_kubernetes_flags[flag].name, (double)values[flag].number / 1e9);
+    return -EINVAL;
+}
+
 int nv_kubernetes_check(const struct nv_flag_value *values, char error[NV_FLAGS_ERROR_MAX])
 {
     struct nv_kube_surroundings around = surroundings(values);
     struct nv_arena memory = NV_ARENA(MEMORY_MAX);
     const struct nv_kube_way *ways;
     char reason[NV_KUBE_WAY_ERROR_MAX];
-    int64_t poll_ms = values[NV_OPTION_KUBELET_POLL].number / 1000000;
+    struct nv_str word = {"", 0};
+    unsigned endpoints;
+    bool given;
     size_t n;
 
     int r = nv_kube_ways(&around, &memory, &ways, &n, reason);
@@ -64,10 +112,16 @@ int nv_kubernetes_check(const struct nv_flag_value *values, char error[NV_FLAGS_
         snprintf(error, NV_FLAGS_ERROR_MAX, "flag '--kubelet.url' cannot be %s", reason);
         return r;
     }
-    if (poll_ms < POLL_MIN_MS || poll_ms > POLL_MAX_MS) {
+    if (r == 0)
+        r = check_duration(values, NV_OPTION_KUBELET_POLL, error);
+    if (r == 0)
+        r = check_duration(values, NV_OPTION_KUBE_INTERVAL, error);
+    if (r == 0 &&
+        read_endpoints(&values[NV_OPTION_KUBELET_ENDPOINTS], &endpoints, &given, &word) < 0) {
         snprintf(error, NV_FLAGS_ERROR_MAX,
-                 "flag '--kubelet.poll-interval' cannot be %.9gs: it is 1s to 1h",
-                 (double)values[NV_OPTION_KUBELET_POLL].number / 1e9);
+                 "flag '--kubelet.endpoints' cannot be '%.*s': it is metrics, probes, resource, "
+                 "cadvisor or none",
+                 NV_ARGS(word));
         return -EINVAL;
     }
     return r;
@@ -91,39 +145,99 @@ bool nv_kubernetes_needs(const struct nv_collector *collector)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static int make(struct nv_kubernetes *kubernetes, const struct nv_flag_value *values)
+static void changed(void *user)
 {
-    struct nv_kube_surroundings around = surroundings(values);
-    char reason[NV_KUBE_WAY_ERROR_MAX];
-    struct nv_kubelet_options options = {
-        .access = {.token_file = file_of(&values[NV_OPTION_KUBELET_TOKEN_FILE]),
-                   .token_without_tls = values[NV_OPTION_KUBELET_TOKEN_FILE].given,
-                   .ca_file = file_of(&values[NV_OPTION_KUBELET_CA_FILE]),
-                   .insecure_skip_verify = values[NV_OPTION_KUBELET_INSECURE].on},
-        .poll_ms = values[NV_OPTION_KUBELET_POLL].number / 1000000,
-    };
+    struct nv_kubernetes *kubernetes = user;
 
-    int r = nv_kube_ways(&around, &kubernetes->memory, &options.access.ways, &options.access.n_ways,
-                         reason);
+    pthread_mutex_lock(&kubernetes->lock);
+    if (kubernetes->look)
+        kubernetes->look(kubernetes->look_user);
+    pthread_mutex_unlock(&kubernetes->lock);
+}
+
+static struct nv_kube_access access_of(const struct nv_flag_value *values)
+{
+    return (struct nv_kube_access){
+        .token_file = file_of(&values[NV_OPTION_KUBELET_TOKEN_FILE]),
+        .token_without_tls = values[NV_OPTION_KUBELET_TOKEN_FILE].given,
+        .ca_file = file_of(&values[NV_OPTION_KUBELET_CA_FILE]),
+        .insecure_skip_verify = values[NV_OPTION_KUBELET_INSECURE].on,
+    };
+}
+
+/* Containers are the kubelet's to tell where that was asked for, or where nobody else can. */
+static bool are_of_kubelet(const struct nv_kubernetes_around *around, bool *ret_replaces)
+{
+    *ret_replaces = around->containers && nv_str_is(around->container_source, "auto") &&
+                    !nv_kube_tree_is_of_node(around->sysfs);
+    return *ret_replaces || (around->containers && nv_str_is(around->container_source, "kubelet"));
+}
+
+static int make_jobs(struct nv_kubernetes *kubernetes, const struct nv_flag_value *values,
+                     const struct nv_kubernetes_around *around)
+{
+    int64_t interval_ms = values[NV_OPTION_KUBE_INTERVAL].number / 1000000;
+    struct nv_str word;
+    bool given;
+    struct nv_kube_jobs_options options = {
+        .access = &kubernetes->access,
+        .pods = {.annotated = values[NV_OPTION_KUBE_ANNOTATIONS].on,
+                 .named_ports = values[NV_OPTION_KUBE_PORT_NAMES].on,
+                 .interval_ms = interval_ms,
+                 .timeout_ms = interval_ms < TIMEOUT_MS ? interval_ms : TIMEOUT_MS,
+                 .own_uid = getenv("POD_UID"),
+                 .own_name = getenv("POD_NAME"),
+                 .own_namespace = getenv("POD_NAMESPACE"),
+                 .node_name = getenv("NODE_NAME")},
+    };
+    int r = read_endpoints(&values[NV_OPTION_KUBELET_ENDPOINTS], &options.endpoints, &given, &word);
+
+    bool cadvisor = are_of_kubelet(around, &kubernetes->replaces_containers);
+    if (r == 0 && !given)
+        options.endpoints =
+            1u << NV_KUBE_METRICS | 1u << NV_KUBE_PROBES | (unsigned)cadvisor << NV_KUBE_CADVISOR;
+    kubernetes->jobs = nv_kube_jobs_new(&options);
+    return kubernetes->jobs ? r : -ENOMEM;
+}
+
+static int make(struct nv_kubernetes *kubernetes, const struct nv_flag_value *values,
+                const struct nv_kubernetes_around *around)
+{
+    struct nv_kube_surroundings surrounding = surroundings(values);
+    char reason[NV_KUBE_WAY_ERROR_MAX];
+
+    kubernetes->access = access_of(values);
+    int r = nv_kube_ways(&surrounding, &kubernetes->memory, &kubernetes->access.ways,
+                         &kubernetes->access.n_ways, reason);
+    if (r == 0)
+        r = make_jobs(kubernetes, values, around);
     if (r < 0)
         return r;
+    const struct nv_kubelet_options options = {
+        .access = kubernetes->access,
+        .poll_ms = values[NV_OPTION_KUBELET_POLL].number / 1000000,
+        .changed = changed,
+        .user = kubernetes,
+    };
     kubernetes->kubelet = nv_kubelet_new(&options);
     return kubernetes->kubelet ? 0 : -ENOMEM;
 }
 
-int nv_kubernetes_new(const struct nv_flag_value *values, bool wanted, struct nv_kubernetes **ret)
+int nv_kubernetes_new(const struct nv_flag_value *values, const struct nv_kubernetes_around *around,
+                      struct nv_kubernetes **ret)
 {
     bool inside = getenv("KUBERNETES_SERVICE_HOST") != NULL;
 
     *ret = NULL;
-    if (!inside && !wanted && !values[NV_OPTION_KUBELET_URL].text.n)
+    if (!inside && !around->wanted && !values[NV_OPTION_KUBELET_URL].text.n)
         return 0;
     NV_AUTO(nv_kubernetes) *kubernetes = calloc(1, sizeof(*kubernetes));
     if (!kubernetes)
         return -ENOMEM;
     kubernetes->magic = MAGIC;
     kubernetes->memory = NV_ARENA(MEMORY_MAX);
-    int r = make(kubernetes, values);
+    pthread_mutex_init(&kubernetes->lock, NULL);
+    int r = make(kubernetes, values, around);
     if (r == 0)
         *ret = nv_take(kubernetes);
     return r;
@@ -134,7 +248,9 @@ void nv_kubernetes_free(struct nv_kubernetes *kubernetes)
     if (!kubernetes)
         return;
     nv_kubelet_free(kubernetes->kubelet);
+    nv_kube_jobs_free(kubernetes->jobs);
     nv_arena_done(&kubernetes->memory);
+    pthread_mutex_destroy(&kubernetes->lock);
     free(kubernetes);
 }
 
@@ -151,6 +267,48 @@ void nv_kubernetes_stop(struct nv_kubernetes *kubernetes)
 void nv_kubernetes_wait(struct nv_kubernetes *kubernetes, int64_t timeout_ms)
 {
     nv_kubelet_wait(kubernetes->kubelet, timeout_ms);
+}
+
+bool nv_kubernetes_replaces(const struct nv_kubernetes *kubernetes,
+                            const struct nv_collector *collector)
+{
+    return kubernetes && kubernetes->replaces_containers &&
+           strcmp(collector->name, "container") == 0;
+}
+
+/* ---- jobs to be scraped --------------------------------------------------------------------- */
+
+int nv_kubernetes_discover(void *user, struct nv_arena *memory, uint64_t *version,
+                           const struct nv_scrape_job **ret, size_t *ret_n)
+{
+    const struct nv_kubernetes *kubernetes = user;
+    const struct nv_pods *pods = nv_kubelet_pods(kubernetes->kubelet);
+    const struct nv_kube_job *found = NULL;
+    struct nv_scrape_job *jobs = NULL;
+    size_t n = 0;
+
+    int r = nv_kube_jobs_find(kubernetes->jobs, pods, nv_kubelet_way(kubernetes->kubelet), memory,
+                              version, &found, &n);
+    nv_pods_unref(pods);
+    if (r == 0 && found) {
+        jobs = nv_arena_alloc(memory, n * sizeof(*jobs));
+        r = jobs ? 0 : -ENOMEM;
+    }
+    for (size_t i = 0; jobs && i < n; i++)
+        jobs[i] = (struct nv_scrape_job){found[i].config, found[i].groups};
+    if (jobs) {
+        *ret = jobs;
+        *ret_n = n;
+    }
+    return r;
+}
+
+void nv_kubernetes_on_change(struct nv_kubernetes *kubernetes, void (*look)(void *user), void *user)
+{
+    pthread_mutex_lock(&kubernetes->lock);
+    kubernetes->look = look;
+    kubernetes->look_user = user;
+    pthread_mutex_unlock(&kubernetes->lock);
 }
 
 /* ---- pods for collectors -------------------------------------------------------------------- */
@@ -193,6 +351,7 @@ static const struct nv_family columns[] = {
     {"nodevitals_kubelet_pods",                           NV_GAUGE,   NV_AS_IS, "Pods the kubelet has told of."},
     {"nodevitals_kubelet_containers",                     NV_GAUGE,   NV_AS_IS, "Containers of these pods."},
     {"nodevitals_kubelet_left_out",                       NV_GAUGE,   NV_AS_IS, "Pods and containers in the answer that are beyond a bound."},
+    {"nodevitals_kubelet_targets_left_out",               NV_GAUGE,   NV_AS_IS, "Targets found on the node that are beyond a bound."},
     {"nodevitals_kubelet_pods_age_seconds",               NV_GAUGE,   NV_OVER(1000), "How long ago the kubelet confirmed these pods; absent where none are known."},
 };
 static const struct nv_family failure_column[] = {
@@ -217,6 +376,7 @@ static int collect(struct nv_pass *pass)
         (double)stats.pods,
         (double)stats.containers,
         (double)stats.left_out,
+        (double)nv_kube_jobs_left_out(kubernetes->jobs),
         (double)stats.age_ms,
     };
     static_assert(NV_LEN(values) == NV_LEN(columns), "one value a column");
