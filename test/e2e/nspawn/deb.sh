@@ -65,6 +65,26 @@ level=$(systemd-analyze security --no-pager nodevitals 2>/dev/null | tail -n 1 |
 echo "        systemd-analyze security: $level (prometheus-node-exporter: $(systemd-analyze security --no-pager prometheus-node-exporter 2>/dev/null | tail -n 1 | grep -o '[0-9]*\.[0-9]'))"
 check "its exposure is small" awk "BEGIN { exit !(${level:-10} <= 2.5) }"
 
+# ---- drop-ins for those who need more -------------------------------------------------------
+
+examples=/usr/share/doc/nodevitals/examples/drop-ins
+mkdir -p /etc/systemd/system/nodevitals.service.d
+check "without more rights slabinfo fails by itself" sh -c '! setpriv --reuid nodevitals --clear-groups cat /proc/slabinfo'
+with() { # DROP-IN FLAG...: the unit runs with it
+    cp "$examples/$1.conf" /etc/systemd/system/nodevitals.service.d/
+    shift
+    args --config.file=/etc/nodevitals/nodevitals.yml "$@"
+    systemctl daemon-reload && systemctl restart nodevitals && until_true 20 ours
+}
+check "read-all.conf lets it run" with read-all --collector.slabinfo
+check "and slabinfo be read" sh -c 'curl -sS --max-time 10 http://127.0.0.1:9100/metrics | grep -q "^node_slabinfo_active_objects"'
+for one in containers journal kmsg; do # perf needs a capability that no container of systemd-nspawn has
+    check "$one.conf lets it run, too" with $one
+done
+rm -r /etc/systemd/system/nodevitals.service.d
+args --config.file=/etc/nodevitals/nodevitals.yml
+systemctl daemon-reload && systemctl restart nodevitals
+
 # ---- an upgrade -----------------------------------------------------------------------------
 
 args --config.file=/etc/nodevitals/nodevitals.yml --collector.systemd
