@@ -8,6 +8,9 @@ NV_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf libmnl-dev libsystemd
     libmicrohttpd-dev libgnutls28-dev libyaml-dev libzstd-dev libdeflate-dev zlib1g-dev libxxhash-dev libcrypt-dev
     libcurl4-gnutls-dev"
 
+# The page's, unless node and npm are there from elsewhere.
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || NV_BUILD_PACKAGES="$NV_BUILD_PACKAGES nodejs npm"
+
 nv_as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }

@@ -141,24 +141,24 @@ heading "packages"
 nv_install $NV_BUILD_PACKAGES $PACKAGES
 
 heading "dev: gcc with ASan and UBSan"
-count "build dev" build dev -DCMAKE_BUILD_TYPE=Debug -DNV_TESTS=ON -DNV_WERROR=ON \
+count "build dev" build dev -DCMAKE_BUILD_TYPE=Debug -DNV_PAGE=ON -DNV_TESTS=ON -DNV_WERROR=ON \
     -DNV_SANITIZE=address,undefined
 tests dev
 
 heading "release: gcc and clang without a warning"
-count "build release (gcc)" build release -DCMAKE_BUILD_TYPE=Release -DNV_TESTS=ON -DNV_WERROR=ON
+count "build release (gcc)" build release -DCMAKE_BUILD_TYPE=Release -DNV_PAGE=ON -DNV_TESTS=ON -DNV_WERROR=ON
 tests release -L unit
 tests release -R '^e2e/image$' # a sanitizer's size is not the image's
-count "build release (clang)" build release-clang -DCMAKE_BUILD_TYPE=Release -DNV_WERROR=ON \
+count "build release (clang)" build release-clang -DCMAKE_BUILD_TYPE=Release -DNV_PAGE=OFF -DNV_WERROR=ON \
     -DCMAKE_C_COMPILER=clang
 
 heading "tsan: clang"
-count "build tsan" build tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNV_TESTS=ON -DNV_WERROR=ON \
+count "build tsan" build tsan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNV_PAGE=OFF -DNV_TESTS=ON -DNV_WERROR=ON \
     -DNV_SANITIZE=thread -DCMAKE_C_COMPILER=clang
 tests tsan -L unit
 
 heading "fuzz: ${seconds} s a target"
-count "build fuzz" build fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNV_FUZZ=ON -DNV_WERROR=ON \
+count "build fuzz" build fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNV_PAGE=OFF -DNV_FUZZ=ON -DNV_WERROR=ON \
     -DNV_SANITIZE=address,undefined -DCMAKE_C_COMPILER=clang
 fuzz_all
 

@@ -1,4 +1,4 @@
-#include "web/server.h"
+#include "web/page.h"
 
 /* The first page a browser sees on a plain exporter. Title and headings are node_exporter's, by which people and
  * probes know it. */
@@ -86,6 +86,9 @@ enum MHD_Result nv_route(struct nv_connection *connection, const char *path, con
         return nv_scrape(connection, NV_SCRAPE_RESOURCE);
     if (connection->request.endpoint)
         return nv_api_begin(connection, method);
+    const struct nv_page_asset *asset = nv_page_find(connection, path);
+    if (asset)
+        return nv_page_answer(connection, method, asset);
     if (strcmp(path, "/") != 0)
         return nv_answer_error(connection, MHD_HTTP_NOT_FOUND, "404 page not found\n");
 
