@@ -195,6 +195,21 @@ static int open_loop(struct agent *agent)
     return r < 0 || agent->watchdog < 0 ? r : watch(agent->loop, agent->watchdog);
 }
 
+/* What the flags say of who judges requests. */
+static struct nv_review_options review_options(const struct nv_flag_value *web)
+{
+    const struct nv_flag_value *audiences = &web[NV_OPTION_KUBERNETES_AUDIENCE];
+    bool any = audiences->n_list && audiences->list[0].n;
+
+    return (struct nv_review_options){
+        .url = web[NV_OPTION_KUBERNETES_URL].text.p,
+        .token_file = web[NV_OPTION_KUBERNETES_TOKEN_FILE].text.p,
+        .ca_file = web[NV_OPTION_KUBERNETES_CA_FILE].text.p,
+        .audiences = audiences->list,
+        .n_audiences = any ? audiences->n_list : 0,
+    };
+}
+
 static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
     const struct nv_flag_value *web = agent->options->web;
@@ -209,6 +224,7 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     for (size_t i = 0; i < listen->n_list; i++)
         addresses[i] = listen->list[i].p;
 
+    const struct nv_review_options reviews = review_options(web);
     const struct nv_web_options options = {
         .listen = addresses,
         .n_listen = listen->n_list,
@@ -222,6 +238,9 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         .gather = agent->gather,
         .collectors = agent->collectors,
         .n_collectors = n,
+        .kubernetes = web[NV_OPTION_KUBERNETES_AUTH].on ? &reviews : NULL,
+        .self_signed =
+            web[NV_OPTION_KUBERNETES_AUTH].on && web[NV_OPTION_KUBERNETES_SELF_SIGNED].on,
     };
     int r = nv_web_new(&options, &agent->web, error);
     free(addresses);

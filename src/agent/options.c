@@ -24,6 +24,12 @@ static const struct nv_flag web_flags[] = {
     [NV_OPTION_DISABLE_EXPORTER_METRICS] = {"web.disable-exporter-metrics", NV_FLAG_BOOL, "false", "Leave out what the agent tells of itself (process_*, promhttp_*, nodevitals_*).", false},
     [NV_OPTION_MAX_REQUESTS]     = {"web.max-requests",             NV_FLAG_INT,  "40",       "How many scrapes may run at once; 0 for any number.", false},
     [NV_OPTION_WEB_CONFIG]       = {"web.config.file",              NV_FLAG_TEXT, "",         "YAML file that sets up TLS, users and headers.", false},
+    [NV_OPTION_KUBERNETES_AUTH]  = {"web.kubernetes-auth",          NV_FLAG_BOOL, "false",    "Let the API server of the cluster say who may ask: bearer tokens, and client certificates that were verified, are checked by TokenReview and SubjectAccessReview for the path.", false},
+    [NV_OPTION_KUBERNETES_URL]   = {"web.kubernetes-auth.url",      NV_FLAG_TEXT, "",         "URL of the API server; unless given, that of the cluster the agent runs in.", false},
+    [NV_OPTION_KUBERNETES_TOKEN_FILE] = {"web.kubernetes-auth.token-file", NV_FLAG_TEXT, "", "File of the agent's own token for the API server, read anew for each question; unless given, that of the service account.", false},
+    [NV_OPTION_KUBERNETES_CA_FILE] = {"web.kubernetes-auth.ca-file", NV_FLAG_TEXT, "",        "File of the certificates that the API server's is verified by; unless given, that of the service account, or with a URL those of the system.", false},
+    [NV_OPTION_KUBERNETES_AUDIENCE] = {"web.kubernetes-auth.audience", NV_FLAG_LIST, "",      "Audience that tokens may be for, beside others; unless given, that of the API server.", false},
+    [NV_OPTION_KUBERNETES_SELF_SIGNED] = {"web.kubernetes-auth.self-signed", NV_FLAG_BOOL, "false", "Serve TLS with a certificate made at the start, where --web.config.file gives none.", false},
     {0},
 };
 

@@ -294,6 +294,18 @@ static const struct nv_family left_out_column[] = {
     {"nodevitals_exposed_series_left_out_total", NV_COUNTER, NV_AS_IS, "Series of exposed targets left out of answers, for another has their name or themselves."},
 };
 static const struct nv_table left_out = {NV_LABELS("reason"), left_out_column, 1};
+static const struct nv_family verdict_column[] = {
+    {"nodevitals_kubernetes_auth_requests_total", NV_COUNTER, NV_AS_IS, "Requests judged by the API server, or by what it said before."},
+};
+static const struct nv_table verdicts = {NV_LABELS("verdict"), verdict_column, 1};
+static const struct nv_family review_column[] = {
+    {"nodevitals_kubernetes_auth_reviews_total", NV_COUNTER, NV_AS_IS, "Questions to the API server about who may ask."},
+};
+static const struct nv_table reviews = {NV_LABELS("kind"), review_column, 1};
+static const struct nv_family review_failure_column[] = {
+    {"nodevitals_kubernetes_auth_review_failures_total", NV_COUNTER, NV_AS_IS, "Such questions that were not answered."},
+};
+static const struct nv_table review_failures = {NV_NO_LABELS, review_failure_column, 1};
 static const struct nv_family api_column[] = {
     {"nodevitals_api_requests_total", NV_COUNTER, NV_AS_IS, "Requests to the HTTP API, by what they came to."},
 };
@@ -375,6 +387,22 @@ static void emit_web(struct nv_pass *pass, const struct nv_web_stats *stats)
         nv_emit_u64(pass, &left_out, &reasons[i], 0, left_out_values[i]);
 }
 
+static void emit_reviews(struct nv_pass *pass, const struct nv_review_stats *stats)
+{
+    static const struct nv_str names[] = {[NV_REVIEW_ALLOWED] = NV_LIT("allowed"),
+                                          [NV_REVIEW_NOBODY] = NV_LIT("unauthorized"),
+                                          [NV_REVIEW_DENIED] = NV_LIT("forbidden"),
+                                          [NV_REVIEW_AWAY] = NV_LIT("unavailable")};
+    static const struct nv_str kinds[] = {NV_LIT("access"), NV_LIT("token")};
+    const uint64_t asked[] = {stats->access_reviews, stats->token_reviews};
+
+    for (size_t i = 0; i < NV_LEN(names); i++)
+        nv_emit_u64(pass, &verdicts, &names[i], 0, stats->verdicts[i]);
+    for (size_t i = 0; i < NV_LEN(kinds); i++)
+        nv_emit_u64(pass, &reviews, &kinds[i], 0, asked[i]);
+    nv_emit_u64(pass, &review_failures, NULL, 0, stats->failures);
+}
+
 static void emit_queries(struct nv_pass *pass, const struct nv_web_stats *stats)
 {
     static const struct nv_str outcomes[] = {
@@ -402,6 +430,8 @@ static int collect_agent(struct nv_pass *pass)
         nv_web_stats(self->web, &stats);
         emit_requests(pass, &stats);
         emit_web(pass, &stats);
+        if (stats.has_reviews)
+            emit_reviews(pass, &stats.reviews);
         emit_queries(pass, &stats);
     }
     emit_gather(pass, self);
@@ -414,7 +444,8 @@ NV_COLLECTOR(self_agent) = {
     .name = "self.agent",
     .summary = "The agent.",
     .tables = NV_TABLES(&requests, &in_flight, &errors, &builds, &gather_table, &web_table,
-                        &left_out, &apis, &query_table, &ages),
+                        &left_out, &verdicts, &reviews, &review_failures, &apis, &query_table,
+                        &ages),
     .flags = self_flags,
     .cadence_ms = CADENCE_MS,
     .collect = collect_agent,

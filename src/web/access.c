@@ -25,7 +25,9 @@ void nv_access_unref(struct nv_access *access)
     free(access);
 }
 
-static int access_load(const char *path, struct nv_access **ret, char error[NV_YAML_ERROR_MAX])
+/* From a file, or where `path` is NULL from text. */
+static int access_load(const char *path, struct nv_str text, struct nv_access **ret,
+                       char error[NV_YAML_ERROR_MAX])
 {
     struct nv_access *access = calloc(1, sizeof(*access));
     if (!access) {
@@ -34,7 +36,8 @@ static int access_load(const char *path, struct nv_access **ret, char error[NV_Y
     }
     access->refs = 1;
     access->memory = NV_ARENA(16 * NV_YAML_SIZE_MAX);
-    int r = nv_web_config_load(path, &access->memory, &access->config, error);
+    int r = path ? nv_web_config_load(path, &access->memory, &access->config, error)
+                 : nv_web_config_parse("/", text, &access->memory, &access->config, error);
     if (r < 0) {
         nv_access_unref(access);
         return r;
@@ -65,14 +68,16 @@ bool nv_stamp_eq(const struct nv_stamp *a, const struct nv_stamp *b)
 /* With the lock. The stamp is taken before the file is read, so that a change in between is seen next time. */
 static void refresh(struct nv_gate *gate)
 {
-    struct nv_stamp now = nv_stamp_of(gate->path);
     struct nv_access *access;
     char error[NV_YAML_ERROR_MAX];
 
+    if (!gate->path)
+        return;
+    struct nv_stamp now = nv_stamp_of(gate->path);
     if (nv_stamp_eq(&now, &gate->stamp))
         return;
     gate->stamp = now;
-    if (access_load(gate->path, &access, error) < 0) {
+    if (access_load(gate->path, NV_LIT(""), &access, error) < 0) {
         gate->broken = true;
         gate->errors++;
         nv_log_error("web configuration refused, requests get status 500: %s", error);
@@ -325,10 +330,11 @@ bool nv_gate_verify(struct nv_gate *gate, const struct nv_access *access,
 
 /* ---- making and ending ---------------------------------------------------------------------- */
 
-static int gate_load(struct nv_gate *gate, char error[NV_YAML_ERROR_MAX])
+static int gate_load(struct nv_gate *gate, struct nv_str text, char error[NV_YAML_ERROR_MAX])
 {
-    gate->stamp = nv_stamp_of(gate->path);
-    int r = access_load(gate->path, &gate->access, error);
+    if (gate->path)
+        gate->stamp = nv_stamp_of(gate->path);
+    int r = access_load(gate->path, text, &gate->access, error);
     if (r < 0)
         return r;
 
@@ -348,21 +354,42 @@ static int gate_load(struct nv_gate *gate, char error[NV_YAML_ERROR_MAX])
     return nv_tls_new(gate->access, &gate->tls, error);
 }
 
-int nv_gate_new(const char *path, struct nv_gate **ret, char error[NV_YAML_ERROR_MAX])
+static int gate_new(const char *path, struct nv_str text, struct nv_gate **ret,
+                    char error[NV_YAML_ERROR_MAX])
 {
     NV_AUTO(nv_gate) *gate = calloc(1, sizeof(*gate));
     if (!gate)
         return -ENOMEM;
     pthread_mutex_init(&gate->lock, NULL);
-    gate->path = strdup(path);
-    if (!gate->path)
+    gate->path = path ? strdup(path) : NULL;
+    if (path && !gate->path)
         return -ENOMEM;
 
-    int r = gate_load(gate, error);
+    int r = gate_load(gate, text, error);
     if (r < 0)
         return r;
     *ret = nv_take(gate);
     return 0;
+}
+
+int nv_gate_new(const char *path, struct nv_gate **ret, char error[NV_YAML_ERROR_MAX])
+{
+    return gate_new(path, NV_LIT(""), ret, error);
+}
+
+int nv_gate_self_signed(struct nv_gate **ret, char error[NV_YAML_ERROR_MAX])
+{
+    NV_AUTO_BUF text = NV_BUF(64 << 10);
+
+    int r = nv_self_signed_config(&text);
+    if (r < 0) {
+        snprintf(error, NV_YAML_ERROR_MAX, "cannot make a certificate: %s", gnutls_strerror(r));
+        return -EIO;
+    }
+    r = text.failed ? text.failed : gate_new(NULL, nv_buf_view(&text), ret, error);
+    if (text.p)
+        explicit_bzero(text.p, text.n);
+    return r;
 }
 
 void nv_gate_free(struct nv_gate *gate)

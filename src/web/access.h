@@ -46,7 +46,7 @@ struct nv_verdict_entry {
 };
 
 struct nv_gate {
-    char *path;
+    char *path;           /* NULL: the configuration is of our own making, and stays */
     pthread_mutex_t lock; /* of all below */
     struct nv_stamp stamp;
     struct nv_access *access;
@@ -68,6 +68,9 @@ struct nv_gate {
 
 /* Reads the file. Returns 0; a negative errno and a line for the user in `error`. */
 NV_MUST_USE int nv_gate_new(const char *path, struct nv_gate **ret, char error[NV_YAML_ERROR_MAX]);
+
+/* TLS alone, with a certificate made now that nobody vouches for. Likewise. */
+NV_MUST_USE int nv_gate_self_signed(struct nv_gate **ret, char error[NV_YAML_ERROR_MAX]);
 void nv_gate_free(struct nv_gate *gate);
 NV_DEFINE_AUTO(nv_gate)
 

@@ -32,6 +32,13 @@ enum MHD_Result nv_answer(struct nv_connection *connection, unsigned status,
     return result;
 }
 
+static bool has_users(const struct nv_connection *connection)
+{
+    const struct nv_access *access = connection->request.access;
+
+    return access && access->config.n_users > 0;
+}
+
 enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned status, const char *text)
 {
     NV_AUTO_FREE char *copy = strdup(text); /* its type is not const, and it may be on the stack */
@@ -43,7 +50,9 @@ enum MHD_Result nv_answer_error(struct nv_connection *connection, unsigned statu
         nv_add_header(response, "X-Content-Type-Options", "nosniff");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED && !connection->request.endpoint)
             nv_add_header(response, "Allow", "GET, HEAD");
-        if (status == MHD_HTTP_UNAUTHORIZED)
+        if (status == MHD_HTTP_UNAUTHORIZED && connection->web->review)
+            nv_add_header(response, "WWW-Authenticate", "Bearer");
+        if (status == MHD_HTTP_UNAUTHORIZED && (has_users(connection) || !connection->web->review))
             nv_add_header(response, "WWW-Authenticate", "Basic");
     }
     return nv_answer(connection, status, response);
@@ -133,7 +142,7 @@ void *nv_on_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
     request->body_seen = 0;
     request->endpoint = NULL;
     request->body_kept = false;
-    request->counted = request->limited = false;
+    request->counted = request->limited = request->reviewed = false;
     request->status = 0;
     nv_arena_reset(&request->memory);
     nv_buf_reset(&request->query);
@@ -242,16 +251,12 @@ static enum MHD_Result after_bcrypt(struct nv_connection *connection, const char
     return request->verdict ? nv_route(connection, path, method) : refuse_user(connection);
 }
 
-static enum MHD_Result check_user(struct nv_connection *connection, const char *path,
-                                  const char *method)
+static enum MHD_Result check_password(struct nv_connection *connection, const char *header,
+                                      const char *path, const char *method)
 {
     const struct nv_access *access = connection->request.access;
-    const char *header = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
-                                                     MHD_HTTP_HEADER_AUTHORIZATION);
     struct nv_credentials credentials;
 
-    if (access->config.n_users == 0)
-        return nv_route(connection, path, method);
     if (!header || !nv_credentials_read(header, &credentials))
         return refuse_user(connection);
     int verdict = nv_gate_recall(connection->web->gate, access, &credentials);
@@ -260,6 +265,27 @@ static enum MHD_Result check_user(struct nv_connection *connection, const char *
                                             : ask_bcrypt(connection, &credentials);
     explicit_bzero(&credentials, sizeof(credentials));
     return result;
+}
+
+/* A token; a user with a password; the certificate of the session: whatever is shown first decides. */
+static enum MHD_Result check_user(struct nv_connection *connection, const char *path,
+                                  const char *method)
+{
+    const struct nv_web *web = connection->web;
+    const char *header = MHD_lookup_connection_value(connection->mhd, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_AUTHORIZATION);
+    enum MHD_Result result;
+
+    if (!web->review)
+        return has_users(connection) ? check_password(connection, header, path, method)
+                                     : nv_route(connection, path, method);
+    if (nv_is_bearer(header))
+        return nv_review_bearer(connection, header, path, method);
+    if (header && has_users(connection))
+        return check_password(connection, header, path, method);
+    if (!header && nv_review_certificate(connection, path, method, &result))
+        return result;
+    return refuse_user(connection);
 }
 
 /* Health needs neither password nor token, and is told even while the configuration is broken: whoever
@@ -276,7 +302,7 @@ static enum MHD_Result admit(struct nv_connection *connection, const char *path,
     if (nv_route_is_health(path))
         return nv_route_health(connection, path, method);
     if (!web->gate)
-        return nv_route(connection, path, method);
+        return check_user(connection, path, method);
     if (!request->access)
         return nv_answer_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
                                "Internal Server Error\n");
@@ -374,6 +400,8 @@ enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char 
         return admit(connection, path_of(path), method);
     case NV_STAGE_PASSWORD:
         return after_bcrypt(connection, path_of(path), method);
+    case NV_STAGE_REVIEW:
+        return nv_reviewed(connection, path_of(path), method);
     case NV_STAGE_PASS:
         return nv_scrape_answer(connection);
     case NV_STAGE_INQUIRY:

@@ -127,6 +127,8 @@ void nv_web_stop(struct nv_web *web)
     nv_jobs_stop(&web->inquiries.queries);
     nv_jobs_stop(&web->inquiries.asks);
     nv_jobs_stop(&web->passwords);
+    if (web->review)
+        nv_review_stop(web->review);
     nv_jobs_stop(&web->passes);
     /* Nor may a connection have something to say by then: libmicrohttpd 0.9.75 dies of answering a bad request
      * while it stops (MHD_queue_response() then claims to have queued what it did not). */
@@ -164,15 +166,18 @@ static int open_doors(struct nv_web *web, const struct nv_web_options *options,
     return r;
 }
 
-static int open_gate(struct nv_web *web, const char *path, char error[NV_WEB_ERROR_MAX])
+static int open_gate(struct nv_web *web, const char *path, bool self_signed,
+                     char error[NV_WEB_ERROR_MAX])
 {
     _Static_assert((int)NV_WEB_ERROR_MAX >= (int)NV_YAML_ERROR_MAX, "an error fits");
 
     web->warning = "";
-    if (!path || !*path)
+    bool has_file = path && *path;
+    if (!has_file && !self_signed)
         return 0;
     snprintf(error, NV_WEB_ERROR_MAX, "out of memory");
-    int r = nv_gate_new(path, &web->gate, error);
+    int r =
+        has_file ? nv_gate_new(path, &web->gate, error) : nv_gate_self_signed(&web->gate, error);
     if (r < 0)
         return r;
     const struct nv_web_config *config = &web->gate->access->config;
@@ -180,6 +185,19 @@ static int open_gate(struct nv_web *web, const char *path, char error[NV_WEB_ERR
     if (config->tls.present && config->http2_asked && config->http2)
         web->warning = "http_server_config: http2 is not provided; clients get HTTP/1.1";
     return 0;
+}
+
+static int open_review(struct nv_web *web, const struct nv_review_options *options,
+                       char error[NV_WEB_ERROR_MAX])
+{
+    _Static_assert((int)NV_WEB_ERROR_MAX >= (int)NV_REVIEW_ERROR_MAX, "an error fits");
+
+    int r = options ? nv_review_new(options, &web->review, error) : 0;
+    if (r == 0 && web->review && !nv_web_has_tls(web) && !web->warning[0])
+        web->warning =
+            "tokens are taken without TLS: who listens in can use them; give a certificate by "
+            "--web.config.file, or --web.kubernetes-auth.self-signed";
+    return r;
 }
 
 static int check_path(const char *path, char error[NV_WEB_ERROR_MAX])
@@ -224,7 +242,9 @@ int nv_web_new(const struct nv_web_options *options, struct nv_web **ret,
         snprintf(error, NV_WEB_ERROR_MAX, "out of memory");
         return r;
     }
-    r = open_gate(web, options->config_file, error);
+    r = open_gate(web, options->config_file, options->self_signed, error);
+    if (r == 0)
+        r = open_review(web, options->kubernetes, error);
     if (r == 0)
         r = open_doors(web, options, error);
     if (r < 0)
@@ -247,6 +267,7 @@ void nv_web_free(struct nv_web *web)
     nv_deadlines_done(&web->deadlines);
     nv_bodies_done(&web->bodies);
     nv_gate_free(web->gate);
+    nv_review_free(web->review);
     pthread_mutex_destroy(&web->scrapes_lock);
     free(web->telemetry_path);
     free(web->landing);
@@ -363,4 +384,7 @@ void nv_web_stats(struct nv_web *web, struct nv_web_stats *ret)
         .config_errors = gate_errors(web->gate),
     };
     tell_queries(web, ret);
+    ret->has_reviews = web->review;
+    if (web->review)
+        nv_review_stats(web->review, &ret->reviews);
 }

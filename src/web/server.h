@@ -8,6 +8,7 @@
  *   api.c      paths: who may ask, from request to inquiry and back
  *   inquiry.c  exchanges under way
  *   scrape.c   the telemetry path: selection, limit, pass, exposition
+ *   reviewed.c requests that the API server of a cluster judges
  *   shown.c    the frames of an answer: those of the pass, and those of exposed targets
  *   resource.c /metrics/resource
  *   body.c     memory of answers, kept for the next
@@ -24,6 +25,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "expo/expo.h"
+#include "kube/review.h"
 #include "web/access.h"
 #include "web/inquiry.h"
 #include "web/deadline.h"
@@ -67,6 +69,7 @@ enum nv_stage {
     NV_STAGE_HEAD,     /* the head is read */
     NV_STAGE_BODY,     /* its body is read and dropped */
     NV_STAGE_PASSWORD, /* a job verifies the password */
+    NV_STAGE_REVIEW,   /* the API server is asked who it is */
     NV_STAGE_PASS,     /* a job scrapes */
     NV_STAGE_INQUIRY,  /* a job answers an inquiry */
     NV_STAGE_ANSWERED,
@@ -87,6 +90,10 @@ struct nv_request {
     struct nv_access *access; /* counted: the configuration it was admitted under; or NULL */
     struct nv_credentials *credentials; /* in `memory`, while a job verifies them */
     int verdict;                        /* of that job: 1 right, 0 wrong, -EAGAIN not asked */
+
+    struct nv_review_ask review; /* while it is asked, and after */
+    int review_state;            /* atomic */
+    bool reviewed;               /* and he may */
 
     /* An inquiry. */
     const struct nv_endpoint *endpoint; /* NULL: it is none */
@@ -173,8 +180,9 @@ struct nv_web {
     bool started;
     bool ready, stopping; /* atomic */
 
-    struct nv_gate *gate; /* NULL without a web configuration */
-    bool tls;             /* as at the start */
+    struct nv_gate *gate;     /* NULL without a web configuration */
+    struct nv_review *review; /* NULL unless the API server is asked who may ask */
+    bool tls;                 /* as at the start */
     const char *warning;
 
     struct nv_api api;
@@ -231,6 +239,15 @@ enum MHD_Result nv_on_request(void *cls, struct MHD_Connection *mhd, const char 
                               size_t *upload_n, void **context);
 void nv_on_completed(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode how);
+
+/* reviewed.c: as the others; the last gives false where the session shows no user. */
+bool nv_is_bearer(const char *header); /* NULL is fine */
+enum MHD_Result nv_review_bearer(struct nv_connection *connection, const char *header,
+                                 const char *path, const char *method);
+bool nv_review_certificate(struct nv_connection *connection, const char *path, const char *method,
+                           enum MHD_Result *ret);
+enum MHD_Result nv_reviewed(struct nv_connection *connection, const char *path,
+                            const char *method); /* after NV_STAGE_REVIEW */
 
 /* accept.c */
 NV_MUST_USE int nv_accept_start(struct nv_web *web);

@@ -11,6 +11,7 @@
 
 #include <gnutls/gnutls.h>
 
+#include "base/buf.h"
 #include "web/access.h"
 
 enum { NV_PRIORITY_MAX = 1024 };
@@ -35,6 +36,10 @@ void nv_tls_stamps(const struct nv_web_tls *config, struct nv_stamp ret[NV_TLS_F
 
 /* Makes a session that has not shaken hands yet follow these rules. `tls` must outlive it. */
 void nv_tls_attach(struct nv_tls *tls, gnutls_session_t session);
+
+/* Appends a web configuration with a key and a certificate made now, for this host's names and addresses. 0, or an error of
+ * GnuTLS. */
+NV_MUST_USE int nv_self_signed_config(struct nv_buf *out);
 
 /* What GnuTLS is told, from the names Go has. */
 void nv_tls_priority(const struct nv_web_tls *config, char ret[NV_PRIORITY_MAX]);

@@ -15,6 +15,7 @@
 #define NV_WEB_WEB_H
 
 #include "gather/gather.h"
+#include "kube/review.h"
 #include "web/api.h"
 
 /*
@@ -48,6 +49,12 @@ struct nv_web_options {
         *collectors; /* every collector there is, on or off (collect[] tells the two apart) */
     size_t n_collectors;
     struct nv_web_exposed exposed;
+
+    /* The API server of the cluster judges requests by their tokens, or by verified certificates; copied. NULL: it does not.
+     * Where `config_file` names users, they pass too. */
+    const struct nv_review_options *kubernetes;
+    bool
+        self_signed; /* TLS with a certificate of our own making, where there is no `config_file` */
 };
 
 struct nv_web;
@@ -94,6 +101,8 @@ struct nv_web_stats {
     uint64_t api[NV_OUTCOMES]; /* requests to the API, by what they came to */
     uint64_t queries, queries_waiting, query_ns;
     uint64_t query_memory, query_memory_waits; /* bytes now; how often one had to wait for some */
+    bool has_reviews;
+    struct nv_review_stats reviews;                 /* by the API server */
     uint64_t exposed_conflicts, exposed_duplicates; /* series of exposed targets left out */
     uint64_t config_errors; /* failed attempts to read the changed configuration */
 };
