@@ -24,7 +24,7 @@ struct nv_machine *nv_machine_new(const struct nv_collector *collector, const ch
     const struct nv_collector *const list[] = {collector, NULL};
     const char *argv[FLAGS_MAX + 1];
     struct nv_machine *machine = calloc(1, sizeof(*machine));
-    char on[64], error[NV_GATHER_ERROR_MAX];
+    char on[64], state[PATH_MAX], error[NV_GATHER_ERROR_MAX];
     int argc = 0;
 
     snprintf(machine->root, PATH_MAX, "%s", root);
@@ -46,6 +46,8 @@ struct nv_machine *nv_machine_new(const struct nv_collector *collector, const ch
                                               .pods = nv_test_pods(machine->root)};
     machine->gather = nv_gather_new(&options);
     ck_assert_ptr_nonnull(machine->gather);
+    snprintf(state, sizeof(state), "%s/state", root);
+    ck_assert_int_eq(nv_gather_keep_states(machine->gather, state), 0);
     for (size_t i = 0; i < machine->options->n_collectors; i++)
         if (machine->options->collectors[i].collector == collector)
             ck_assert_int_eq(nv_gather_add(machine->gather, collector, NV_GATHER_NODE,
