@@ -222,27 +222,6 @@ static int body_too_large(struct nv_intake *intake)
     return -EFBIG;
 }
 
-int nv_intake_feed(struct nv_intake *intake, const char *p, size_t n)
-{
-    int64_t limit = intake->scrape->limits.body_size;
-    int r = 0;
-
-    nv_assert(intake->going);
-    if (intake->failed || n == 0)
-        return intake->failed;
-    intake->told.body_bytes += n;
-    if (limit > 0 && intake->told.body_bytes >= (uint64_t)limit)
-        return body_too_large(intake);
-    if (intake->form == NV_INTAKE_UNDECIDED)
-        r = nv_intake_choose(intake);
-    if (r == 0)
-        r = intake->form == NV_INTAKE_PROTO ? nv_intake_proto(intake, p, n)
-                                            : feed_text(intake, p, n);
-    if (r == -ENOMEM)
-        nv_intake_no_memory(intake);
-    return r < 0 ? intake->failed : 0;
-}
-
 /* The last line may lack its newline. */
 static int end_text(struct nv_intake *intake)
 {
@@ -267,6 +246,8 @@ static void give_back_room(struct nv_intake *intake)
     }
     if (intake->work.total > CARRY_KEPT)
         nv_arena_done(&intake->work);
+    if (intake->scratch.total > CARRY_KEPT)
+        nv_arena_done(&intake->scratch);
     if (intake->reader.memory.total > CARRY_KEPT)
         nv_arena_done(&intake->reader.memory);
 }
@@ -318,12 +299,37 @@ static void settle(struct nv_intake *intake)
     give_back_room(intake);
 }
 
+int nv_intake_feed(struct nv_intake *intake, const char *p, size_t n)
+{
+    int64_t limit = intake->scrape->limits.body_size;
+    int r = 0;
+
+    if (intake->failed || n == 0)
+        return intake->failed;
+    nv_assert(intake->going);
+    intake->told.body_bytes += n;
+    if (limit > 0 && intake->told.body_bytes >= (uint64_t)limit)
+        r = body_too_large(intake);
+    if (r == 0 && intake->form == NV_INTAKE_UNDECIDED)
+        r = nv_intake_choose(intake);
+    if (r == 0)
+        r = intake->form == NV_INTAKE_PROTO ? nv_intake_proto(intake, p, n)
+                                            : feed_text(intake, p, n);
+    if (r == -ENOMEM)
+        nv_intake_no_memory(intake);
+    if (r < 0)
+        settle_failure(intake);
+    return r < 0 ? intake->failed : 0;
+}
+
 int nv_intake_end(struct nv_intake *intake)
 {
-    int r = intake->failed;
+    int r = 0;
 
+    if (intake->failed)
+        return intake->failed;
     nv_assert(intake->going);
-    if (r == 0 && intake->form == NV_INTAKE_PROTO)
+    if (intake->form == NV_INTAKE_PROTO)
         r = nv_intake_proto_end(intake);
     else if (r == 0 && intake->form != NV_INTAKE_UNDECIDED)
         r = end_text(intake);

@@ -67,7 +67,7 @@ struct nv_intake_told {
 void nv_intake_begin(struct nv_intake *intake, struct nv_str content_type, int64_t time_ms);
 
 /* Returns 0; -EBADMSG: the scrape has failed, and more need not be fetched; -EFBIG, likewise: the body is too large;
- * -ENOMEM. */
+ * -ENOMEM. After a failure neither end nor fail is needed. */
 NV_MUST_USE int nv_intake_feed(struct nv_intake *intake, const char *p, size_t n);
 
 /* The body is whole. Returns as nv_intake_feed() does. Samples with own times are given out here. */
@@ -99,7 +99,8 @@ NV_MUST_USE int nv_intake_leave(struct nv_intake *intake, int64_t time_ms, struc
 enum { NV_INTAKE_EXPOSED_MAX = 2 };
 size_t nv_intake_exposed(struct nv_intake *intake, struct nv_frame *ret[NV_INTAKE_EXPOSED_MAX]);
 
-/* Whether a new generation is worth it: to be asked, and done, when the store begins a page of this source. */
+/* Whether a new generation is worth it: to be asked, and done, when the store begins a page of this source; before the frame
+ * of that scrape is made. */
 bool nv_intake_wants_renewal(const struct nv_intake *intake);
 void nv_intake_renew(struct nv_intake *intake);
 

@@ -94,6 +94,22 @@ static void redirect(struct nv_intake *intake, enum nv_entry_kind kind, const ui
     }
 }
 
+/* What was read in the last scrape, of which a frame may still be made, moves along. */
+static void move_values(struct nv_intake *intake, const uint32_t *moved, size_t n)
+{
+    for (size_t i = 0; i < n; i++) { /* columns only move towards the front */
+        bool was = nv_bit(intake->present, i);
+        intake->present[i / 64] &= ~(UINT64_C(1) << (i % 64));
+        if (!was || moved[i] == NONE)
+            continue;
+        nv_assert(moved[i] <= i);
+        intake->values[moved[i]] = intake->values[i];
+        if (intake->histograms)
+            intake->histograms[moved[i]] = intake->histograms[i];
+        nv_bit_set(intake->present, moved[i]);
+    }
+}
+
 static int renew_frames(struct nv_intake *intake)
 {
     bool bare = !intake->scrape->expose;
@@ -104,6 +120,7 @@ static int renew_frames(struct nv_intake *intake)
     int r = old && wanted && moved ? 0 : -ENOMEM;
 
     if (r == 0) {
+        memcpy(wanted, intake->present, (n + 63) / 64 * sizeof(*wanted));
         mark_wanted(intake, NV_ENTRY_FRAME, wanted, n);
         nv_registry_renew(intake->registry);
         r = nv_intake_add_report(intake);
@@ -112,6 +129,7 @@ static int renew_frames(struct nv_intake *intake)
         r = move(old, intake->registry, bare, wanted, moved);
     if (r == 0) {
         redirect(intake, NV_ENTRY_FRAME, moved, n);
+        move_values(intake, moved, n);
         r = nv_intake_room_for(intake, nv_registry_n_series(intake->registry));
     }
     nv_layout_unref(old);
@@ -158,6 +176,8 @@ void nv_intake_begin_anew(struct nv_intake *intake)
 
     nv_lines_clear(&intake->lines);
     nv_intake_own_done(intake);
+    if (intake->room)
+        memset(intake->present, 0, intake->room / 8);
     intake->n_there = intake->n_own_there = 0;
     if (registry && nv_intake_set_targets(intake, registry) == 0) {
         nv_registry_free(intake->registry);
@@ -170,9 +190,6 @@ void nv_intake_begin_anew(struct nv_intake *intake)
 
 static void move_all(struct nv_intake *intake)
 {
-    if (intake->room)
-        memset(intake->present, 0, intake->room / 8);
-    intake->any_histogram = false;
     if (renew_frames(intake) < 0 || renew_own(intake) < 0)
         nv_intake_begin_anew(intake);
     nv_intake_told_renew(intake);
