@@ -19,7 +19,8 @@ jobs=${NV_JOBS:-$(nproc)}
 . "$tree/deploy/packages.sh"
 
 PACKAGES="check clang libclang-rt-14-dev llvm valgrind python3 openssl curl git iproute2 procps
-    btrfs-progs prometheus prometheus-alertmanager prometheus-node-exporter systemd-container debootstrap podman runc
+    btrfs-progs prometheus prometheus-alertmanager prometheus-node-exporter systemd-container debootstrap
+    dpkg-dev lintian mandoc podman runc
     golang-go golang-github-masterminds-sprig-dev golang-github-ghodss-yaml-dev kubernetes-client"
 
 passed=0 failed=0 skipped=0 failures=

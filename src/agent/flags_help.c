@@ -103,8 +103,8 @@ static void print_help(const struct nv_flags *flags, bool hidden, FILE *to)
     }
 }
 
-/* For roff: a backslash means something, a leading dot or quote does, a hyphen is to be a minus, and long expressions may
- * be broken. */
+/* For roff: a backslash means something, a leading dot or quote does, a hyphen is to be a minus, and long values may be
+ * broken. */
 static void print_roff(FILE *to, const char *text)
 {
     if (text[0] == '.' || text[0] == '\'')
@@ -114,8 +114,8 @@ static void print_roff(FILE *to, const char *text)
             fputs("\\e", to);
         else if (*text == '-')
             fputs("\\-", to);
-        else if (*text == '|')
-            fputs("|\\:", to);
+        else if (strchr("|/,", *text) && text[1] && text[1] != ' ')
+            fprintf(to, "%c\\:", *text);
         else
             fputc(*text, to);
     }

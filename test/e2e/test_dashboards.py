@@ -13,10 +13,12 @@ import tempfile
 import unittest
 import urllib.parse
 
-from harness import SOURCE, Agent, find_program, wait_for
+from harness import SHARED, SOURCE, Agent, find_program, wait_for
+from kubelet import Kubelet
 from kubelet_node import Cgroup, Node
 
 FOLDER = os.path.join(SOURCE, "deploy", "grafana")
+RECORDED = os.path.join(SHARED, "fixtures", "kubelet")
 BUILTIN = {"__rate_interval": "1m", "__interval": "15s", "__range": "5m"}
 UNITS = set("""none short percentunit bytes bits bps Bps pps ops iops reqps s dtdurations hertz celsius rotrpm watt""".split())
 PANELS = {"row", "timeseries", "stat", "gauge", "table"}
@@ -39,12 +41,17 @@ REASONS = {
     r"nodevitals_tsdb_(lowest|highest)_timestamp_seconds|prometheus_rule_group_last_duration_seconds":
         "on /metrics alone: history has no use for it",
     r"ALERTS": "all is well",
-    r"container_memory_events_max_total|container_spec_cpu_quota": "not of every kubelet",
+    r"container_memory_(events_max_total|failcnt)": "one is version 1's, the other version 2's",
+    r"container_spec_cpu_quota": "no limits are set",
+    r"container_(oom_events|pressure_.+)_total": "not of every kernel",
+    r"container_memory_(swap|kernel_usage)": "not of every kernel",
+    r"kube_pod_container_status_(waiting|last_terminated)_reason": "none waits, none has ended",
 }
 # These compare: their families are there, and nothing is as bad as that, or as good.
 QUIET = {
     "Reboots": "none", "Starts": "none", "OOM kills": "none", "Restarts": "none", "CPU by unit": "none is busy",
-    "Throttled": "no limits are set", "Of its limit": "no limits are set", "Pods": "no limits are set",
+    "Throttled": "no limits are set, or nothing moves", "Of its limit": "no limits are set",
+    "Pods": "no limits are set",
     "Units that failed": "none", "Arrays without a disk": "none", "Without success": "all succeed",
     "Latency": "the disk had nothing to do", "TCP trouble": "nothing was sent",
     "File systems": "none fills up", "Clock": "nothing sets the clock", "Open files of all processes": "no limit to speak of",
@@ -312,10 +319,24 @@ class Asked(unittest.TestCase):
         cls.containers = Agent(f"--storage.tsdb.path={place}/containers", "--collector.disable-defaults",
                                "--collector.textfile", f"--collector.textfile.directory={text}")
 
+        cls.kubelet, cls.recorded = None, []
+        if os.path.isdir(RECORDED):
+            cls.kubelet = Kubelet(payloads=os.path.join(RECORDED, "payloads"))
+            cls.recorded = [cls.of_recorded(kind) for kind in ("cgroup-v2-systemd", "cgroup-v1-cgroupfs")]
+
+    @classmethod
+    def of_recorded(cls, kind):
+        root = os.path.join(RECORDED, kind, "root")
+        return Agent(f"--storage.tsdb.path={cls.folder.name}/{kind}", "--collector.disable-defaults", "--collector.container",
+                     "--collector.container.source=cgroup", "--collector.kube-pods", f"--path.procfs={root}/proc",
+                     f"--path.sysfs={root}/sys", f"--path.rootfs={root}", *cls.kubelet.flags())
+
     @classmethod
     def tearDownClass(cls):
-        cls.node.stop()
-        cls.containers.stop()
+        for agent in [cls.node, cls.containers, *cls.recorded]:
+            agent.stop()
+        if cls.kubelet:
+            cls.kubelet.stop()
         cls.folder.cleanup()
 
     def seasoned(self, agent, family):
@@ -352,6 +373,13 @@ class Asked(unittest.TestCase):
     def test_containers_and_pods_are_shown(self):
         agent = self.seasoned(self.containers, "container_processes")
         self.assertGreater(self.ask(agent, self.boards["containers.json"]), 45)
+
+    def test_recorded_nodes_are_shown(self):
+        if not self.recorded:
+            self.skipTest(f"{RECORDED} is not here")
+        for agent in self.recorded:
+            self.seasoned(agent, "container_threads")
+            self.assertGreater(self.ask(agent, self.boards["containers.json"]), 35)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The Debian package, from cpack to purge, in a booted Debian where node_exporter runs already. See nspawn/deb.sh.
+# What cmake --install puts down; and the Debian package, from cpack to purge, in a booted Debian where node_exporter runs
+# already. See nspawn/deb.sh.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=${NV_SOURCE:-$(dirname "$(dirname "$here")")}
@@ -16,6 +17,32 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
+
+DESTDIR=$work/root cmake --install "$build" --prefix /usr/local >"$work/install.log" 2>&1 || {
+    cat "$work/install.log"
+    exit 1
+}
+for file in bin/nodevitals include/nodevitals/collector.h lib/systemd/system/nodevitals.service \
+    lib/systemd/system/nodevitals.socket lib/sysusers.d/nodevitals.conf share/man/man1/nodevitals.1.gz \
+    share/bash-completion/completions/nodevitals share/zsh/site-functions/_nodevitals \
+    share/fish/vendor_completions.d/nodevitals.fish share/nodevitals/rules/node.yml share/nodevitals/grafana/node.json \
+    share/doc/nodevitals/README.md share/doc/nodevitals/LICENSE share/doc/nodevitals/examples/nodevitals.yml \
+    share/doc/nodevitals/examples/drop-ins/kmsg.conf; do
+    [ -s "$work/root/usr/local/$file" ] || { echo "not installed: $file"; exit 1; }
+done
+[ "$(ls "$work/root")" = usr ] || { echo "installed outside its prefix: $(ls "$work/root")"; exit 1; }
+gzip -dc "$work/root/usr/local/share/man/man1/nodevitals.1.gz" >"$work/nodevitals.1"
+for flag in $("$build/nodevitals" --completion-bash --collector.f); do # roff's minus is \-
+    grep -qF -- "$(echo "${flag#--}" | sed 's/-/\\-/g')" "$work/nodevitals.1" || { echo "not in the manual: $flag"; exit 1; }
+done
+if command -v mandoc >/dev/null; then
+    mandoc -T lint -W warning "$work/nodevitals.1"
+fi
+if command -v groff >/dev/null; then
+    groff -ww -man -T utf8 "$work/nodevitals.1" 2>&1 >/dev/null | grep . && exit 1
+fi
+echo "installed below a prefix; the manual page is well formed"
+rm -r "$work/root"
 
 # The package, quickly compressed, and a newer one that differs in its version alone.
 (cd "$build" && cpack -G DEB -B "$work/pack" -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip >"$work/cpack.log" 2>&1) || {
