@@ -297,6 +297,9 @@ struct nv_host {
     uint64_t (*journal_time_us)(struct nv_journal *journal);
     int (*journal_cursor)(struct nv_journal *journal, char *ret, size_t size);
     void (*journal_close)(struct nv_journal *journal);
+
+    int (*kubelet)(struct nv_pass *pass, const char *path,
+                   struct nv_str *ret); /* <nodevitals/pods.h> */
 };
 
 /* The part of a pass that a collector sees. */

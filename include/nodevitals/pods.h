@@ -171,6 +171,16 @@ static inline const struct nv_pods *nv_pods(struct nv_pass *pass)
     return pass->host->pods(pass);
 }
 
+/*
+ * What the kubelet answers on another path, such as "/stats/summary". The view lives until the next call or the end of
+ * collect(). -ENOSYS where nobody asks a kubelet; -EACCES (401, 403), -ENOENT (404), -ETIMEDOUT, -EIO; nv_said() tells
+ * more. For collectors that may block.
+ */
+static inline int nv_kubelet_ask(struct nv_pass *pass, const char *path, struct nv_str *ret)
+{
+    return pass->host->kubelet(pass, path, ret);
+}
+
 /* Asks for a newer answer soon, since something is there that this one does not name. Returns at once. */
 static inline void nv_pods_wanted(struct nv_pass *pass)
 {

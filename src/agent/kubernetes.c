@@ -333,11 +333,22 @@ static void want_pods(void *user)
     nv_kubelet_want(kubernetes->kubelet);
 }
 
+static int get(void *user, const char *path, int64_t timeout_ms, struct nv_buf *into, char *error,
+               size_t error_max)
+{
+    const struct nv_kubernetes *kubernetes = user;
+    char reason[NV_KUBE_CALL_ERROR_MAX] = "";
+
+    int r = nv_kubelet_get(kubernetes->kubelet, path, timeout_ms, into, reason);
+    snprintf(error, error_max, "%s", r < 0 ? reason : "");
+    return r;
+}
+
 struct nv_gather_pods nv_kubernetes_pods(struct nv_kubernetes *kubernetes)
 {
     if (!kubernetes)
         return (struct nv_gather_pods){0};
-    return (struct nv_gather_pods){take_pods, give_pods, want_pods, kubernetes};
+    return (struct nv_gather_pods){take_pods, give_pods, want_pods, get, kubernetes};
 }
 
 /* ---- metrics -------------------------------------------------------------------------------- */

@@ -31,6 +31,9 @@ struct nv_gather_pods {
     const struct nv_pods *(*take)(void *user); /* NULL: none known. Given back when the run ends: */
     void (*give)(void *user, const struct nv_pods *pods);
     void (*wanted)(void *user); /* newer ones soon */
+    /* Any other path of the kubelet, within a time. Returns 0, or a negative errno and a line in `error`. */
+    int (*get)(void *user, const char *path, int64_t timeout_ms, struct nv_buf *into, char *error,
+               size_t error_max);
     void *user;
 };
 

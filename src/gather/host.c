@@ -353,6 +353,25 @@ static int host_journal_open(struct nv_pass *pass, const char *folder, struct nv
     return nv_journal_new(folder, ret);
 }
 
+enum { ANSWER_MAX = 32 << 20 };
+
+static int host_kubelet(struct nv_pass *pass, const char *path, struct nv_str *ret)
+{
+    struct nv_run *run = run_of(pass);
+    const struct nv_gather_pods *from = &shared_of(pass)->pods;
+
+    nv_assert(run->collecting);
+    if (!from->get)
+        return -ENOSYS;
+    nv_buf_done(&run->answer);
+    run->answer = NV_BUF(ANSWER_MAX);
+    int r = from->get(from->user, path, host_remaining_ms(pass), &run->answer, run->error,
+                      sizeof(run->error));
+    if (r == 0)
+        *ret = nv_buf_view(&run->answer);
+    return r;
+}
+
 const struct nv_host nv_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -387,6 +406,7 @@ const struct nv_host nv_host = {
     .said = host_said,
     .pods = host_pods,
     .pods_wanted = host_pods_wanted,
+    .kubelet = host_kubelet,
     .dir_open = nv_dirs_open,
     .dir_close = nv_dirs_close,
     .dir_read = nv_dirs_read,

@@ -59,6 +59,7 @@ static void give_back(struct nv_run *run)
     if (run->pods)
         from->give(from->user, run->pods);
     run->pods = NULL;
+    nv_buf_done(&run->answer);
 }
 
 void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)

@@ -65,6 +65,7 @@ struct nv_run {
     bool busy;                  /* a worker has it; under the lock of the jobs */
     int64_t deadline_ns;        /* of the present pass */
     const struct nv_pods *pods; /* taken in the present run */
+    struct nv_buf answer;       /* of the kubelet, in the present run */
     char error[NV_GATHER_ERROR_MAX];
 
     /* The last run, written by the runner and read by the owner when it is not busy. */

@@ -116,9 +116,27 @@ def a_kubelet_of_its_own_certificate_is_found_by_the_name_of_the_node():
             wait_for(lambda: is_up(agent))
 
 
+def disk_use_is_told_from_the_summary():
+    flags = ("--collector.disable-defaults", "--collector.kubelet-summary")
+    with Kubelet(node=Node(pods=2, containers=3)) as kubelet, Agent(*flags, *kubelet.flags()) as agent:
+        def told(name):
+            return [series for series in samples(agent.metrics()) if series.startswith(name)]
+
+        success = 'node_scrape_collector_success{collector="kubelet-summary"}'
+        wait_for(lambda: len(told("kubelet_summary_container_rootfs_used_bytes{")) == 6)
+        assert len(told("kubelet_summary_pod_ephemeral_storage_used_bytes{")) == 2
+        kubelet.forbid("stats")
+        wait_for(lambda: samples(agent.metrics())[success] == "0")
+        agent.line_with(r"403.*user=system:serviceaccount:monitoring:nodevitals.*collector=kubelet-summary")
+        kubelet.forbid()
+        wait_for(lambda: samples(agent.metrics())[success] == "1")
+
+
 def flags_that_are_none_are_refused():
     for flag, reason in (("--kubelet.url=node:10250", "https://HOST:PORT"),
-                         ("--kubelet.poll-interval=1ms", "1s to 1h")):
+                         ("--kubelet.poll-interval=1ms", "1s to 1h"),
+                         ("--kube.scrape-interval=2h", "1s to 1h"),
+                         ("--kubelet.endpoints=metrics,cadviso", "'cadviso'")):
         ended = run("collect", flag)
         assert ended.returncode == 1 and reason in ended.stderr, (flag, ended)
 
@@ -130,6 +148,7 @@ def main():
     inside_kubernetes_the_kubelet_is_looked_for()
     bad_days()
     a_kubelet_of_its_own_certificate_is_found_by_the_name_of_the_node()
+    disk_use_is_told_from_the_summary()
     flags_that_are_none_are_refused()
 
 

@@ -12,7 +12,7 @@ LARGEST = 64 << 10  # of one file; libFuzzer works best on small inputs
 
 def pack(collector, case):
     parts = [b"collector " + collector.encode() + b"\n"]
-    for top in ("proc", "sys", "root", "udev"):
+    for top in ("proc", "sys", "root", "udev", "kubelet"):
         for folder, folders, files in os.walk(os.path.join(case, top)):
             for name in sorted(files + folders):
                 path = os.path.join(folder, name)

@@ -6,7 +6,7 @@
  * classic text, without HELP lines (they are dropped before comparing). The first line of expected.prom may
  * be "# result no-data" or "# result error" when that is how the run must end; else it must succeed. A
  * line with a '*' is a pattern (fnmatch(3)), for what differs from machine to machine.
- * A file `pods.json` is what the kubelet tells of the node's pods.
+ * A file `pods.json` is what the kubelet tells of the node's pods; files below kubelet/ are its other paths.
  * A file `own-network` asks for a network namespace of its own, where netlink finds a loopback and no more.
  * Names a checkout cannot hold (colons are fine, empty folders are not) are made by an optional
  * `setup.sh`, run in a copy of the folder.

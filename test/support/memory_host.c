@@ -481,6 +481,14 @@ static void mem_pods_wanted(struct nv_pass *pass)
     (void)pass;
 }
 
+static int mem_kubelet(struct nv_pass *pass, const char *path, struct nv_str *ret)
+{
+    char name[NV_PATH_MAX];
+
+    nv_path(name, "kubelet%s", path);
+    return mem_read(pass, name, NV_TEXT_MAX, ret);
+}
+
 static const struct nv_host memory_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -509,6 +517,7 @@ static const struct nv_host memory_host = {
     .sysfs_is_live = mem_sysfs_is_live,
     .pods = mem_pods,
     .pods_wanted = mem_pods_wanted,
+    .kubelet = mem_kubelet,
     .dir_open = mem_dir_open,
     .dir_close = mem_dir_close,
     .dir_read = mem_dir_read,

@@ -4,7 +4,7 @@
  * An archive is text or bytes:
  *
  *     collector NAME\n
- *     == PATH LENGTH\n        then LENGTH bytes and a newline; PATH begins with proc/, sys/, root/ or udev/,
+ *     == PATH LENGTH\n        then LENGTH bytes and a newline; PATH begins with proc/, sys/, root/, udev/ or kubelet/,
  *                             or is "netlink": messages that answer every dump, or "pods.json"
  *     -> PATH TARGET\n        a symbolic link
  *

@@ -1,6 +1,7 @@
 #include "support/pods.h"
 
 #include <check.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -60,7 +61,24 @@ static void wanted(void *user)
     n_wanted++;
 }
 
+static int get(void *user, const char *path, int64_t timeout_ms, struct nv_buf *into, char *error,
+               size_t error_max)
+{
+    char name[PATH_MAX], bytes[65536];
+    size_t n;
+
+    (void)timeout_ms;
+    snprintf(name, sizeof(name), "%s/kubelet%s", (const char *)user, path);
+    FILE *file = fopen(name, "re");
+    if (!file)
+        return snprintf(error, error_max, "%s: 404", path), -ENOENT;
+    while ((n = fread(bytes, 1, sizeof(bytes), file)) > 0)
+        nv_buf_add(into, bytes, n);
+    fclose(file);
+    return into->failed;
+}
+
 struct nv_gather_pods nv_test_pods(const char *root)
 {
-    return (struct nv_gather_pods){take, give, wanted, (void *)(uintptr_t)root};
+    return (struct nv_gather_pods){take, give, wanted, get, (void *)(uintptr_t)root};
 }

@@ -2,7 +2,7 @@
  * pods.h - pods for a collector under test, from a file as the kubelet would answer.
  *
  * The fixture, machine and memory hosts give a collector the pods of `pods.json` in the folder (or archive) that
- * stands for the machine, or else those of the file named here.
+ * stands for the machine, or else those of the file named here; other paths of the kubelet are files below kubelet/.
  */
 #ifndef NV_TEST_PODS_H
 #define NV_TEST_PODS_H
