@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/transfer.h"
 
-enum { URL_MAX = 64 << 10, HEADER_MAX = 128 << 10 };
+enum { URL_MAX = 64 << 10, HEADER_MAX = 128 << 10, NS_PER_MS = 1000000 };
 
 struct nv_http {
     struct nv_transfer transfer;
@@ -17,6 +18,10 @@ struct nv_http {
     const struct nv_http_request *request;
     struct curl_slist *headers, *connect_to;
     int callback_error;
+    bool follows;  /* redirects */
+    char *url;     /* where the last one led */
+    bool by_hand;  /* here, not in the library */
+    bool stranger; /* the host is another one, who need not know who we are */
 };
 
 /* ---- making --------------------------------------------------------------------------------- */
@@ -40,6 +45,12 @@ static bool keep_texts(struct nv_http *http, const struct nv_http_options *optio
            keep(&http->server_name, options->tls.server_name);
 }
 
+/* Whether the answer leads on, while its body comes: the library knows to where only behind that. */
+static bool is_redirect(struct nv_http *http)
+{
+    return nv_http_status(http) / 100 == 3 && nv_http_header(http, "Location").n;
+}
+
 static size_t take_body(char *bytes, size_t size, size_t n, void *user)
 {
     struct nv_http *http = user;
@@ -47,6 +58,8 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *user)
     struct nv_str body = {bytes, size * n};
     int r = 0;
 
+    if (http->by_hand && is_redirect(http))
+        return body.n;
     if (request->into) {
         nv_buf_str(request->into, body);
         r = request->into->failed;
@@ -80,7 +93,6 @@ static void set_up(struct nv_http *http, const struct nv_http_options *options)
     NV_TRANSFER_SET(transfer, CURLOPT_WRITEDATA, http);
     NV_TRANSFER_SET(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
     NV_TRANSFER_SET(transfer, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    NV_TRANSFER_SET(transfer, CURLOPT_FOLLOWLOCATION, options->follow_redirects ? 1L : 0L);
     NV_TRANSFER_SET(transfer, CURLOPT_MAXREDIRS, (long)NV_HTTP_REDIRECTS_MAX);
     NV_TRANSFER_SET(transfer, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     NV_TRANSFER_SET(transfer, CURLOPT_USERAGENT,
@@ -97,6 +109,7 @@ struct nv_http *nv_http_new(const struct nv_http_options *options)
         return NULL;
     http->secret = NV_BUF(NV_HTTP_SECRET_MAX);
     http->line = NV_BUF(HEADER_MAX);
+    http->follows = options->follow_redirects;
     nv_transfer_init(&http->transfer, options->connect_timeout_ms, options->timeout_ms);
     set_up(http, options);
     return nv_take(http);
@@ -117,6 +130,7 @@ void nv_http_free(struct nv_http *http)
     free(http->credentials_file);
     free(http->credentials_type);
     free(http->server_name);
+    free(http->url);
     free(http);
 }
 
@@ -271,6 +285,11 @@ static int set_user(struct nv_http *http)
 
 static int add_identity(struct nv_http *http)
 {
+    if (http->stranger) {
+        NV_TRANSFER_SET(&http->transfer, CURLOPT_USERNAME, (char *)NULL);
+        NV_TRANSFER_SET(&http->transfer, CURLOPT_PASSWORD, (char *)NULL);
+        return 0;
+    }
     if (http->user || http->user_file)
         return set_user(http);
     if (!http->credentials && !http->credentials_file)
@@ -305,6 +324,7 @@ static int prepare(struct nv_http *http)
     if (r < 0)
         return r;
     set_method(transfer, http->request);
+    NV_TRANSFER_SET(transfer, CURLOPT_FOLLOWLOCATION, http->follows && !http->by_hand ? 1L : 0L);
     NV_TRANSFER_SET(transfer, CURLOPT_ACCEPT_ENCODING, http->request->decode ? codings() : NULL);
     NV_TRANSFER_SET(transfer, CURLOPT_CONNECT_TO, http->connect_to);
     NV_TRANSFER_SET(transfer, CURLOPT_HTTPHEADER, http->headers);
@@ -313,7 +333,7 @@ static int prepare(struct nv_http *http)
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-int nv_http_ask(struct nv_http *http, const struct nv_http_request *request, int *ret_status)
+static int ask(struct nv_http *http, const struct nv_http_request *request, int *ret_status)
 {
     int r = nv_transfer_check(&http->transfer);
 
@@ -337,6 +357,73 @@ int nv_http_ask(struct nv_http *http, const struct nv_http_request *request, int
     if (r == 0)
         *ret_status = nv_http_status(http);
     return r;
+}
+
+/* Where the answer leads; NULL: nowhere. */
+static const char *leads_to(const struct nv_http *http)
+{
+    char *url = NULL;
+
+    curl_easy_getinfo(http->transfer.easy, CURLINFO_REDIRECT_URL, &url);
+    return url;
+}
+
+/* Whether two URLs have scheme, host and port in common. */
+static bool same_origin(const char *one, const char *two)
+{
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    const char *const texts[] = {one, two};
+    char *found[2][3] = {{NULL}};
+    bool same = true;
+
+    for (size_t i = 0; i < 2; i++) {
+        CURLU *url = curl_url();
+        same = same && url && curl_url_set(url, CURLUPART_URL, texts[i], 0) == CURLUE_OK;
+        for (size_t k = 0; same && k < 3; k++)
+            same = curl_url_get(url, parts[k], &found[i][k], CURLU_DEFAULT_PORT) == CURLUE_OK;
+        curl_url_cleanup(url);
+    }
+    for (size_t k = 0; k < 3; k++) {
+        same = same && strcasecmp(found[0][k], found[1][k]) == 0;
+        curl_free(found[0][k]);
+        curl_free(found[1][k]);
+    }
+    return same;
+}
+
+/* The library would carry our headers anywhere. */
+static int ask_by_hand(struct nv_http *http, const struct nv_http_request *request, int *ret_status)
+{
+    struct nv_http_request one = *request;
+    int64_t timeout_ms = request->timeout_ms ? request->timeout_ms : http->transfer.timeout_ms,
+            deadline_ms = nv_monotonic_ns() / NS_PER_MS + timeout_ms;
+
+    for (int i = 0; i <= NV_HTTP_REDIRECTS_MAX; i++) {
+        one.timeout_ms = deadline_ms - nv_monotonic_ns() / NS_PER_MS;
+        one.timeout_ms = one.timeout_ms > 0 ? one.timeout_ms : 1;
+        int r = ask(http, &one, ret_status);
+        const char *next = r < 0 ? NULL : leads_to(http);
+        if (!next)
+            return r;
+        NV_AUTO_FREE char *url = strdup(next);
+        if (!url)
+            return nv_transfer_fail(&http->transfer, -ENOMEM, "out of memory");
+        if (!http->stranger && !same_origin(request->url, url)) {
+            http->stranger = true; /* and whoever comes after it */
+            one.headers += one.n_private;
+            one.n_headers -= one.n_private;
+        }
+        free(http->url);
+        one.url = http->url = nv_take(url);
+    }
+    return nv_transfer_fail(&http->transfer, -ELOOP, "too many redirects");
+}
+
+int nv_http_ask(struct nv_http *http, const struct nv_http_request *request, int *ret_status)
+{
+    http->stranger = false;
+    http->by_hand = http->follows && request->n_private;
+    return http->by_hand ? ask_by_hand(http, request, ret_status) : ask(http, request, ret_status);
 }
 
 const char *nv_http_error(const struct nv_http *http)

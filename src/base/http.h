@@ -67,6 +67,9 @@ struct nv_http_request {
     const char *url;
     const struct nv_http_header *headers;
     size_t n_headers;
+    size_t
+        n_private; /* so many of them, the first ones, are for the host of the URL alone: no redirect carries them, nor
+                         * who we are, to another. For requests without a body */
     struct nv_str body; /* p NULL: none. Read in place */
     int64_t timeout_ms; /* 0: the client's */
     bool decode;        /* ask for gzip or zstd, and undo it; what is counted is what comes out */
