@@ -252,13 +252,16 @@ static void give_back_room(struct nv_intake *intake)
         nv_arena_done(&intake->reader.memory);
 }
 
-/* A body that failed may have brought more than is worth remembering. */
+/* A body that failed may have brought more than is worth remembering: lines, or series beyond sample_limit, which have no
+ * lines. */
 static void forget_a_bad_body(struct nv_intake *intake)
 {
-    uint32_t before = intake->n_lines_before;
+    uint32_t before = intake->n_lines_before, n = intake->lines.n;
 
-    if (intake->lines.n > 2 * before + SPARE_LINES)
+    if (n > 2 * before + SPARE_LINES)
         nv_intake_forget_lines(intake, before);
+    else if (nv_registry_n_series(intake->registry) > 2 * (size_t)n + SPARE_LINES)
+        nv_intake_forget_lines(intake, n);
 }
 
 static void settle_failure(struct nv_intake *intake)
