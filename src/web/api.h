@@ -44,7 +44,8 @@ struct nv_api_target {
     struct nv_str pool, url, global_url, last_error;
     const struct nv_label *labels, *discovered; /* by name */
     size_t n_labels, n_discovered;
-    bool dropped; /* by relabelling: pool and discovered labels are all there is */
+    bool dropped;      /* by relabelling: pool and discovered labels are all there is */
+    uint64_t unlisted; /* of a dropped one: how many more there are of its pool that are not told */
     enum nv_api_health health;
     int64_t last_scrape_ns;   /* wall time; 0: never */
     int64_t last_duration_ns; /* how long it took */
@@ -72,6 +73,8 @@ struct nv_api_sources {
     int (*families)(void *user, int (*each)(void *to, const struct nv_api_family *family),
                     void *to);
     int (*targets)(void *user, int (*each)(void *to, const struct nv_api_target *target), void *to);
+    int (*pools)(void *user, int (*each)(void *to, struct nv_str pool),
+                 void *to); /* without targets, too */
     int (*alertmanagers)(void *user, int (*each)(void *to, const struct nv_api_alertmanager *one),
                          void *to);
     int (*rules)(void *user, enum nv_rules_detail detail, struct nv_rules_view *ret);

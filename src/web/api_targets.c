@@ -85,23 +85,32 @@ struct pools {
     size_t n;
 };
 
-static int add_pool(void *to, const struct nv_api_target *target)
+static int add_to_pool(struct pools *pools, struct nv_str pool, uint64_t dropped)
 {
-    struct pools *pools = to;
     size_t i = pools->n;
 
-    while (i && nv_str_cmp(pools->at[i - 1].name, target->pool) > 0)
+    while (i && nv_str_cmp(pools->at[i - 1].name, pool) > 0)
         i--;
-    if (i && nv_str_eq(pools->at[i - 1].name, target->pool)) {
-        pools->at[i - 1].dropped += target->dropped;
+    if (i && nv_str_eq(pools->at[i - 1].name, pool)) {
+        pools->at[i - 1].dropped += dropped;
         return 0;
     }
-    struct nv_str name = nv_arena_str(pools->memory, target->pool);
+    struct nv_str name = nv_arena_str(pools->memory, pool);
     if (!name.p || pools->n == POOLS_MAX)
         return -ENOMEM;
     memmove(&pools->at[i + 1], &pools->at[i], (pools->n++ - i) * sizeof(*pools->at));
-    pools->at[i] = (struct pool){name, target->dropped};
+    pools->at[i] = (struct pool){name, dropped};
     return 0;
+}
+
+static int add_target(void *to, const struct nv_api_target *target)
+{
+    return add_to_pool(to, target->pool, target->dropped + target->unlisted);
+}
+
+static int add_pool(void *to, struct nv_str pool)
+{
+    return add_to_pool(to, pool, 0);
 }
 
 static int find_pools(struct nv_exchange *x, struct pools *ret)
@@ -111,7 +120,8 @@ static int find_pools(struct nv_exchange *x, struct pools *ret)
     *ret = (struct pools){&x->memory, nv_arena_alloc(&x->memory, POOLS_MAX * sizeof(*ret->at)), 0};
     if (!ret->at)
         return -ENOMEM;
-    return sources->targets ? sources->targets(x->api->user, add_pool, ret) : 0;
+    int r = sources->targets ? sources->targets(x->api->user, add_target, ret) : 0;
+    return r == 0 && sources->pools ? sources->pools(x->api->user, add_pool, ret) : r;
 }
 
 static int get_targets(struct nv_exchange *x)
