@@ -28,6 +28,7 @@ struct agent {
     struct nv_configured *configured;
     struct nv_outgoing outgoing;
     struct nv_kubernetes *kubernetes; /* NULL where there is none */
+    struct nv_scraping scraping;
     char url[NV_EXTERNAL_URL_MAX];
     struct nv_web *web;
     struct nv_life life; /* what HTTP requests want of the loop */
@@ -122,6 +123,8 @@ int nv_agent_gather(const struct nv_options *options, const struct nv_agent_part
         r = nv_outgoing_add(parts->outgoing, gather);
     if (r == 0 && parts->kubernetes && exporter_metrics)
         r = nv_kubernetes_add(parts->kubernetes, gather);
+    if (r == 0 && parts->scraping && exporter_metrics)
+        r = nv_scraping_add(parts->scraping, gather);
     if (r == 0)
         r = nv_gather_start(gather, error);
     if (r == 0)
@@ -334,12 +337,38 @@ static int open_api(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         .life = &agent->life,
         .configured = agent->configured,
         .outgoing = &agent->outgoing,
+        .scraping = &agent->scraping,
         .started_ms = nv_wall_ms(),
     };
     api.external_url = agent->url;
     api.notify = nv_outgoing_notify(&agent->outgoing);
     api.queryable = told.store ? nv_store_queryable(told.store) : NULL;
     return nv_web_set_api(agent->web, &api, error);
+}
+
+/* Who is told of alerts, and what is scraped: both, or neither. */
+static int apply(void *user, struct nv_config *config, char error[NV_YAML_ERROR_MAX])
+{
+    struct agent *agent = user;
+    char other[NV_YAML_ERROR_MAX];
+
+    int r = nv_outgoing_apply(&agent->outgoing, config, error);
+    if (r < 0)
+        return r;
+    r = nv_scraping_apply(&agent->scraping, config, error);
+    if (r == 0)
+        return 0;
+    NV_AUTO(nv_config) *before = nv_configured_config(agent->configured);
+    if (before && nv_outgoing_apply(&agent->outgoing, before, other) < 0)
+        nv_log_error("reload: %s", other);
+    return r;
+}
+
+static void send_alerts(void *user, const struct nv_rule_alert *alerts, size_t n)
+{
+    struct agent *agent = user;
+
+    nv_outgoing_send(&agent->outgoing, alerts, n);
 }
 
 /* Begins what the file of --config.file asks for. */
@@ -350,15 +379,20 @@ static int open_configured(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 
     if (agent->history)
         nv_history_tell(agent->history, &told);
+    int r = nv_scraping_open(&agent->scraping, told.store, NULL, NULL);
+    if (r < 0) {
+        snprintf(error, NV_FLAGS_ERROR_MAX, "cannot scrape targets: %s", strerror(-r));
+        return r;
+    }
     const struct nv_configured_options options = {
         .store = told.store,
         .pool = agent->queries,
         .external_url = agent->url,
-        .apply = nv_outgoing_apply,
-        .send = nv_outgoing_send,
-        .user = &agent->outgoing,
+        .apply = apply,
+        .send = send_alerts,
+        .user = agent,
     };
-    int r = nv_configured_open(agent->configured, &options, reason);
+    r = nv_configured_open(agent->configured, &options, reason);
     if (r < 0)
         snprintf(error, NV_FLAGS_ERROR_MAX, "cannot load the configuration: %.900s", reason);
     return r;
@@ -386,7 +420,8 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     if (r < 0)
         return r;
     const struct nv_agent_parts parts = {&agent->self, agent->history, agent->configured,
-                                         &agent->outgoing, agent->kubernetes};
+                                         &agent->outgoing, agent->kubernetes,
+                                         &agent->scraping};
     r = nv_agent_gather(agent->options, &parts, exporter_metrics, &agent->gather, error);
     if (r == 0)
         r = make_web(agent, error);
@@ -408,6 +443,7 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         r = nv_web_start(agent->web, error);
     if (r < 0)
         return r;
+    nv_scraping_start(&agent->scraping);
     for (size_t i = 0; i < nv_web_n_addresses(agent->web); i++)
         nv_log_write(NV_INFO, __FILE__, __LINE__, "address", nv_web_address(agent->web, i),
                      "listening with TLS %s", nv_web_has_tls(agent->web) ? "on" : "off");
@@ -511,6 +547,7 @@ static void stop(struct agent *agent)
     nv_life_close(&agent->life); /* who waits for the loop waits for us */
     if (agent->web)
         nv_web_stop(agent->web);
+    nv_scraping_stop(&agent->scraping);
     if (agent->configured)
         nv_configured_stop(agent->configured);
     if (agent->kubernetes)
@@ -522,7 +559,8 @@ static void stop(struct agent *agent)
     nv_web_free(agent->web);
     nv_promql_pool_free(agent->queries);
     nv_gather_free(agent->gather);
-    nv_kubernetes_free(agent->kubernetes);
+    nv_scraping_done(&agent->scraping);
+    nv_kubernetes_free(agent->kubernetes); /* whose jobs were scraped */
     nv_history_free(agent->history);
     nv_configured_free(agent->configured);
     nv_outgoing_done(&agent->outgoing);

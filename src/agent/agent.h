@@ -13,6 +13,7 @@
 #include "agent/outgoing.h"
 #include "agent/history.h"
 #include "agent/options.h"
+#include "agent/scraping.h"
 #include "agent/self.h"
 
 /* Form and level of the log, as flags and systemd have it. Before the first thread. */
@@ -28,6 +29,7 @@ struct nv_agent_parts {
     struct nv_configured *configured; /* the same */
     struct nv_outgoing *outgoing;     /* the same */
     struct nv_kubernetes *kubernetes; /* the same */
+    struct nv_scraping *scraping;     /* the same */
 };
 
 /* The kubelet, where flags, surroundings or collectors ask for one, asked from now on; *ret NULL where none do. */

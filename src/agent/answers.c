@@ -142,7 +142,7 @@ static int each_target(void *user, int (*each)(void *to, const struct nv_api_tar
         r = each(to, &target);
     }
     nv_layout_unref(layout);
-    return r;
+    return r ? r : nv_answer_scraped_targets(answers, each, to);
 }
 
 /* ---- metadata ------------------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ static int each_family(void *user, int (*each)(void *to, const struct nv_api_fam
     for (size_t i = 0; i < layout->n_families && r == 0; i++)
         r = tell_family(answers, layout, layout->families[i], each, to);
     nv_layout_unref(layout);
-    return r;
+    return r ? r : nv_answer_scraped_families(answers, each, to);
 }
 
 /* ---- what runs ------------------------------------------------------------------------------ */
@@ -342,6 +342,7 @@ static int tell_alertmanagers(void *user,
 const struct nv_api_sources nv_answers_sources = {
     .families = each_family,
     .targets = each_target,
+    .pools = nv_answer_pools,
     .alertmanagers = tell_alertmanagers,
     .rules = tell_rules,
     .external_labels = tell_external_labels,

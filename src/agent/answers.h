@@ -2,7 +2,7 @@
  * answers.h - what the HTTP API tells of this agent: the callbacks of web/api.h.
  *
  *   targets    the agent itself, as a central Prometheus would list it: one for each set of target labels that
- *              collectors have, with the URL of our own /metrics
+ *              collectors have, with the URL of our own /metrics; then those that are scraped
  *   metadata   of the families the collectors have shown so far; where nothing samples them and nobody has scraped yet,
  *              one pass is made
  *   threads    any
@@ -15,6 +15,7 @@
 #include "agent/history.h"
 #include "agent/life.h"
 #include "agent/options.h"
+#include "agent/scraping.h"
 #include "web/api.h"
 #include "web/web.h"
 
@@ -27,11 +28,19 @@ struct nv_answers {
     struct nv_life *life;
     struct nv_configured *configured;
     const struct nv_outgoing *outgoing;
+    const struct nv_scraping *scraping;
     int64_t started_ms; /* wall time */
 };
 
 /* The callbacks, to be given the answers as their user. */
 extern const struct nv_api_sources nv_answers_sources;
+
+/* answers_scrape.c: targets that are scraped, and what they told of their families. */
+int nv_answer_scraped_targets(const struct nv_answers *answers,
+                              int (*each)(void *to, const struct nv_api_target *target), void *to);
+int nv_answer_pools(void *user, int (*each)(void *to, struct nv_str pool), void *to);
+int nv_answer_scraped_families(const struct nv_answers *answers,
+                               int (*each)(void *to, const struct nv_api_family *family), void *to);
 
 /* answers_store.c: those about the store. */
 int nv_answer_head(void *user, size_t limit, struct nv_store_head *ret);

@@ -232,8 +232,6 @@ static int load(struct nv_configured *configured, char error[NV_YAML_ERROR_MAX])
             nv_log_error("reload: %s", other);
         return r;
     }
-    if (config->n_scrapes)
-        nv_log_warn("config: scrape_configs are read, but nothing is scraped yet");
     for (size_t i = 0; i < config->n_notes; i++)
         nv_log_warn("config: %s", config->notes[i]);
     if (set->n_more)

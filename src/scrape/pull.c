@@ -197,7 +197,7 @@ static int ask_once(struct nv_scrape_pull *pull, const struct nv_http_request *r
     int status = 0;
 
     *answer = (struct answer){.pull = pull, .time_ms = answer->time_ms};
-    one.timeout_ms = (deadline_ns - nv_monotonic_ns()) / NS_PER_MS;
+    one.timeout_ms = (deadline_ns - nv_monotonic_ns() + NS_PER_MS - 1) / NS_PER_MS;
     if (one.timeout_ms <= 0)
         one.timeout_ms = 1;
     one.take = take;
@@ -245,6 +245,8 @@ static int make_headers(const struct nv_scrape_info *info, struct nv_arena *memo
         {"Accept-Encoding", "identity"            },
     };
     size_t n = info->config->enable_compression ? 2 : 3;
+
+    request->n_private = request->n_headers;
     if (!own[0].value || !own[1].value)
         return -ENOMEM;
     memcpy(headers + request->n_headers, own, n * sizeof(*own));
@@ -294,12 +296,10 @@ static void fetch(struct nv_scrape_pull *pull, struct nv_scrape_result *result)
         result->cancelled = r == -ECANCELED;
     }
     nv_arena_done(&memory);
-    if (!result->error[0] && !answer.refused && nv_intake_end(pull->intake) == -ENOMEM)
-        snprintf(result->error, sizeof(result->error), "out of memory");
-    if (answer.refused && r == -ENOMEM)
-        snprintf(result->error, sizeof(result->error), "out of memory");
     if (result->error[0])
         nv_intake_fail(pull->intake, result->time_ms, result->error);
+    else if (nv_intake_end(pull->intake) < 0)
+        return; /* what is wrong is told */
 }
 
 static void append(struct nv_scrape *scrape, struct nv_scrape_pull *pull,

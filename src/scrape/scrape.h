@@ -95,6 +95,8 @@ struct nv_scrape_view {
     const struct nv_label *labels, *discovered; /* by name; labels: the final ones, without __* */
     size_t n_labels, n_discovered;
     bool dropped; /* by relabelling: pool and discovered labels are all there is */
+    uint64_t
+        unlisted; /* of the last dropped one of a job: how many more there are that were not kept */
     enum nv_scrape_health health;
     int64_t last_ms;          /* wall time when it was last asked; 0: never */
     int64_t last_duration_ns; /* how long it took */

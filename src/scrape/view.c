@@ -10,6 +10,7 @@
 struct picture {
     struct nv_scrape_info *info; /* counted */
     bool dropped;
+    uint64_t unlisted;
     enum nv_scrape_health health;
     int64_t last_ms, last_duration_ns;
     char *error;
@@ -66,8 +67,11 @@ static int take_pictures(struct nv_scrape *scrape, struct pictures *ret)
         for (size_t k = 0; k < pool->n; k++)
             take_picture(pool->targets[k], &ret->at[ret->n++]);
         for (size_t k = 0; k < pool->n_kept; k++)
-            ret->at[ret->n++] =
-                (struct picture){.info = nv_scrape_info_ref(pool->dropped[k]), .dropped = true};
+            ret->at[ret->n++] = (struct picture){
+                .info = nv_scrape_info_ref(pool->dropped[k]),
+                .dropped = true,
+                .unlisted = k + 1 < pool->n_kept ? 0 : pool->stats.dropped - pool->n_kept,
+            };
     }
     pthread_mutex_unlock(&scrape->lock);
     return ret->at ? 0 : -ENOMEM;
@@ -91,6 +95,7 @@ int nv_scrape_targets(struct nv_scrape *scrape,
             .n_labels = is->n_labels,
             .n_discovered = is->n_discovered,
             .dropped = one->dropped,
+            .unlisted = one->unlisted,
             .health = one->health,
             .last_ms = one->last_ms,
             .last_duration_ns = one->last_duration_ns,
