@@ -102,7 +102,7 @@ static int start(struct nv_pass *pass)
         return -ENOMEM;
     state->reader->fd = -1;
     state->reader->read = read;
-    int r = nv_problems_add(state->problems, nv_kernel_rules, nv_n_kernel_rules);
+    int r = nv_problems_add(state->problems, nv_kernel_rules, nv_n_kernel_rules, NULL);
     for (size_t i = 0; i < files->n_list && r == 0; i++)
         r = nv_problems_add_file(pass, state->problems, files->list[i].p, "kmsg");
     return r == 0 ? nv_problems_ready(state->problems) : r;

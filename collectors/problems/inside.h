@@ -25,6 +25,7 @@ struct nv_problem_file {
 struct nv_rule_at_work {
     const struct nv_problem_rule *rule;
     struct nv_problem_file *file; /* NULL: built in */
+    const char *identifier;       /* of the lines it is for; NULL for any */
     struct nv_regex *regex;       /* made when first needed */
     int reason, type;             /* lines of the book; type -1: an event */
     int condition;         /* the type of the first rule with this condition, which stands for it */

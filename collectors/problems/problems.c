@@ -157,6 +157,7 @@ int nv_problems_add_rule(struct nv_problems *problems, const struct nv_problem_r
     problems->rules[problems->n_rules++] = (struct nv_rule_at_work){
         .rule = rule,
         .file = file,
+        .identifier = rule->identifier,
         .regex = regex,
         .reason = reason,
         .type = type,
@@ -167,13 +168,17 @@ int nv_problems_add_rule(struct nv_problems *problems, const struct nv_problem_r
     return 0;
 }
 
-int nv_problems_add(struct nv_problems *problems, const struct nv_problem_rule *rules, size_t n)
+int nv_problems_add(struct nv_problems *problems, const struct nv_problem_rule *rules, size_t n,
+                    const char *identifier)
 {
-    int r = 0;
-
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = nv_problems_add_rule(problems, &rules[i], NULL, NULL);
-    return r;
+    for (size_t i = 0; i < n; i++) {
+        int r = nv_problems_add_rule(problems, &rules[i], NULL, NULL);
+        if (r < 0)
+            return r;
+        if (identifier)
+            problems->rules[problems->n_rules - 1].identifier = identifier;
+    }
+    return 0;
 }
 
 int nv_problems_ready(struct nv_problems *problems)
@@ -337,7 +342,7 @@ static struct nv_str group(const struct nv_problem_rule *rule, const struct nv_s
 
 static unsigned find_place(struct nv_pass *pass, struct nv_problems *problems,
                            const struct nv_problem_line *line, struct nv_str device,
-                           struct nv_str cgroup)
+                           struct nv_str cgroup, struct nv_str unit)
 {
     struct nv_str labels[NV_PLACE_LABELS];
 
@@ -346,8 +351,8 @@ static unsigned find_place(struct nv_pass *pass, struct nv_problems *problems,
     if (cgroup.n)
         nv_place_of_cgroup(pass, cgroup, labels);
     labels[NV_PLACE_DEVICE] = device;
-    if (line->unit.n)
-        labels[NV_PLACE_UNIT] = line->unit;
+    if (unit.n || line->unit.n)
+        labels[NV_PLACE_UNIT] = unit.n ? unit : line->unit;
     return nv_places_find(problems->places, labels);
 }
 
@@ -420,7 +425,8 @@ static void act(struct nv_pass *pass, struct nv_problems *problems, struct nv_ru
     }
     if (pid.n)
         cgroup = find_note(counts, pid, line->stamp_us);
-    unsigned place = find_place(pass, problems, line, device, cgroup.n ? cgroup : line->cgroup);
+    unsigned place = find_place(pass, problems, line, device, cgroup.n ? cgroup : line->cgroup,
+                                group(rule, spans, n, 'u'));
     count_event(problems, at_work->reason, place);
     if ((rule->options & NV_RULE_FLAPS) && counts->flap >= 0 &&
         flaps(counts, device, line->stamp_us)) {
@@ -437,10 +443,12 @@ static bool is_wanted(const char *wanted, struct nv_str text)
 }
 
 /* Whether a rule is for such lines at all. */
-static bool applies(const struct nv_problem_rule *rule, const struct nv_problem_line *line)
+static bool applies(const struct nv_rule_at_work *at_work, const struct nv_problem_line *line)
 {
+    const struct nv_problem_rule *rule = at_work->rule;
+
     return (!(rule->options & NV_RULE_TRUSTED) || line->trusted) && is_wanted(rule->id, line->id) &&
-           is_wanted(rule->identifier, line->identifier) && is_wanted(rule->unit, line->unit);
+           is_wanted(at_work->identifier, line->identifier) && is_wanted(rule->unit, line->unit);
 }
 
 /* Returns how many spans the rule's expression has in a text: 0 where it does not match. */
@@ -467,7 +475,7 @@ static void see_built_in(struct nv_pass *pass, struct nv_problems *problems,
     for (size_t i = 0; i < problems->first_of_files; i++) {
         struct nv_rule_at_work *at_work = &problems->rules[i];
         bool possible = at_work->always || (found[i / 64] >> i % 64 & 1);
-        if (!possible || !applies(at_work->rule, line))
+        if (!possible || !applies(at_work, line))
             continue;
         size_t n = match(pass, at_work, line->text, spans);
         if (n)

@@ -46,7 +46,7 @@ struct nv_problem_rule {
     const char *condition; /* NULL: an event */
     const char *literals;  /* with '|' between: one of them must occur; NULL: none is known */
     const char *pattern;   /* searched for; NULL: a literal is enough */
-    const char *groups;    /* what its groups are: d device, c cgroup, p process id, - nothing */
+    const char *groups;    /* what its groups are: d device, c cgroup, u unit, p process id, - nothing */
     unsigned options;
 
     /* Of the journal; NULL where any will do. */
@@ -76,8 +76,9 @@ struct nv_problems;
 struct nv_problems *nv_problems_new(struct nv_pass *pass, const char *source, unsigned side);
 void nv_problems_free(struct nv_problems *problems);
 
-/* Adds rules, which stay the caller's. 0; -E2BIG; -ENOMEM. */
-int nv_problems_add(struct nv_problems *problems, const struct nv_problem_rule *rules, size_t n);
+/* Adds rules, which stay the caller's, for lines of an identifier, or those that each rule is for (NULL). 0; -E2BIG. */
+int nv_problems_add(struct nv_problems *problems, const struct nv_problem_rule *rules, size_t n,
+                    const char *identifier);
 
 /* Adds those of a file for `plugin` ("kmsg", "journald"). On failure nv_said() has file, line and reason. */
 int nv_problems_add_file(struct nv_pass *pass, struct nv_problems *problems, const char *path,

@@ -10,7 +10,7 @@
  * As there, names of keys may be of any case and those that are not known are passed over; logPath, lookback, delay and
  * source among them, since a checkpoint tells here what was seen.
  *
- * Beyond it: a rule of type "resolved" ends its condition, and groups called device, cgroup or pid become labels.
+ * Beyond it: a rule of type "resolved" ends its condition, and groups called device, cgroup or unit become labels.
  */
 #include <nodevitals/json.h>
 
@@ -248,7 +248,7 @@ static int add_rule(struct reader *reader, const struct written *written)
         .condition = event ? NULL : written->condition,
         .literals = known ? literal : NULL,
         .pattern = written->pattern,
-        .groups = strpbrk(groups, "dcp") ? groups : NULL,
+        .groups = strpbrk(groups, "dcup") ? groups : NULL,
         .options = strcmp(written->type, "resolved") == 0 ? NV_RULE_ENDS : 0,
     };
     r = reader->counts ? nv_problems_add_rule(reader->problems, rule, reader->file, regex) : 0;

@@ -33,7 +33,7 @@ const struct nv_problem_rule nv_system_rules[] = {
     BY_ID("UnitOutOfMemory",  OUT_OF_MEMORY,  NULL, HEAD), /* the kernel's kill is OOMKilling */
     BY_ID("SystemdOomKill",   KILLED_BY_OOMD, NULL, HEAD),
     BY_ID("Coredump",         COREDUMP,       NULL, HEAD),
-    BY_ID("JournalSuppressed", MESSAGES_DROPPED, NULL, HEAD),
+    {"JournalSuppressed", NULL, NULL, "^Suppressed \\d+ messages from (\\S+)", "u", HEAD, MESSAGES_DROPPED, NULL, NULL},
 
     BY_ID("TimeJump", TIME_CHANGED, NULL, HEAD),
     BY_TEXT("TimeJump", "systemd-journald",   "Time jumped backwards", NULL),
