@@ -16,7 +16,11 @@
 #include "base/log.h"
 #include "expo/expo.h"
 
-enum { ADDRESSES_MAX = 8 /* enough to find one with a port */ };
+enum {
+    ADDRESSES_MAX = 8, /* enough to find one with a port */
+    SETTLE_FIRST_MS = 20000,
+    SETTLE_EVERY_MS = 600000,
+};
 
 struct agent {
     const struct nv_options *options;
@@ -518,11 +522,25 @@ static void feed_watchdog(const struct agent *agent)
 }
 
 /* Returns the signal that ended it, 0 for a wish, or a negative errno. */
+/* What clients of others take is loaded when they first ask, and then mostly idle. Returns milliseconds to the next time. */
+static int settle_again(int64_t *next_ns)
+{
+    int64_t now = nv_monotonic_ns();
+
+    if (now >= *next_ns) {
+        nv_agent_settle();
+        *next_ns = now + INT64_C(1000000) * SETTLE_EVERY_MS;
+    }
+    return (int)((*next_ns - now) / 1000000) + 1;
+}
+
 static int loop(struct agent *agent)
 {
+    int64_t settle_ns = nv_monotonic_ns() + INT64_C(1000000) * SETTLE_FIRST_MS;
+
     for (;;) {
         struct epoll_event events[3];
-        int n = epoll_wait(agent->loop, events, NV_LEN(events), -1);
+        int n = epoll_wait(agent->loop, events, NV_LEN(events), settle_again(&settle_ns));
         if (n < 0 && errno != EINTR)
             return nv_log_err(-errno, "cannot wait for events");
         for (int i = 0; i < n; i++) {

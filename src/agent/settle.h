@@ -1,11 +1,11 @@
 /*
- * settle.h - gives back what only the start needed.
+ * settle.h - gives back what was needed once.
  */
 #ifndef NV_AGENT_SETTLE_H
 #define NV_AGENT_SETTLE_H
 
 /* Unmaps code that start-up has touched (it is mapped again from the page cache where it is needed) and trims
- * the heap. Once, when the agent is ready. */
+ * the heap. When the agent is ready, and now and then after that, for libraries that came later. */
 void nv_agent_settle(void);
 
 #endif

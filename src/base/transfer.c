@@ -114,8 +114,13 @@ void nv_transfer_set_tls(struct nv_transfer *transfer, const struct nv_http_tls 
     static const CURLoption options[] = {CURLOPT_CAINFO, CURLOPT_SSLCERT, CURLOPT_SSLKEY};
     long least = tls_versions[tls->min_version ? tls->min_version : NV_TLS_1_2];
 
+    /* The library would read the system's CAs beside those given, and trust them: some MB at each connection. */
+    if (texts[0] || files[0] || tls->insecure_skip_verify)
+        NV_TRANSFER_SET(transfer, CURLOPT_CAPATH, NULL);
+    if (tls->insecure_skip_verify)
+        NV_TRANSFER_SET(transfer, CURLOPT_CAINFO, NULL);
     for (size_t i = 0; i < NV_LEN(files); i++) {
-        if (!texts[i] && !files[i])
+        if ((!texts[i] && !files[i]) || (i == 0 && tls->insecure_skip_verify))
             continue;
         transfer->files[i] =
             texts[i] ? file_in_memory(transfer, i, nv_str(texts[i])) : strdup(files[i]);
