@@ -7,7 +7,7 @@
  *   turns.c    whose turn it is                              threads.c the threads
  *   pool.c     what a job names becomes its targets          change.c  pools in place of pools
  *   look.c     what is found while running                   scrape.c  the whole: apply, start, stop
- *   view.c     what is going on
+ *   view.c     what is going on                          exposed.c  what is shown on our own /metrics
  *
  * Two locks. `changing` is held while pools are planned and changed, files read; `lock`, within it or alone and always
  * briefly, for what threads and views share: who reads pools holds either, who changes them both.

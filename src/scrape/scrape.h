@@ -126,6 +126,9 @@ NV_MUST_USE int nv_scrape_exposed(struct nv_scrape *scrape, struct nv_str job,
                                   int (*each)(void *to, struct nv_str job, struct nv_frame *frame),
                                   void *to);
 
+/* Whether there is such a job with `expose: true`, be its targets up or not. */
+bool nv_scrape_exposes(struct nv_scrape *scrape, struct nv_str job);
+
 /* Of a job. */
 struct nv_scrape_pool_stats {
     struct nv_str name;

@@ -15,8 +15,6 @@ struct picture {
     int64_t last_ms, last_duration_ns;
     char *error;
     struct nv_metadata *metadata; /* counted */
-    struct nv_frame *exposed[NV_INTAKE_EXPOSED_MAX];
-    size_t n_exposed;
 };
 
 struct pictures {
@@ -31,8 +29,6 @@ static void pictures_done(struct pictures *pictures)
         nv_scrape_info_unref(one->info);
         free(one->error);
         nv_metadata_unref(one->metadata);
-        for (size_t k = 0; k < one->n_exposed; k++)
-            nv_frame_unref(one->exposed[k]);
     }
     free(pictures->at);
 }
@@ -46,12 +42,9 @@ static void take_picture(const struct nv_scrape_target *target, struct picture *
         .last_duration_ns = target->last_duration_ns,
         .error = target->error ? strdup(target->error) : NULL,
         .metadata = target->metadata,
-        .n_exposed = target->n_exposed,
     };
     if (ret->metadata)
         __atomic_add_fetch(&ret->metadata->refs, 1, __ATOMIC_RELAXED);
-    for (size_t i = 0; i < target->n_exposed; i++)
-        ret->exposed[i] = nv_frame_ref(target->exposed[i]);
 }
 
 static int take_pictures(struct nv_scrape *scrape, struct pictures *ret)
@@ -129,24 +122,6 @@ int nv_scrape_families(struct nv_scrape *scrape,
             };
             r = each(to, &family);
         }
-    }
-    pictures_done(&pictures);
-    return r;
-}
-
-int nv_scrape_exposed(struct nv_scrape *scrape, struct nv_str job,
-                      int (*each)(void *to, struct nv_str job, struct nv_frame *frame), void *to)
-{
-    struct pictures pictures;
-    int r = take_pictures(scrape, &pictures);
-
-    for (size_t i = 0; i < pictures.n; i++) {
-        const struct picture *one = &pictures.at[i];
-        struct nv_str name = nv_str(one->info->config->job_name);
-        if (job.n && !nv_str_eq(job, name))
-            continue;
-        for (size_t k = 0; r == 0 && k < one->n_exposed; k++)
-            r = each(to, name, one->exposed[k]);
     }
     pictures_done(&pictures);
     return r;
