@@ -41,6 +41,9 @@ REASONS = {
     r"nodevitals_tsdb_(lowest|highest)_timestamp_seconds|prometheus_rule_group_last_duration_seconds":
         "on /metrics alone: history has no use for it",
     r"ALERTS": "all is well",
+    r"nodevitals_kubelet_.+|nodevitals_kubernetes_auth_.+": "no kubelet is asked, no API server",
+    r"nodevitals_scrape_.+|prometheus_target_.+|nodevitals_exposed_series_left_out_total": "nothing is scraped",
+    r"nodevitals_config_.+|prometheus_(rule|notifications)_.+": "no configuration is given",
     r"container_memory_(events_max_total|failcnt)": "one is version 1's, the other version 2's",
     r"container_spec_cpu_quota": "no limits are set",
     r"container_(oom_events|pressure_.+)_total": "not of every kernel",
@@ -52,7 +55,7 @@ QUIET = {
     "Reboots": "none", "Starts": "none", "OOM kills": "none", "Restarts": "none", "CPU by unit": "none is busy",
     "Throttled": "no limits are set, or nothing moves", "Of its limit": "no limits are set",
     "Pods": "no limits are set",
-    "Units that failed": "none", "Arrays without a disk": "none", "Without success": "all succeed",
+    "Units that failed": "none", "Not well": "none was started again", "Problems in the logs": "nothing new", "Lasting problems": "none", "Kubelet asked": "none failed", "Arrays without a disk": "none", "Without success": "all succeed",
     "Latency": "the disk had nothing to do", "TCP trouble": "nothing was sent",
     "File systems": "none fills up", "Clock": "nothing sets the clock", "Open files of all processes": "no limit to speak of",
     "Share of the link's speed": "virtual links have no speed", "Links": "virtual links have no speed", "Alerts": "none",
@@ -104,19 +107,9 @@ def fits(matcher, names):
 
 
 def world(node):
-    """What a node tells of its containers, one outside Kubernetes among them, without times of its own; and of its pods."""
+    """What a node tells of its containers, one outside Kubernetes among them, without times of its own."""
     node.above.append(Cgroup("c", "/machine.slice/libpod-" + "ab" * 32 + ".scope", node.born, name="database", image="db:1"))
-    text = re.sub(r"^(.*[}\d] \S+) \d{13}$", r"\1", node.cadvisor().decode(), flags=re.M)
-    rows = []
-    for i, pod in enumerate(node.slots):
-        of = f'namespace="{pod.namespace}",pod="{pod.name}",uid="{pod.uid}"'
-        rows += [f'kube_pod_status_phase{{{of},phase="{phase}"}} {int(phase == "Running")}'
-                 for phase in ("Failed", "Pending", "Running", "Succeeded", "Unknown")]
-        for one in pod.containers:
-            rows.append(f'kube_pod_container_status_restarts_total{{container="{one.name}",{of}}} {i}')
-    rows.append(f'kube_pod_container_status_waiting_reason{{container="app",reason="CrashLoopBackOff",{of}}} 1')
-    rows.append(f'kube_pod_container_status_last_terminated_reason{{container="app",reason="OOMKilled",{of}}} 1')
-    return text + "\n".join(sorted(rows)) + "\n"
+    return re.sub(r"^(.*[}\d] \S+) \d{13}$", r"\1", node.cadvisor().decode(), flags=re.M)
 
 
 class Json(unittest.TestCase):
@@ -195,7 +188,7 @@ class Json(unittest.TestCase):
                 if panel["type"] == "table":
                     shown = [new for change in panel["transformations"] if change["id"] == "organize"
                              for new in change["options"]["renameByName"].values()]
-                whole = any(target["legendFormat"] in ("{{mode}}", "{{state}}", "{{phase}}", "{{outcome}}")
+                whole = any(target["legendFormat"] in ("{{mode}}", "{{state}}", "{{phase}}", "{{outcome}}", "{{reason}}", "{{verdict}}")
                             for target in panel["targets"])
                 for override in config["overrides"]:
                     self.assertTrue(whole or fits(override["matcher"], shown), (*where, override["matcher"]))
@@ -313,15 +306,22 @@ class Asked(unittest.TestCase):
             f.write(f"rule_files: [{SOURCE}/deploy/rules/node.yml]\n"
                     "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:1']}]}]}\n")
         os.mkdir(text)
+        made_up = Node(pods=4)
         with open(os.path.join(text, "containers.prom"), "w", encoding="utf-8") as f:
-            f.write(world(Node(pods=4)))
-        cls.node = Agent(f"--config.file={config}", f"--storage.tsdb.path={place}/node", "--collector.systemd")
-        cls.containers = Agent(f"--storage.tsdb.path={place}/containers", "--collector.disable-defaults",
-                               "--collector.textfile", f"--collector.textfile.directory={text}")
+            f.write(world(made_up))
+        log = os.path.join(place, "kmsg")
+        with open(log, "w", encoding="utf-8") as f:
+            f.write("3,7,1000000,-;Memory cgroup out of memory: Killed process 4711 (hog) total-vm:1024kB, anon-rss:512kB, "
+                    "file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:40kB oom_score_adj:0\n")
+        cls.node = Agent(f"--config.file={config}", f"--storage.tsdb.path={place}/node", "--collector.systemd",
+                         "--collector.kmsg", f"--path.kmsg={log}")
+        cls.kubelets = [Kubelet(node=made_up)]
+        cls.containers = Agent(f"--storage.tsdb.path={place}/containers", "--collector.disable-defaults", "--collector.kube-pods",
+                               "--collector.textfile", f"--collector.textfile.directory={text}", *cls.kubelets[0].flags())
 
-        cls.kubelet, cls.recorded = None, []
+        cls.recorded = []
         if os.path.isdir(RECORDED):
-            cls.kubelet = Kubelet(payloads=os.path.join(RECORDED, "payloads"))
+            cls.kubelets.append(Kubelet(payloads=os.path.join(RECORDED, "payloads")))
             cls.recorded = [cls.of_recorded(kind) for kind in ("cgroup-v2-systemd", "cgroup-v1-cgroupfs")]
 
     @classmethod
@@ -329,14 +329,14 @@ class Asked(unittest.TestCase):
         root = os.path.join(RECORDED, kind, "root")
         return Agent(f"--storage.tsdb.path={cls.folder.name}/{kind}", "--collector.disable-defaults", "--collector.container",
                      "--collector.container.source=cgroup", "--collector.kube-pods", f"--path.procfs={root}/proc",
-                     f"--path.sysfs={root}/sys", f"--path.rootfs={root}", *cls.kubelet.flags())
+                     f"--path.sysfs={root}/sys", f"--path.rootfs={root}", *cls.kubelets[-1].flags())
 
     @classmethod
     def tearDownClass(cls):
         for agent in [cls.node, cls.containers, *cls.recorded]:
             agent.stop()
-        if cls.kubelet:
-            cls.kubelet.stop()
+        for kubelet in cls.kubelets:
+            kubelet.stop()
         cls.folder.cleanup()
 
     def seasoned(self, agent, family):
@@ -372,13 +372,15 @@ class Asked(unittest.TestCase):
 
     def test_containers_and_pods_are_shown(self):
         agent = self.seasoned(self.containers, "container_processes")
-        self.assertGreater(self.ask(agent, self.boards["containers.json"]), 45)
+        self.assertGreater(self.ask(agent, self.boards["containers.json"]), 40)
+        self.seasoned(agent, "nodevitals_kubelet_pods")
+        self.assertGreater(self.ask(agent, self.boards["agent.json"]), 60)
 
     def test_recorded_nodes_are_shown(self):
         if not self.recorded:
             self.skipTest(f"{RECORDED} is not here")
         for agent in self.recorded:
-            self.seasoned(agent, "container_threads")
+            self.seasoned(agent, 'container_cpu_usage_seconds_total{container!=""}')
             self.assertGreater(self.ask(agent, self.boards["containers.json"]), 35)
 
 
