@@ -16,16 +16,16 @@ import harness
 
 # What goes beyond an ordinary user's rights, and the flags of which one at least must be there for it.
 PRIVILEGES = {
-    "DAC_READ_SEARCH": ("--collector.rapl", "--collector.slabinfo", "--collector.journal", "--collector.filesystem"),
+    "DAC_READ_SEARCH": ("--collector.rapl", "--collector.slabinfo", "--collector.journal"),
     "PERFMON": ("--collector.perf",),
     "SYSLOG": ("--collector.kmsg",),
     "privileged": ("--collector.kmsg",),
     "hostPID": ("--collector.container",),
 }
-ON_BY_DEFAULT = {"--collector.rapl", "--collector.filesystem"}
+ON_BY_DEFAULT = {"--collector.rapl"}
 ROLE = {"nodes/metrics", "nodes/stats", "nodes/pods", "nodes/configz"}
 REVIEWS = {("authentication.k8s.io", "tokenreviews"), ("authorization.k8s.io", "subjectaccessreviews")}
-NEEDS_KUBELET = ("--collector.container", "--collector.kube-pods", "--kube.port-names")
+NEEDS_KUBELET = ("--collector.container", "--collector.kube-pods", "--collector.kubelet-summary", "--kube.port-names")
 
 _work = None
 
@@ -112,6 +112,23 @@ def mounted(objects, pod):
     return folder
 
 
+def mistakes_in_configuration(objects, pod, cache={}):
+    """What the agent's own checks say; of the same texts only once."""
+    held = [o for v in pod["volumes"] for kind, name in referred(v) for o in of_kind(objects, kind)
+            if o["metadata"]["name"] == name]
+    key = json.dumps([[o.get("data"), o.get("stringData")] for o in held])
+    if key not in cache:
+        folder = mounted(objects, pod)
+        cache[key] = []
+        for what, pattern in (("config", "config/nodevitals.yml"), ("rules", "rules/*")):
+            for path in glob.glob(os.path.join(folder, pattern)):
+                checked = harness.run("check", what, path)
+                if checked.returncode != 0:
+                    cache[key].append(f"{path}: {checked.stdout}{checked.stderr}")
+        shutil.rmtree(folder)
+    return cache[key]
+
+
 def agent_of(objects):
     """An agent with the flags that the DaemonSet gives it, this machine in the place of the node."""
     pod = of_kind(objects, "DaemonSet")[0]["spec"]["template"]["spec"]
@@ -127,14 +144,19 @@ def agent_of(objects):
 
 
 class Rules:
-    """All rules over one set of objects; `proxy` and `reviews` say what was asked for by name."""
+    """All rules over one set of objects.
 
-    def __init__(self, objects, proxy=False, outside=()):
-        self.objects, self.proxy, self.outside, self.found = objects, proxy, set(outside), []
+    proxy: nodes/proxy was asked for by name. rights: capabilities that were, for no flag. outside: names of objects that
+    are in the cluster already. waived: beginnings of violations that somebody asked for.
+    """
+
+    def __init__(self, objects, proxy=False, rights=(), outside=(), waived=()):
+        self.objects, self.proxy, self.rights = objects, proxy, set(rights)
+        self.outside, self.waived, self.found = set(outside), tuple(waived), []
         self.sets = of_kind(objects, "DaemonSet")
 
     def demand(self, holds, what):
-        if not holds:
+        if not holds and not what.startswith(self.waived):
             self.found.append(what)
 
     def violations(self):
@@ -227,7 +249,7 @@ class Rules:
         if init:
             self.demand(added <= {"CHOWN"}, f"{name}: {added}")
         else:
-            for capability in added:
+            for capability in added - self.rights:
                 self.demand(self.has_feature(capability, args), f"{name}: {capability} without what needs it")
         user = {**pod["securityContext"], **context}
         root = user.get("runAsUser") == 0
@@ -275,13 +297,16 @@ class Rules:
         self.demand(len(names) == len(set(names)), f"a flag is there twice: {names}")
 
     def probes(self, agent, args):
-        tls = any(arg.startswith("--web.config.file") for arg in args)
+        tls = any(arg.startswith("--web.config.file") or arg.endswith("self-signed") for arg in args)
         for which, path in (("startupProbe", "/-/ready"), ("livenessProbe", "/-/healthy"), ("readinessProbe", "/-/ready")):
             probe = agent.get(which, {})
             port = probe.get("httpGet", probe.get("tcpSocket", {})).get("port")
             self.demand(port == agent["ports"][0]["name"], f"{which} asks port {port}")
             if "httpGet" in probe:
                 self.demand(probe["httpGet"]["path"] == path, f"{which} asks {probe['httpGet']['path']}")
+                self.demand(tls or probe["httpGet"].get("scheme", "HTTP") == "HTTP", f"{which} wants TLS")
+                self.demand("--web.kubernetes-auth.self-signed" not in args or probe["httpGet"].get("scheme") == "HTTPS",
+                            f"{which} wants no TLS")
                 self.demand("host" not in probe["httpGet"], f"{which} names a host, which IPv6 breaks")
             else:
                 self.demand(tls, f"{which} only knocks")
@@ -333,12 +358,8 @@ class Rules:
             for kind, name in referred(v):
                 held = [o for o in of_kind(self.objects, kind) if o["metadata"]["name"] == name]
                 self.demand(len(held) == 1 or name in self.outside, f"no {kind} {name}")
-        folder = mounted(self.objects, pod)
-        for what, pattern in (("config", "config/nodevitals.yml"), ("rules", "rules/*")):
-            for path in glob.glob(os.path.join(folder, pattern)):
-                checked = harness.run("check", what, path)
-                self.demand(checked.returncode == 0, f"{path}: {checked.stdout}{checked.stderr}")
-        shutil.rmtree(folder)
+        for mistake in mistakes_in_configuration(self.objects, pod):
+            self.demand(False, mistake)
 
     # ---- what it may ask, and who finds it ---------------------------------------------------------
 

@@ -85,6 +85,7 @@ class Kustomize(unittest.TestCase):
         self.assertFalse(pod(minimal)["hostPID"])
         full = pod(self.overlay("full"))["containers"][0]["securityContext"]
         self.assertEqual(set(full["capabilities"]["add"]), {"DAC_READ_SEARCH", "PERFMON"})
+        self.assertTrue(pod(self.overlay("privileged"))["containers"][0]["securityContext"]["privileged"])
         self.assertIn({"name": "storage", "hostPath": {"path": "/var/lib/nodevitals", "type": "DirectoryOrCreate"}},
                       pod(self.overlay("host-path"))["volumes"])
         self.assertFalse(pod(self.overlay("pod-network"))["hostNetwork"])

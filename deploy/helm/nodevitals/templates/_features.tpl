@@ -1,0 +1,47 @@
+{{- /*
+What a feature is in which preset, and what it needs: the flags that switch it on and off, capabilities (which Kubernetes
+gives to root alone), the processes of others, the kubelet, the system bus. From this table and the values follows all
+that the pod may do; see "nodevitals.needs".
+*/}}
+{{- define "nodevitals.features" -}}
+containers:    {presets: [standard, full, privileged], with: --collector.container, without: --no-collector.container, hostPID: true, kubelet: true}
+kubePods:      {presets: [standard, full, privileged], with: --collector.kube-pods, without: --no-collector.kube-pods, kubelet: true}
+kubeletSummary: {presets: [full, privileged], with: --collector.kubelet-summary, kubelet: true}
+systemd:       {presets: [full, privileged], with: --collector.systemd, bus: true}
+processes:     {presets: [full, privileged], with: --collector.processes}
+slabinfo:      {presets: [full, privileged], with: --collector.slabinfo, capabilities: [DAC_READ_SEARCH]}
+energy:        {presets: [full, privileged], with: --collector.rapl, without: --no-collector.rapl, capabilities: [DAC_READ_SEARCH]}
+closedFolders: {presets: [full, privileged], capabilities: [DAC_READ_SEARCH]}
+perf:          {presets: [full, privileged], with: --collector.perf, capabilities: [PERFMON]}
+kmsg:          {presets: [privileged], with: --collector.kmsg, capabilities: [SYSLOG], kmsg: true}
+{{- end }}
+
+{{- /* As YAML: flags, capabilities, root, account, privileged, hostPID, kubelet, token, bus, kmsg, and <feature>On. */}}
+{{- define "nodevitals.needs" -}}
+{{- $flags := list }}
+{{- $capabilities := list }}
+{{- $needs := dict "hostPID" false "kubelet" .Values.kubelet.portNames "bus" false "kmsg" false }}
+{{- $table := fromYaml (include "nodevitals.features" .) }}
+{{- range $name := keys $table | sortAlpha }}
+  {{- $feature := get $table $name }}
+  {{- $on := has $.Values.preset $feature.presets }}
+  {{- $asked := get $.Values.features $name }}
+  {{- if not (kindIs "invalid" $asked) }}{{ $on = $asked }}{{ end }}
+  {{- if $on }}
+    {{- if $feature.with }}{{ $flags = append $flags $feature.with }}{{ end }}
+    {{- $capabilities = concat $capabilities (default list $feature.capabilities) }}
+    {{- range $need := list "hostPID" "kubelet" "bus" "kmsg" }}
+      {{- if get $feature $need }}{{ $_ := set $needs $need true }}{{ end }}
+    {{- end }}
+  {{- else if $feature.without }}
+    {{- $flags = append $flags $feature.without }}
+  {{- end }}
+  {{- $_ := set $needs (printf "%sOn" $name) $on }}
+{{- end }}
+{{- $_ := set $needs "privileged" (and $needs.kmsg (not .Values.kmsg.deviceResource)) }}
+{{- $_ := set $needs "root" (or $needs.privileged (not (empty $capabilities))) }}
+{{- $_ := set $needs "account" (ternary 0 65534 $needs.root) }}
+{{- $_ := set $needs "token" (or $needs.kubelet .Values.web.kubernetesAuth) }}
+{{- if not (kindIs "invalid" .Values.hostPID) }}{{ $_ := set $needs "hostPID" .Values.hostPID }}{{ end }}
+{{- toYaml (merge (dict "flags" $flags "capabilities" (uniq $capabilities | sortAlpha)) $needs) }}
+{{- end }}

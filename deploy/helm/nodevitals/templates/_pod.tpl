@@ -1,0 +1,264 @@
+{{- /* Parts of the pod. */}}
+{{- define "nodevitals.args" -}}
+{{- $needs := fromYaml (include "nodevitals.needs" .) -}}
+- --path.procfs=/host/proc
+- --path.sysfs=/host/sys
+{{- if .Values.hostRootFsMount.enabled }}
+- --path.rootfs=/host/root
+- --path.udev.data=/host/root/run/udev/data
+{{- end }}
+- --log.level={{ .Values.log.level }}
+- --log.format={{ .Values.log.format }}
+- --web.listen-address={{ if not .Values.service.listenOnAllInterfaces }}[$(HOST_IP)]{{ end }}:{{ .Values.service.targetPort }}
+{{- if include "nodevitals.webSecret" . }}
+- --web.config.file=/etc/nodevitals/web/web.yml
+{{- end }}
+{{- if .Values.web.kubernetesAuth }}
+- --web.kubernetes-auth
+{{- if include "nodevitals.selfSigned" . }}
+- --web.kubernetes-auth.self-signed
+{{- end }}
+{{- end }}
+- --config.file=/etc/nodevitals/config/nodevitals.yml
+{{- if .Values.storage.enabled }}
+- --storage.tsdb.path=/var/lib/nodevitals
+- --storage.tsdb.interval={{ .Values.storage.interval }}
+- --storage.tsdb.retention.time={{ .Values.storage.retention.time }}
+- --storage.tsdb.retention.size={{ .Values.storage.retention.size }}
+{{- else }}
+- --no-storage.tsdb
+{{- end }}
+{{- with .Values.exclude.mountPoints }}
+- {{ printf "--collector.filesystem.mount-points-exclude=%s" . | quote }}
+{{- end }}
+{{- with .Values.exclude.devices }}
+- {{ printf "--collector.netclass.ignored-devices=%s" . | quote }}
+- {{ printf "--collector.netdev.device-exclude=%s" . | quote }}
+{{- end }}
+{{- range $needs.flags }}
+- {{ . }}
+{{- end }}
+{{- if $needs.kmsg }}
+- --path.kmsg=/dev/kmsg
+{{- end }}
+{{- if $needs.kubelet }}
+{{- with .Values.kubelet.url }}
+- --kubelet.url={{ tpl . $ }}
+{{- end }}
+{{- with .Values.kubelet.caFile }}
+- --kubelet.ca-file={{ tpl . $ }}
+{{- end }}
+{{- if and .Values.kubelet.insecureSkipVerify (not .Values.kubelet.caFile) }}
+- --kubelet.insecure-skip-verify
+{{- end }}
+{{- if .Values.kubelet.portNames }}
+- --kube.port-names
+{{- end }}
+{{- end }}
+{{- range .Values.extraArgs }}
+- {{ tpl . $ | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* The Secret that holds web.yml; empty where there is none. */}}
+{{- define "nodevitals.webSecret" -}}
+{{- if .Values.web.existingConfigSecret }}
+{{- tpl .Values.web.existingConfigSecret . }}
+{{- else if or .Values.tls.enabled .Values.web.config }}
+{{- include "nodevitals.suffixed" (list . "web") }}
+{{- end }}
+{{- end }}
+
+{{- /* Where nothing else gives a certificate, those who show tokens get one of the agent's own making. */}}
+{{- define "nodevitals.selfSigned" -}}
+{{- if and .Values.web.kubernetesAuth .Values.web.selfSigned (not .Values.tls.enabled) (not .Values.web.config.tls_server_config) (not .Values.web.existingConfigSecret) }}yes{{ end }}
+{{- end }}
+
+{{- define "nodevitals.scheme" -}}
+{{- $https := or .Values.tls.enabled (include "nodevitals.selfSigned" .) .Values.web.config.tls_server_config }}
+{{- if not (kindIs "invalid" .Values.web.https) }}{{ $https = .Values.web.https }}{{ end }}
+{{- ternary "https" "http" (not (empty $https)) }}
+{{- end }}
+
+{{- define "nodevitals.webConfig" -}}
+{{- $ours := dict }}
+{{- if .Values.tls.enabled }}
+{{- $tls := dict "cert_file" "/etc/nodevitals/tls/tls.crt" "key_file" "/etc/nodevitals/tls/tls.key" }}
+{{- with .Values.tls.clientCA }}
+{{- $_ := set $tls "client_ca_file" (printf "/etc/nodevitals/tls/%s" .) }}
+{{- $_ := set $tls "client_auth_type" "RequireAndVerifyClientCert" }}
+{{- end }}
+{{- $_ := set $ours "tls_server_config" $tls }}
+{{- end }}
+{{- tpl (toYaml (mergeOverwrite $ours (deepCopy .Values.web.config))) . }}
+{{- end }}
+
+{{- /* A probe, given a list of context, values and path. One that would need a client's certificate only knocks. */}}
+{{- define "nodevitals.probe" -}}
+{{- $ := index . 0 }}
+{{- $values := index . 1 }}
+{{- if or (hasKey $values "httpGet") (hasKey $values "tcpSocket") (hasKey $values "exec") }}
+{{- toYaml $values }}
+{{- else if and $.Values.tls.enabled $.Values.tls.clientCA }}
+{{- toYaml (merge (dict "tcpSocket" (dict "port" $.Values.service.portName)) $values) }}
+{{- else }}
+{{- $get := dict "path" (index . 2) "port" $.Values.service.portName "scheme" (include "nodevitals.scheme" $ | upper) }}
+{{- toYaml (merge (dict "httpGet" $get) $values) }}
+{{- end }}
+{{- end }}
+
+{{- /* Our own node affinity within the user's: each of their terms must hold together with ours. */}}
+{{- define "nodevitals.affinity" -}}
+{{- $fargate := dict "key" "eks.amazonaws.com/compute-type" "operator" "NotIn" "values" (list "fargate") }}
+{{- $virtual := dict "key" "type" "operator" "NotIn" "values" (list "virtual-kubelet") }}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- $node := default dict $affinity.nodeAffinity }}
+{{- $required := default dict $node.requiredDuringSchedulingIgnoredDuringExecution }}
+{{- $terms := list }}
+{{- range default (list dict) $required.nodeSelectorTerms }}
+{{- $expressions := concat (default list .matchExpressions) (list $fargate $virtual) }}
+{{- $terms = append $terms (mergeOverwrite . (dict "matchExpressions" $expressions)) }}
+{{- end }}
+{{- $_ := set $node "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms) }}
+{{- $_ := set $affinity "nodeAffinity" $node }}
+{{- toYaml $affinity }}
+{{- end }}
+
+{{- define "nodevitals.podSecurity" -}}
+{{- $needs := fromYaml (include "nodevitals.needs" .) }}
+{{- $ours := dict "runAsNonRoot" (not $needs.root) "runAsUser" (int $needs.account) "runAsGroup" (int $needs.account) "fsGroup" 65534 "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- toYaml (mergeOverwrite $ours (deepCopy .Values.securityContext)) }}
+{{- end }}
+
+{{- define "nodevitals.containerSecurity" -}}
+{{- $needs := fromYaml (include "nodevitals.needs" .) }}
+{{- $ours := dict "readOnlyRootFilesystem" true }}
+{{- if $needs.privileged }}
+{{- $_ := set $ours "privileged" true }}
+{{- else }}
+{{- $capabilities := dict "drop" (list "ALL") }}
+{{- with $needs.capabilities }}{{ $_ := set $capabilities "add" . }}{{ end }}
+{{- $ours = merge $ours (dict "privileged" false "allowPrivilegeEscalation" false "capabilities" $capabilities) }}
+{{- end }}
+{{- toYaml (mergeOverwrite $ours (deepCopy .Values.containerSecurityContext)) }}
+{{- end }}
+
+{{- define "nodevitals.mounts" -}}
+{{- $needs := fromYaml (include "nodevitals.needs" .) -}}
+- {name: config, mountPath: /etc/nodevitals/config, readOnly: true}
+{{- if or .Values.rules.enabled .Values.rules.existingConfigMap }}
+- {name: rules, mountPath: /etc/nodevitals/rules, readOnly: true}
+{{- end }}
+{{- if include "nodevitals.webSecret" . }}
+- {name: web, mountPath: /etc/nodevitals/web, readOnly: true}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- {name: tls, mountPath: /etc/nodevitals/tls, readOnly: true}
+{{- end }}
+{{- if $needs.token }}
+- {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- end }}
+{{- if .Values.storage.enabled }}
+- {name: storage, mountPath: /var/lib/nodevitals}
+{{- end }}
+- {name: proc, mountPath: /host/proc, readOnly: true}
+- {name: sys, mountPath: /host/sys, readOnly: true}
+{{- if .Values.hostRootFsMount.enabled }}
+- name: root
+  mountPath: /host/root
+  readOnly: true
+  {{- with .Values.hostRootFsMount.mountPropagation }}
+  mountPropagation: {{ . }}
+  {{- end }}
+{{- end }}
+{{- if $needs.privileged }}
+- {name: kmsg, mountPath: /dev/kmsg, readOnly: true}
+{{- end }}
+{{- range .Values.extraHostVolumeMounts }}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: {{ ne .readOnly false }}
+  {{- with .mountPropagation }}
+  mountPropagation: {{ . }}
+  {{- end }}
+{{- end }}
+{{- range .Values.configmaps }}
+- {name: configmap-{{ .name }}, mountPath: {{ .mountPath }}, readOnly: true}
+{{- end }}
+{{- range .Values.secrets }}
+- {name: secret-{{ .name }}, mountPath: {{ .mountPath }}, readOnly: true}
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "nodevitals.volumes" -}}
+{{- $needs := fromYaml (include "nodevitals.needs" .) -}}
+- name: config
+  configMap: {name: {{ default (include "nodevitals.fullname" .) (tpl .Values.existingConfigMap .) }}}
+{{- if or .Values.rules.enabled .Values.rules.existingConfigMap }}
+- name: rules
+  configMap: {name: {{ default (include "nodevitals.suffixed" (list . "rules")) (tpl .Values.rules.existingConfigMap .) }}}
+{{- end }}
+{{- with include "nodevitals.webSecret" . }}
+- name: web
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: tls
+  secret: {secretName: {{ required "tls.enabled wants tls.existingSecret" (tpl .Values.tls.existingSecret .) }}, defaultMode: 0440}
+{{- end }}
+{{- if $needs.token }}
+- name: token # as the API server would mount it, but that it expires
+  projected:
+    defaultMode: 0440
+    sources:
+    - serviceAccountToken: {path: token, expirationSeconds: 3600}
+    - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+    - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end }}
+{{- if .Values.storage.enabled }}
+- name: storage
+  {{- if eq .Values.storage.type "hostPath" }}
+  hostPath: {path: {{ .Values.storage.hostPath.path }}, type: DirectoryOrCreate}
+  {{- else }}
+  {{- $limit := include "nodevitals.bytes" .Values.storage.emptyDir.sizeLimit | int64 }}
+  {{- if gt (mul 4 (include "nodevitals.bytes" .Values.storage.retention.size | int64)) (mul 3 $limit) }}
+  {{- fail (printf "storage.retention.size %s leaves no room below storage.emptyDir.sizeLimit %s, past which pods are evicted: at most three quarters of it" .Values.storage.retention.size .Values.storage.emptyDir.sizeLimit) }}
+  {{- end }}
+  emptyDir:
+    sizeLimit: {{ .Values.storage.emptyDir.sizeLimit }}
+    {{- with .Values.storage.emptyDir.medium }}
+    medium: {{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+- name: proc
+  hostPath: {path: {{ .Values.hostProcFsMount }}, type: Directory}
+- name: sys
+  hostPath: {path: {{ .Values.hostSysFsMount }}, type: Directory}
+{{- if .Values.hostRootFsMount.enabled }}
+- name: root
+  hostPath: {path: /, type: Directory}
+{{- end }}
+{{- if $needs.privileged }}
+- name: kmsg
+  hostPath: {path: /dev/kmsg, type: CharDevice}
+{{- end }}
+{{- range .Values.extraHostVolumeMounts }}
+- name: {{ .name }}
+  hostPath: {path: {{ .hostPath }}, type: {{ default "" .type | quote }}}
+{{- end }}
+{{- range .Values.configmaps }}
+- name: configmap-{{ .name }}
+  configMap: {name: {{ .name }}}
+{{- end }}
+{{- range .Values.secrets }}
+- name: secret-{{ .name }}
+  secret: {secretName: {{ .name }}}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
