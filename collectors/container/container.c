@@ -93,7 +93,8 @@ static int start(struct nv_pass *pass)
     state->max_series = (uint64_t)nv_flag(pass, MAX_SERIES)->number;
     state->off = nv_str_is(source, "kubelet");
     state->text = malloc(NV_CG_TEXT_MAX);
-    return state->text ? nv_cg_root(state) : -ENOMEM;
+    r = state->text ? nv_cg_root(state) : -ENOMEM;
+    return r < 0 ? r : nv_cg_ledger_start(state);
 }
 
 static void stop(void *state_)
@@ -102,6 +103,7 @@ static void stop(void *state_)
 
     nv_cg_free(state, state->root);
     nv_cg_names_free(state->names);
+    nv_cg_ledger_free(state->ledger);
     free(state->machine);
     free(state->buckets);
     free(state->devices);
@@ -159,11 +161,13 @@ static int collect(struct nv_pass *pass)
     nv_cg_sweep(state);
     nv_cg_label_all(pass, state);
     nv_cg_network(pass, state);
+    nv_cg_ledger_count(pass, state);
     clock_gettime(CLOCK_REALTIME, &now);
     for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
         if (cgroup->values && cgroup->seen == state->pass)
             finish(state, cgroup, now.tv_sec);
     nv_cg_emit(pass, state);
+    nv_cg_ledger_emit(pass, state);
     nv_cg_machine_emit(pass, state);
     return 0;
 }
@@ -176,8 +180,8 @@ NV_COLLECTOR(container) = {
     .metrics_path = "/metrics/cadvisor",
     .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
     .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
-                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_machines, &nv_cg_versions,
-                        &nv_cg_machine_errors),
+                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_ooms, &nv_cg_entries, &nv_cg_machines,
+                        &nv_cg_versions, &nv_cg_machine_errors),
     .flags = flags,
     .cadence_ms = 15000,
     .state_size = sizeof(struct nv_cg_state),

@@ -204,6 +204,10 @@ struct nv_cg {
     int64_t started_ms;                 /* the container, as the pods say */
     struct nv_str labels[NV_CG_LABELS]; /* in `label_text`, but the id */
     char *label_text;
+    uint64_t oom_kills; /* of it, with what one of the same labels had before it: */
+    uint64_t oom_carried;
+    uint64_t oom_before, oom_gone; /* kills below: of before we looked, and of what has gone */
+    bool has_oom_before, is_counted;
     uint64_t labels_of;          /* version of the pods, and 1 */
     struct nv_cg_values *values; /* NULL where it has no row */
 };
@@ -247,6 +251,7 @@ struct nv_cg_state {
     struct nv_cg_hierarchy hierarchies[NV_CG_HIERARCHIES_MAX];
     size_t n_hierarchies;
     bool has_v2;
+    bool sums_ooms; /* a cgroup's kills have those below it */
 
     /* The tree. */
     struct nv_cg *root;
@@ -260,6 +265,7 @@ struct nv_cg_state {
     uint64_t devices_of;       /* the pass they were read in */
     struct nv_cg_names *names; /* label.c */
     struct nv_cg_machine *machine;
+    struct nv_cg_ledger *ledger;
     bool has_pods;
     uint64_t n_left_out, n_series_left_out; /* the former of this pass */
     uint64_t total_left_out;
@@ -309,6 +315,14 @@ extern const struct nv_table nv_cg_machines, nv_cg_versions, nv_cg_machine_error
 int nv_cg_machine_read(struct nv_pass *pass, struct nv_cg_state *state);
 void nv_cg_machine_limits(const struct nv_cg_state *state, struct nv_cg_values *values);
 void nv_cg_machine_emit(struct nv_pass *pass, const struct nv_cg_state *state);
+
+/* ---- ledger.c */
+extern const struct nv_table nv_cg_ooms, nv_cg_entries;
+int nv_cg_ledger_start(struct nv_cg_state *state);
+void nv_cg_ledger_free(struct nv_cg_ledger *ledger);
+void nv_cg_ledger_gone(struct nv_cg_state *state, struct nv_cg *cgroup);
+void nv_cg_ledger_count(struct nv_pass *pass, struct nv_cg_state *state);
+void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state);
 
 /* ---- emit.c */
 extern const struct nv_table nv_cg_rows, nv_cg_usages, nv_cg_failures, nv_cg_devices, nv_cg_blkios,

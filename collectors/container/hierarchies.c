@@ -170,6 +170,10 @@ int nv_cg_hierarchies(struct nv_pass *pass, struct nv_cg_state *state)
         add_v2(pass, state, "sys/fs/cgroup");
     }
     give_times(state);
+    state->sums_ooms = false;
+    for (size_t i = 0; i < state->n_hierarchies; i++)
+        if (state->hierarchies[i].controllers & NV_CG_C_MEMORY)
+            state->sums_ooms = state->hierarchies[i].is_v2;
     keep_text(state, text);
     return state->n_hierarchies ? 0 : NV_NO_DATA;
 }

@@ -185,6 +185,13 @@ void nv_cg_free(struct nv_cg_state *state, struct nv_cg *cgroup)
     free(cgroup);
 }
 
+static void tell_gone(struct nv_cg_state *state, struct nv_cg *cgroup)
+{
+    for (struct nv_cg *child = cgroup->first; child; child = child->next)
+        tell_gone(state, child);
+    nv_cg_ledger_gone(state, cgroup);
+}
+
 static void sweep_below(struct nv_cg_state *state, struct nv_cg *above)
 {
     struct nv_cg *before = NULL;
@@ -196,6 +203,7 @@ static void sweep_below(struct nv_cg_state *state, struct nv_cg *above)
             before = cgroup;
             continue;
         }
+        tell_gone(state, cgroup);
         *(before ? &before->next : &above->first) = next;
         if (above->last == cgroup)
             above->last = before;

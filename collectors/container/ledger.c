@@ -1,0 +1,449 @@
+/*
+ * ledger.c - what outlives a container: its OOM kills, and that it was there at all.
+ *
+ *   container_oom_events_total   of each instance that is there, and of those that were killed and have gone, under the
+ *                                labels they had, so that increase() sees the step whatever takes their place
+ *   container_oom_kills_total    their sum by namespace, pod and container, through all restarts that we saw
+ *   container_short_lived_total  instances that came and went between two passes, by the same names
+ *
+ * A kill that takes the whole container takes the cgroup and its counter along. It is known all the same: on v2 the
+ * cgroup above counts what happened below, and what it has more than those that are there is of one that went; and the
+ * kubelet tells of a last state OOMKilled. Whatever both tell of one instance is one kill.
+ *
+ * An instance is short-lived where the kubelet has counted more that have ended than we have seen.
+ *
+ * What ended before the first pass does not count. Names are kept as long as the kubelet lists them or they have
+ * a cgroup, and ENTRY_KEPT passes more; instances that went GONE_KEPT passes, with kills GONE_KILLED.
+ */
+#include "container.h"
+
+#include <time.h>
+
+enum {
+    ENTRIES_MAX = 16384,
+    BUCKETS = 1024,
+    GONE_MAX = 1024,
+    ENTRY_KEPT = 240, /* passes: an hour */
+    GONE_KEPT = 40,
+    GONE_KILLED = 240,
+};
+
+static const struct nv_family event_columns[] = {
+    {"container_oom_events_total", NV_COUNTER, NV_AS_IS,
+     "Processes killed for want of memory, of an instance of a container or service."},
+};
+static const struct nv_family entry_columns[] = {
+    {"container_oom_kills_total",   NV_COUNTER, NV_AS_IS,
+     "Processes killed for want of memory, through restarts."},
+    {"container_short_lived_total", NV_COUNTER, NV_AS_IS,
+     "Instances that came and went without having been seen."},
+};
+
+const struct nv_table nv_cg_ooms = {
+    NV_LABELS("container", "id", "image", "name", "namespace", "pod"), event_columns, 1};
+const struct nv_table nv_cg_entries = {NV_LABELS("container", "namespace", "pod"), entry_columns,
+                                       NV_LEN(entry_columns)};
+
+/* A container by name, through its instances. */
+struct entry {
+    struct entry *next;
+    uint64_t hash;
+    struct nv_str container, ns, pod; /* behind this structure */
+    uint64_t kills, short_lived;
+    uint64_t seen;    /* instances that had a cgroup */
+    uint64_t before;  /* instances that had ended when we first looked */
+    uint64_t ended;   /* instances, when the kubelet last told */
+    uint64_t touched; /* the pass */
+    bool is_known;    /* of the kubelet: `before` is valid */
+    int64_t
+        told_ms; /* kills the kubelet tells of count when they are later; in whole seconds, as it has them */
+};
+
+/* An instance that went. */
+struct gone {
+    struct nv_str labels[NV_CG_LABELS];
+    char *text;
+    struct nv_str id; /* in the labels' text; "" for what is no container */
+    uint64_t kills, since;
+};
+
+struct nv_cg_ledger {
+    struct entry *buckets[BUCKETS];
+    size_t n_entries;
+    struct gone gone[GONE_MAX];
+    size_t n_gone;
+    int64_t began_ms;
+};
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+static uint64_t hash_names(struct nv_str a, struct nv_str b, struct nv_str c)
+{
+    const struct nv_str parts[] = {a, b, c};
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < NV_LEN(parts); i++)
+        for (size_t k = 0; k <= parts[i].n; k++)
+            hash = (hash ^ (k < parts[i].n ? (unsigned char)parts[i].p[k] : 0x100)) *
+                   UINT64_C(0x100000001b3);
+    return hash ^ hash >> 31;
+}
+
+static struct nv_str put(char **at, struct nv_str s)
+{
+    struct nv_str copy = {*at, s.n};
+
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+/* The entry of a name, made where it is new; NULL where a bound forbids it. */
+static struct entry *entry_of(struct nv_cg_ledger *ledger, struct nv_str container,
+                              struct nv_str ns, struct nv_str pod)
+{
+    uint64_t hash = hash_names(container, ns, pod);
+    struct entry **bucket = &ledger->buckets[hash % BUCKETS];
+
+    for (struct entry *entry = *bucket; entry; entry = entry->next)
+        if (entry->hash == hash && nv_str_eq(entry->container, container) &&
+            nv_str_eq(entry->ns, ns) && nv_str_eq(entry->pod, pod))
+            return entry;
+    if (ledger->n_entries == ENTRIES_MAX)
+        return NULL;
+    struct entry *entry = calloc(1, sizeof(*entry) + container.n + ns.n + pod.n);
+    if (!entry)
+        return NULL;
+    char *at = (char *)(entry + 1);
+    entry->hash = hash;
+    entry->told_ms = ledger->began_ms / 1000 * 1000 - 1;
+    entry->container = put(&at, container);
+    entry->ns = put(&at, ns);
+    entry->pod = put(&at, pod);
+    entry->next = *bucket;
+    *bucket = entry;
+    ledger->n_entries++;
+    return entry;
+}
+
+/* A container that is no pod's goes by its name. */
+static struct entry *entry_of_labels(struct nv_cg_ledger *ledger, const struct nv_str *labels)
+{
+    struct nv_str container = labels[NV_CG_L_CONTAINER].n ? labels[NV_CG_L_CONTAINER]
+                              : labels[NV_CG_L_POD].n     ? NV_LIT("")
+                                                          : labels[NV_CG_L_NAME];
+
+    return container.n ? entry_of(ledger, container, labels[NV_CG_L_NAMESPACE], labels[NV_CG_L_POD])
+                       : NULL;
+}
+
+static void expire_entries(struct nv_cg_state *state)
+{
+    struct nv_cg_ledger *ledger = state->ledger;
+
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct entry **at = &ledger->buckets[i]; *at;) {
+            struct entry *entry = *at;
+            if (state->pass - entry->touched < ENTRY_KEPT) {
+                at = &entry->next;
+                continue;
+            }
+            *at = entry->next;
+            free(entry);
+            ledger->n_entries--;
+        }
+    }
+}
+
+/* ---- those that went ------------------------------------------------------------------------ */
+
+static void drop_gone(struct nv_cg_ledger *ledger, size_t i)
+{
+    free(ledger->gone[i].text);
+    memmove(&ledger->gone[i], &ledger->gone[i + 1],
+            (--ledger->n_gone - i) * sizeof(ledger->gone[0]));
+}
+
+static void expire_gone(struct nv_cg_state *state)
+{
+    struct nv_cg_ledger *ledger = state->ledger;
+
+    for (size_t i = ledger->n_gone; i-- > 0;) {
+        const struct gone *gone = &ledger->gone[i];
+        if (state->pass - gone->since > (gone->kills ? GONE_KILLED : GONE_KEPT))
+            drop_gone(ledger, i);
+    }
+}
+
+/* Where there is no room the oldest goes, of those without kills if there is one. */
+static void make_room(struct nv_cg_ledger *ledger)
+{
+    size_t i = 0;
+
+    if (ledger->n_gone < GONE_MAX)
+        return;
+    while (i < ledger->n_gone && ledger->gone[i].kills)
+        i++;
+    drop_gone(ledger, i < ledger->n_gone ? i : 0);
+}
+
+static void add_gone(struct nv_cg_state *state, const struct nv_str *labels, struct nv_str id,
+                     uint64_t kills)
+{
+    struct nv_cg_ledger *ledger = state->ledger;
+    size_t size = id.n + 1;
+
+    make_room(ledger);
+    for (size_t i = 0; i < NV_CG_LABELS; i++)
+        size += labels[i].n;
+    char *text = malloc(size), *at = text;
+    if (!text)
+        return;
+    struct gone *gone = &ledger->gone[ledger->n_gone++];
+    *gone = (struct gone){.text = text, .kills = kills, .since = state->pass};
+    for (size_t i = 0; i < NV_CG_LABELS; i++)
+        gone->labels[i] = put(&at, labels[i]);
+    gone->id = put(&at, id);
+}
+
+/* The kills below a cgroup that none of what is there accounts for, nor what went before. */
+static uint64_t unexplained(const struct nv_cg_state *state, const struct nv_cg *above)
+{
+    uint64_t known = above->oom_before + above->oom_gone;
+
+    if (!above->has_oom_before || !above->values || !nv_cg_has(above->values, NV_CG_OOM_KILLS))
+        return 0;
+    for (const struct nv_cg *child = above->first; child; child = child->next)
+        if (child->seen == state->pass && child->values &&
+            nv_cg_has(child->values, NV_CG_OOM_KILLS))
+            known += child->values->at[NV_CG_OOM_KILLS];
+    uint64_t all = above->values->at[NV_CG_OOM_KILLS];
+    return all > known ? all - known : 0;
+}
+
+void nv_cg_ledger_gone(struct nv_cg_state *state, struct nv_cg *cgroup)
+{
+    struct nv_cg *above = cgroup->above;
+    uint64_t kills = cgroup->oom_kills;
+
+    if (!cgroup->values || !state->ledger)
+        return;
+    if (above) {
+        above->oom_gone += kills - cgroup->oom_carried;
+        uint64_t more = state->sums_ooms ? unexplained(state, above) : 0;
+        above->oom_gone += more;
+        kills += more;
+    }
+    if ((cgroup->is.kind != NV_CG_CONTAINER && cgroup->is.kind != NV_CG_UNIT) || cgroup->is_sandbox)
+        return;
+    struct entry *entry =
+        cgroup->is.kind == NV_CG_CONTAINER ? entry_of_labels(state->ledger, cgroup->labels) : NULL;
+    if (entry)
+        entry->kills += kills - cgroup->oom_kills;
+    if (kills || cgroup->is.kind == NV_CG_CONTAINER)
+        add_gone(state, cgroup->labels,
+                 cgroup->is.kind == NV_CG_CONTAINER ? cgroup->is.key : NV_LIT(""), kills);
+}
+
+/* ---- those that are there ------------------------------------------------------------------- */
+
+/* A service has the same name when it is started again: then its count goes on. */
+static void take_over(struct nv_cg_ledger *ledger, struct nv_cg *cgroup)
+{
+    for (size_t i = ledger->n_gone; i-- > 0;) {
+        const struct gone *gone = &ledger->gone[i];
+        bool same = true;
+        for (size_t k = 0; k < NV_CG_LABELS; k++)
+            same = same && nv_str_eq(gone->labels[k], cgroup->labels[k]);
+        if (!same)
+            continue;
+        cgroup->oom_carried = cgroup->oom_kills = gone->kills;
+        drop_gone(ledger, i);
+        return;
+    }
+}
+
+static void enter_container(struct nv_cg_state *state, struct nv_cg *cgroup, uint64_t kills)
+{
+    struct entry *entry = entry_of_labels(state->ledger, cgroup->labels);
+
+    if (!entry)
+        return;
+    entry->touched = state->pass;
+    entry->seen += !cgroup->is_counted;
+    entry->kills += kills - cgroup->oom_kills;
+    cgroup->is_counted = true;
+}
+
+static void count_one(struct nv_cg_state *state, struct nv_cg *cgroup)
+{
+    const struct nv_cg_values *values = cgroup->values;
+
+    if (cgroup->is.kind == NV_CG_UNIT && !cgroup->is_counted) {
+        take_over(state->ledger, cgroup);
+        cgroup->is_counted = true;
+    }
+    uint64_t kills = cgroup->oom_kills;
+    if (nv_cg_has(values, NV_CG_OOM_KILLS) &&
+        cgroup->oom_carried + values->at[NV_CG_OOM_KILLS] > kills)
+        kills = cgroup->oom_carried + values->at[NV_CG_OOM_KILLS];
+    if (cgroup->is.kind == NV_CG_CONTAINER && !cgroup->is_sandbox)
+        enter_container(state, cgroup, kills);
+    cgroup->oom_kills = kills;
+    if (state->sums_ooms && !cgroup->has_oom_before && nv_cg_has(values, NV_CG_OOM_KILLS)) {
+        cgroup->has_oom_before = true; /* with nothing before, all that is not below is of before */
+        cgroup->oom_before = unexplained(state, cgroup);
+    }
+}
+
+/* ---- what the kubelet tells ----------------------------------------------------------------- */
+
+static bool is_there(const struct nv_cg_state *state, struct nv_str id)
+{
+    for (const struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
+        if (cgroup->is.kind == NV_CG_CONTAINER && nv_str_eq(cgroup->is.key, id))
+            return true;
+    return false;
+}
+
+static void tell_killed(struct nv_cg_state *state, struct entry *entry,
+                        const struct nv_pod_place *place, struct nv_str id, int64_t finished_ms)
+{
+    struct nv_cg_ledger *ledger = state->ledger;
+    struct gone *gone = NULL;
+
+    if (finished_ms <= entry->told_ms || !id.n || is_there(state, id))
+        return;
+    entry->told_ms = finished_ms;
+    for (size_t i = 0; i < ledger->n_gone; i++)
+        if (nv_str_eq(ledger->gone[i].id, id))
+            gone = &ledger->gone[i];
+    if (gone && gone->kills)
+        return;
+    entry->kills++;
+    if (gone) {
+        gone->kills = 1;
+        gone->since = state->pass;
+        return;
+    }
+    const struct nv_str labels[NV_CG_LABELS] = {
+        [NV_CG_L_CONTAINER] = place->container->name,
+        [NV_CG_L_IMAGE] = place->container->image,
+        [NV_CG_L_NAME] = id,
+        [NV_CG_L_NAMESPACE] = place->pod->ns,
+        [NV_CG_L_POD] = place->pod->name,
+    };
+    add_gone(state, labels, id, 1);
+}
+
+/* Instances that have ended; `restarts` counts those but the first that have begun. */
+static uint64_t count_ended(const struct nv_pod_container *container)
+{
+    bool has_ended = container->state == NV_CONTAINER_TERMINATED ||
+                     (container->state == NV_CONTAINER_WAITING && container->has_last);
+
+    return container->restarts + has_ended;
+}
+
+static void count_short(struct nv_cg_state *state, struct entry *entry,
+                        const struct nv_pod_place *place)
+{
+    const struct nv_pod_container *container = place->container;
+    uint64_t ended = count_ended(container);
+    bool runs = container->state == NV_CONTAINER_RUNNING && is_there(state, container->id);
+    uint64_t seen = entry->seen - (entry->seen && runs);
+
+    if (!entry->is_known) {
+        entry->is_known = true;
+        if (place->pod->created_ms < state->ledger->began_ms)
+            entry->before = ended > seen ? ended - seen : 0;
+    }
+    if (ended > entry->before + seen && ended - entry->before - seen > entry->short_lived)
+        entry->short_lived = ended - entry->before - seen;
+}
+
+static void read_pods(struct nv_pass *pass, struct nv_cg_state *state)
+{
+    const struct nv_pods *pods = nv_pods(pass);
+
+    for (size_t i = 0; pods && i < pods->n; i++) {
+        const struct nv_pod *pod = nv_pod_at(pods, i);
+        for (size_t k = 0; k < pod->n_containers; k++) {
+            const struct nv_pod_place place = {pod, nv_pod_container_at(pod, k)};
+            const struct nv_pod_container *container = place.container;
+            struct entry *entry = entry_of(state->ledger, container->name, pod->ns, pod->name);
+            if (!entry)
+                continue;
+            entry->touched = state->pass;
+            if (count_ended(container) != entry->ended || !entry->is_known)
+                count_short(state, entry, &place);
+            entry->ended = count_ended(container);
+            if (nv_str_is(container->last_reason, "OOMKilled"))
+                tell_killed(state, entry, &place, container->last_id, container->last_finished_ms);
+            if (container->state == NV_CONTAINER_TERMINATED &&
+                nv_str_is(container->reason, "OOMKilled"))
+                tell_killed(state, entry, &place, container->id, container->finished_ms);
+        }
+    }
+}
+
+/* ---- exported ------------------------------------------------------------------------------- */
+
+int nv_cg_ledger_start(struct nv_cg_state *state)
+{
+    struct timespec now;
+
+    state->ledger = calloc(1, sizeof(*state->ledger));
+    if (!state->ledger)
+        return -ENOMEM;
+    clock_gettime(CLOCK_REALTIME, &now);
+    state->ledger->began_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return 0;
+}
+
+void nv_cg_ledger_free(struct nv_cg_ledger *ledger)
+{
+    if (!ledger)
+        return;
+    while (ledger->n_gone)
+        drop_gone(ledger, ledger->n_gone - 1);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct entry *entry = ledger->buckets[i], *next; entry; entry = next) {
+            next = entry->next;
+            free(entry);
+        }
+    }
+    free(ledger);
+}
+
+void nv_cg_ledger_count(struct nv_pass *pass, struct nv_cg_state *state)
+{
+    for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
+        if (cgroup->values && cgroup->seen == state->pass)
+            count_one(state, cgroup);
+    read_pods(pass, state);
+    expire_gone(state);
+    expire_entries(state);
+}
+
+void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state)
+{
+    const struct nv_cg_ledger *ledger = state->ledger;
+
+    if (!(state->groups & NV_CG_OOM))
+        return;
+    for (const struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
+        if (cgroup->values && cgroup->seen == state->pass && !cgroup->left_out &&
+            (cgroup->is.kind == NV_CG_CONTAINER || cgroup->is.kind == NV_CG_UNIT) &&
+            nv_cg_has(cgroup->values, NV_CG_OOM_KILLS))
+            nv_emit_u64(pass, &nv_cg_ooms, cgroup->labels, 0, cgroup->oom_kills);
+    for (size_t i = 0; i < ledger->n_gone; i++)
+        if (ledger->gone[i].kills)
+            nv_emit_u64(pass, &nv_cg_ooms, ledger->gone[i].labels, 0, ledger->gone[i].kills);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct entry *entry = ledger->buckets[i]; entry; entry = entry->next)
+            nv_emit_row(pass, &nv_cg_entries,
+                        (struct nv_str[]){entry->container, entry->ns, entry->pod},
+                        (uint64_t[]){entry->kills, entry->short_lived}, NV_LEN(entry_columns));
+}
