@@ -3,6 +3,7 @@
 # victoria-metrics.
 #   test/bench/run.sh [scrape] [links] [growth] [sample] [soak]      the exporter: see bench.py
 #   test/bench/run.sh rules [SECONDS]                                the rule engine: see rules.py
+#   test/bench/run.sh cgroups [v1] [v2]                             containers: see cgroups.py
 #   test/bench/run.sh query [FOLDER]                                 queries at the API: see query.py
 #   test/bench/run.sh store [size] [ingest] [read] [endurance] [FILE]   the store: see store.py
 #   test/bench/run.sh pods                                           the kubelet's /pods: see pods.py
@@ -12,13 +13,17 @@ tree=$(cd "$here/../.." && pwd)
 build=${NV_BUILD:-$tree/build/bench}
 cmake -S "$tree" -B "$build" -DCMAKE_BUILD_TYPE=Release -DNV_TESTS=ON >/dev/null
 cmake --build "$build" -j "$(nproc)" --target nodevitals preads store_bench endurance rules_bench \
-    query_bench pods_bench >/dev/null
+    query_bench pods_bench cgroup_bench >/dev/null
 export NODEVITALS="$build/nodevitals" NV_PREADS="$build/preads" NV_STORE_BENCH="$build/store_bench" \
     NV_ENDURANCE="$build/endurance" NV_RULES_BENCH="$build/rules_bench" NV_QUERY_BENCH="$build/query_bench" \
-    NV_PODS_BENCH="$build/pods_bench"
+    NV_PODS_BENCH="$build/pods_bench" NV_CGROUP_BENCH="$build/cgroup_bench"
 if [ "${1:-}" = rules ]; then
     shift
     exec python3 "$here/rules.py" "$@"
+fi
+if [ "${1:-}" = cgroups ]; then
+    shift
+    exec python3 "$here/cgroups.py" "$@"
 fi
 if [ "${1:-}" = query ]; then
     shift
