@@ -1,6 +1,14 @@
-#include "container.h"
-
+/*
+ * container - containers, pods and services as cAdvisor shows them, from cgroups: see container.h.
+ *
+ * With --collector.container.source=kubelet, and with auto in a pod that does not see the node's cgroups
+ * (nodevitals/cgroups.h), there is nothing here: the kubelet's own /metrics/cadvisor is scraped instead.
+ */
+#include <nodevitals/cgroups.h>
+#include <nodevitals/sort.h>
 #include <time.h>
+
+#include "container.h"
 
 enum { SOURCE, ENABLE, DISABLE, MAX_SERIES };
 
@@ -91,7 +99,9 @@ static int start(struct nv_pass *pass)
             state->groups |= groups[i].group;
     state->groups = (state->groups | more) & ~less;
     state->max_series = (uint64_t)nv_flag(pass, MAX_SERIES)->number;
-    state->off = nv_str_is(source, "kubelet");
+    state->off = nv_str_is(source, "kubelet") ||
+                 (nv_str_is(source, "auto") && getenv("KUBERNETES_SERVICE_HOST") &&
+                  !nv_cgroups_are_of_node(nv_native_path(pass, "sys").p));
     state->text = malloc(NV_CG_TEXT_MAX);
     r = state->text ? nv_cg_root(state) : -ENOMEM;
     return r < 0 ? r : nv_cg_ledger_start(state);
@@ -109,6 +119,49 @@ static void stop(void *state_)
     free(state->devices);
     free(state->mounts);
     free(state->text);
+}
+
+/* ---- the bound on series -------------------------------------------------------------------- */
+
+/* Those that are left out first come last: sandboxes, then what lies deep; of equals the order of the paths decides. */
+static int by_worth(const void *a_, const void *b_)
+{
+    const struct nv_cg *a = *(const struct nv_cg *const *)a_, *b = *(const struct nv_cg *const *)b_;
+
+    if (a->is_sandbox != b->is_sandbox)
+        return a->is_sandbox ? 1 : -1;
+    if (a->depth != b->depth)
+        return a->depth < b->depth ? -1 : 1;
+    return strcmp(a->path, b->path);
+}
+
+static void keep_bound(struct nv_pass *pass, struct nv_cg_state *state)
+{
+    size_t n = 0, sum = 0;
+
+    state->n_series_left_out = 0;
+    for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup)) {
+        cgroup->left_out = false;
+        if (cgroup->values && cgroup->seen == state->pass) {
+            sum += nv_cg_count_series(cgroup);
+            n++;
+        }
+    }
+    if (sum <= state->max_series)
+        return;
+    struct nv_cg **all = nv_alloc(pass, n * sizeof(struct nv_cg *));
+    n = 0;
+    for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
+        if (cgroup->values && cgroup->seen == state->pass)
+            all[n++] = cgroup;
+    nv_sort(all, n, sizeof(struct nv_cg *), by_worth);
+    for (; n && sum > state->max_series; n--) {
+        size_t series = nv_cg_count_series(all[n - 1]);
+        all[n - 1]->left_out = true;
+        state->n_left_out++;
+        state->n_series_left_out += series;
+        sum -= series;
+    }
 }
 
 /* ---- a pass --------------------------------------------------------------------------------- */
@@ -153,6 +206,7 @@ static int collect(struct nv_pass *pass)
         return NV_NO_DATA;
     int r = nv_cg_hierarchies(pass, state);
     state->pass++;
+    state->n_left_out = 0;
     if (r == 0)
         r = nv_cg_machine_read(pass, state);
     if (r)
@@ -166,6 +220,7 @@ static int collect(struct nv_pass *pass)
     for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
         if (cgroup->values && cgroup->seen == state->pass)
             finish(state, cgroup, now.tv_sec);
+    keep_bound(pass, state);
     nv_cg_emit(pass, state);
     nv_cg_ledger_emit(pass, state);
     nv_cg_machine_emit(pass, state);
@@ -180,8 +235,8 @@ NV_COLLECTOR(container) = {
     .metrics_path = "/metrics/cadvisor",
     .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
     .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
-                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_ooms, &nv_cg_entries, &nv_cg_machines,
-                        &nv_cg_versions, &nv_cg_machine_errors),
+                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_ooms, &nv_cg_entries, &nv_cg_bounds,
+                        &nv_cg_machines, &nv_cg_versions, &nv_cg_machine_errors),
     .flags = flags,
     .cadence_ms = 15000,
     .state_size = sizeof(struct nv_cg_state),

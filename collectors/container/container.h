@@ -267,8 +267,7 @@ struct nv_cg_state {
     struct nv_cg_machine *machine;
     struct nv_cg_ledger *ledger;
     bool has_pods;
-    uint64_t n_left_out, n_series_left_out; /* the former of this pass */
-    uint64_t total_left_out;
+    uint64_t n_left_out, n_series_left_out; /* of this pass */
 };
 
 /* ---- hierarchies.c */
@@ -326,7 +325,8 @@ void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state);
 
 /* ---- emit.c */
 extern const struct nv_table nv_cg_rows, nv_cg_usages, nv_cg_failures, nv_cg_devices, nv_cg_blkios,
-    nv_cg_links, nv_cg_ulimits;
+    nv_cg_links, nv_cg_ulimits, nv_cg_bounds;
+size_t nv_cg_count_series(const struct nv_cg *cgroup); /* as they will be emitted */
 void nv_cg_emit(struct nv_pass *pass, struct nv_cg_state *state);
 
 #endif

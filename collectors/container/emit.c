@@ -93,6 +93,10 @@ static const struct nv_family link_columns[NV_CG_LINK_NUMBERS] = {
 static const struct nv_family ulimit_columns[] = {
     {"container_ulimits_soft", NV_GAUGE, NV_AS_IS, "Soft limit of its first process, -1 for none."},
 };
+static const struct nv_family bound_columns[] = {
+    {"container_cgroups_left_out", NV_GAUGE, NV_AS_IS, "Cgroups without series, for there would be too many."},
+    {"container_series_left_out", NV_GAUGE, NV_AS_IS, "Series these would have."},
+};
 /* clang-format on */
 
 #define BASE "container", "id", "image", "name", "namespace", "pod"
@@ -107,6 +111,8 @@ const struct nv_table nv_cg_blkios = {NV_LABELS(BASE, "device", "major", "minor"
 const struct nv_table nv_cg_links = {NV_LABELS(BASE, "interface"), link_columns,
                                      NV_CG_LINK_NUMBERS};
 const struct nv_table nv_cg_ulimits = {NV_LABELS(BASE, "ulimit"), ulimit_columns, 1};
+
+const struct nv_table nv_cg_bounds = {NV_NO_LABELS, bound_columns, NV_LEN(bound_columns)};
 
 static const struct {
     const char *name;
@@ -209,9 +215,25 @@ static void emit_cgroup(struct nv_pass *pass, struct nv_cg_state *state, const s
     }
 }
 
+size_t nv_cg_count_series(const struct nv_cg *cgroup)
+{
+    const struct nv_cg_values *values = cgroup->values;
+    const uint32_t shown = (1u << NV_CG_IO_FAMILIES) - 1;
+    size_t n = (size_t)__builtin_popcountll(values->mask) + values->n_links * NV_CG_LINK_NUMBERS;
+
+    for (size_t i = 0; i < values->n_io; i++) {
+        n += (size_t)__builtin_popcount(values->io[i].mask & shown);
+        for (size_t k = 0; k < NV_LEN(operations); k++)
+            n += values->io[i].mask >> operations[k].number & 1;
+    }
+    return n;
+}
+
 void nv_cg_emit(struct nv_pass *pass, struct nv_cg_state *state)
 {
     for (const struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
         if (cgroup->values && cgroup->seen == state->pass && !cgroup->left_out)
             emit_cgroup(pass, state, cgroup);
+    nv_emit_row(pass, &nv_cg_bounds, NULL,
+                (uint64_t[]){state->n_left_out, state->n_series_left_out}, NV_LEN(bound_columns));
 }
