@@ -133,31 +133,43 @@ static bool is_of_host(struct nv_pass *pass, struct nv_cg *cgroup)
     return cgroup->netns == NV_CG_NETNS_HOST;
 }
 
-static void read_links(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg *from,
+/* False where none of its processes is to be seen. */
+static bool read_links(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg *from,
                        struct nv_cg_values *values, bool is_told)
 {
     int dir = any_process(pass, state, from);
 
     if (dir < 0)
-        return;
+        return false;
     if (is_told || !is_of_host(pass, from))
         parse(pass, values, read_text(pass, state, dir, "net/dev"));
     nv_dir_close(pass, dir);
+    return true;
 }
 
+static bool may_have_links(const struct nv_cg_state *state, const struct nv_cg *cgroup)
+{
+    return cgroup->values && cgroup->is.kind == NV_CG_CONTAINER && cgroup->seen == state->pass;
+}
+
+/* By the sandbox's process; CRI-O's may have none, then by that of any container. */
 static void of_pod(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg *pod)
 {
-    struct nv_cg *from = NULL;
+    bool is_told = state->has_pods && pod->labels[NV_CG_L_POD].n;
+    struct nv_cg *sandbox = NULL;
 
     if (pod->host_network)
         return;
+    for (struct nv_cg *child = pod->first; child && !sandbox; child = child->next)
+        if (child->is_sandbox && may_have_links(state, child))
+            sandbox = child;
+    if (sandbox && read_links(pass, state, sandbox, sandbox->values, is_told))
+        return;
+    struct nv_cg_values *values = sandbox ? sandbox->values : pod->values;
     for (struct nv_cg *child = pod->first; child; child = child->next)
-        if (child->values && child->is.kind == NV_CG_CONTAINER &&
-            (!from || (child->is_sandbox && !from->is_sandbox)))
-            from = child;
-    if (from)
-        read_links(pass, state, from, from->is_sandbox ? from->values : pod->values,
-                   state->has_pods && pod->labels[NV_CG_L_POD].n);
+        if (child != sandbox && may_have_links(state, child) &&
+            read_links(pass, state, child, values, is_told))
+            return;
 }
 
 void nv_cg_network(struct nv_pass *pass, struct nv_cg_state *state)
