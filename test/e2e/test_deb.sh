@@ -42,7 +42,6 @@ if command -v groff >/dev/null; then
     groff -ww -man -T utf8 "$work/nodevitals.1" 2>&1 >/dev/null | grep . && exit 1
 fi
 echo "installed below a prefix; the manual page is well formed"
-rm -r "$work/root"
 
 # The package, quickly compressed, and a newer one that differs in its version alone.
 (cd "$build" && cpack -G DEB -B "$work/pack" -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip >"$work/cpack.log" 2>&1) || {
@@ -73,8 +72,11 @@ tree=$(sh "$here/nspawn/tree.sh" deb $needed prometheus-node-exporter 2>&1) || {
     exit 77
 }
 install -m 755 "$here/nspawn/deb.sh" "$work/run.sh"
-cp "$here/nspawn/check.sh" "$work/"
+cp "$here/nspawn/check.sh" "$source/deploy/nodevitals.yml" "$source/deploy/nodevitals.default" "$work/"
 
+if [ -c /dev/kmsg ]; then # for the drop-in that lets the agent read it
+    export NSPAWN_OPTIONS="--bind=/dev/kmsg --capability=CAP_SYSLOG"
+fi
 status=0
 sh "$here/nspawn/boot.sh" "$tree" "$work" 300 || status=$?
 cat "$work/log" 2>/dev/null || :

@@ -4,7 +4,7 @@
 #
 # No bus of the machine is asked for anything (--register=no --keep-unit), so that it works where process 1 is not
 # systemd. Where the machine has its cgroups in the v1 or hybrid form the container gets groups of its own in the
-# named and the unified hierarchy, which go again at the end.
+# named and the unified hierarchy, which go again at the end. NSPAWN_OPTIONS, in the environment, are further options.
 set -eu
 TREE=$(realpath "$1") OUT=$(realpath "$2") SECONDS_MAX=$3 GROUP=nodevitals-e2e-$$
 export TREE OUT GROUP
@@ -29,7 +29,7 @@ for hierarchy in systemd unified; do
     mkdir /sys/fs/cgroup/$hierarchy/$GROUP && echo $$ >/sys/fs/cgroup/$hierarchy/$GROUP/cgroup.procs
 done
 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn -q -D "$TREE" -M "$GROUP" --register=no --keep-unit \
-    --private-network --volatile=overlay --console=pipe --bind="$OUT":/out \
+    --private-network --volatile=overlay --console=pipe --bind="$OUT":/out ${NSPAWN_OPTIONS:-} \
     --bind-ro="$OUT"/e2e.service:/etc/systemd/system/e2e.service -b systemd.wants=e2e.service
 ' </dev/null >"$OUT/console" 2>&1 || status=$?
 for hierarchy in systemd unified; do

@@ -78,8 +78,17 @@ with() { # DROP-IN FLAG...: the unit runs with it
 }
 check "read-all.conf lets it run" with read-all --collector.slabinfo
 check "and slabinfo be read" sh -c 'curl -sS --max-time 10 http://127.0.0.1:9100/metrics | grep -q "^node_slabinfo_active_objects"'
-for one in containers journal kmsg; do # perf needs a capability that no container of systemd-nspawn has
-    check "$one.conf lets it run, too" with $one
+if [ -c /dev/kmsg ]; then
+    kernel_log() { metrics | grep -q '^node_scrape_collector_success{collector="kmsg"} 1$'; }
+    args --config.file=/etc/nodevitals/nodevitals.yml --collector.kmsg
+    systemctl restart nodevitals
+    until_true 20 ours
+    check "without its drop-in the kernel's log is out of reach" sh -c '! systemctl show --value -p MainPID nodevitals | xargs -I{} nsenter -m -t {} test -c /dev/kmsg'
+    check "kmsg.conf lets it run" with kmsg --collector.kmsg
+    check "and the kernel's log be read" until_true 20 kernel_log
+fi
+for one in containers journal; do # perf needs a capability that no container of systemd-nspawn has
+    check "$one.conf lets it run" with $one
 done
 rm -r /etc/systemd/system/nodevitals.service.d
 args --config.file=/etc/nodevitals/nodevitals.yml
@@ -125,5 +134,19 @@ find / -xdev -path /proc -prune -o -path /sys -prune -o -path /out -prune -o -pa
 check "nothing of it is left" sh -c '! grep . /tmp/left'
 systemctl daemon-reload
 check "systemd knows nothing of it" sh -c '! systemctl list-unit-files | grep nodevitals'
+
+# ---- by hand, as deploy/README.md says ------------------------------------------------------
+
+cp -R /out/root/usr/local/. /usr/local/
+systemd-sysusers /usr/local/lib/sysusers.d/nodevitals.conf
+install -D -m 644 /out/nodevitals.yml /etc/nodevitals/nodevitals.yml
+sed -i s,/usr/share/,/usr/local/share/, /etc/nodevitals/nodevitals.yml
+install -m 644 /out/nodevitals.default /etc/default/nodevitals
+mkdir -p /run/systemd/system/nodevitals.service.d
+printf '[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n' >/run/systemd/system/nodevitals.service.d/test.conf
+systemctl daemon-reload
+check "installed below /usr/local it runs, too" systemctl enable -q --now nodevitals
+check "and answers" until_true 20 ours
+check "with its rules" sh -c 'curl -sS --max-time 10 http://127.0.0.1:9100/api/v1/rules | grep -q "\"name\":\"FilesystemFillsUp\""'
 
 passed_all
