@@ -1,7 +1,7 @@
 #!/bin/sh
-# The container image: deploy/image.sh builds it, it is under 25 MB, and runs as the DaemonSet runs it: without a
-# privilege, on a root file system that nothing can write to, the host's /proc and /sys mounted. The image's chown serves
-# the init container with no capability but CHOWN.
+# The container image: deploy/image.sh builds it, it is under 25 MB, and runs as the DaemonSet runs it: with its flags
+# and mounts, without a privilege, on a root file system that nothing can write to. The image's chown serves the init
+# container with no capability but CHOWN.
 #
 # The build stage runs in this machine's own /usr, so that nothing is fetched. It takes a release build that is there
 # (NODEVITALS, or the preset beside it), for a binary with sanitizers says nothing of a size; with NV_IMAGE_COMPILE=1 it
@@ -107,8 +107,6 @@ is() {
 }
 RESTRICTED="--read-only --user 65534:65534 --cap-drop=ALL --security-opt=no-new-privileges"
 HOST="-v /proc:/host/proc:ro -v /sys:/host/sys:ro -v /:/host/root:ro,rslave --pid=host"
-FLAGS="--path.procfs=/host/proc --path.sysfs=/host/sys --path.rootfs=/host/root --path.udev.data=/host/root/run/udev/data
-    --storage.tsdb.path=/var/lib/nodevitals --web.listen-address=127.0.0.1:9100"
 
 answers() {
     for _ in $(seq 200); do
@@ -136,13 +134,27 @@ is "its chown hands a folder of the host to the agent, with CHOWN alone" \
     -v "$work/history:/history" --entrypoint '["/usr/bin/chown"]' localhost/nodevitals:test 65534:65534 /history
 is "which is then the agent's" sh -c "stat -c %u:%g '$work/history' | grep -x 65534:65534"
 
+mkdir -m 755 "$work/config" "$work/rules" "$work/token"
+cp "$source/deploy/kubernetes/base/nodevitals.yml" "$work/config/"
+cp "$source"/deploy/rules/*.yml "$work/rules/"
+echo none >"$work/token/token"
+chmod -R a+rX "$work/config" "$work/rules" "$work/token"
+sed -n 's/^        - \(--[^ ]*\).*/\1/p' "$source/deploy/kubernetes/base/daemonset.yaml" >"$work/flags"
+set --
+while read -r flag; do # whatever is in it
+    set -- "$@" "$flag"
+done <"$work/flags"
 # shellcheck disable=SC2086 # lists of words
-is "it starts without a privilege, and nothing of it can be written to" \
-    $podman run -d --name agent --network=host --cgroup-parent=$group $RESTRICTED --memory=64m \
-    -v "$work/history:/var/lib/nodevitals" $HOST localhost/nodevitals:test $FLAGS
+is "it starts with $# flags and without a privilege, and nothing of it can be written to" \
+    $podman run -d --name agent --network=host --cgroup-parent=$group $RESTRICTED --memory=160m \
+    -v "$work/config:/etc/nodevitals/config:ro" -v "$work/rules:/etc/nodevitals/rules:ro" \
+    -v "$work/token:/var/run/secrets/kubernetes.io/serviceaccount:ro" -v "$work/history:/var/lib/nodevitals" $HOST \
+    -e HOST_IP=127.0.0.1 -e NODE_NAME=here -e KUBERNETES_SERVICE_HOST=127.0.0.1 localhost/nodevitals:test "$@"
 is "it becomes ready" answers
 is "it sees the host's processors" metric "^node_cpu_seconds_total\{cpu=\"$(($(nproc) - 1))\",mode=\"idle\"\} [1-9]"
 is "it sees the host's file systems" metric '^node_filesystem_size_bytes\{.*mountpoint="/"\} [1-9]'
+is "it knows its rules" sh -c "curl -sf http://127.0.0.1:9100/api/v1/rules | grep '\"node-filesystem\"'"
+is "a kubelet that is not there is told of, and stops nothing" metric '^nodevitals_kubelet_up 0$'
 is "it keeps its history" metric '^nodevitals_tsdb_write_failing 0$'
 is "it is asked from within" asked
 is "it stops when told to" sh -c "$podman stop -t 20 agent && [ \"\$($podman wait agent)\" = 0 ]"

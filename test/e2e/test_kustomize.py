@@ -89,7 +89,11 @@ class Kustomize(unittest.TestCase):
         self.assertIn({"name": "storage", "hostPath": {"path": "/var/lib/nodevitals", "type": "DirectoryOrCreate"}},
                       pod(self.overlay("host-path"))["volumes"])
         self.assertFalse(pod(self.overlay("pod-network"))["hostNetwork"])
-        self.assertTrue(manifests.of_kind(self.overlay("monitoring"), "PodMonitor"))
+        monitoring = self.overlay("monitoring")
+        self.assertTrue(manifests.of_kind(monitoring, "PodMonitor"))
+        dashboards = {key for o in manifests.of_kind(monitoring, "ConfigMap") for key in o["data"] if key.endswith(".json")}
+        self.assertEqual(dashboards, {name for name in os.listdir(os.path.join(FOLDER, "..", "grafana"))
+                                      if name.endswith(".json")})
 
     def test_the_alerts_are_those_of_deploy_rules(self):
         text = subprocess.run(["sh", os.path.join(FOLDER, "prometheus-rule.sh")], capture_output=True, text=True,
@@ -97,6 +101,8 @@ class Kustomize(unittest.TestCase):
         rules = manifests.documents(text)
         self.assertTrue(rules)
         held = {key: value for o in manifests.of_kind(self.base, "ConfigMap") for key, value in o["data"].items()}
+        files = {name for name in os.listdir(os.path.join(FOLDER, "..", "rules")) if name.endswith(".yml")}
+        self.assertEqual(files, set(held) - {"nodevitals.yml"})
         for o in rules:
             self.assertEqual(manifests.violations([*self.base, o]), [])
             name = o["metadata"]["name"].replace("nodevitals-", "", 1) + ".yml"
