@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 
 #include "agent/answers.h"
+#include "agent/exposed.h"
 #include "agent/notify.h"
 #include "agent/settle.h"
 #include "agent/version.h"
@@ -245,6 +246,7 @@ static int make_web(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
         .gather = agent->gather,
         .collectors = agent->collectors,
         .n_collectors = n,
+        .exposed = nv_exposed(&agent->scraping),
         .kubernetes = web[NV_OPTION_KUBERNETES_AUTH].on ? &reviews : NULL,
         .self_signed =
             web[NV_OPTION_KUBERNETES_AUTH].on && web[NV_OPTION_KUBERNETES_SELF_SIGNED].on,
@@ -375,7 +377,13 @@ static void send_alerts(void *user, const struct nv_rule_alert *alerts, size_t n
     nv_outgoing_send(&agent->outgoing, alerts, n);
 }
 
-/* Begins what the file of --config.file asks for. */
+/* There are other pods than before. */
+static void look_again(void *scraping)
+{
+    nv_scrape_look(nv_scraping_get(scraping));
+}
+
+/* Begins what the file of --config.file asks for, and what is found on the node. */
 static int open_configured(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 {
     struct nv_history_told told = {0};
@@ -383,11 +391,15 @@ static int open_configured(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
 
     if (agent->history)
         nv_history_tell(agent->history, &told);
-    int r = nv_scraping_open(&agent->scraping, told.store, NULL, NULL);
+    struct nv_kubernetes *node = agent->kubernetes;
+    int r =
+        nv_scraping_open(&agent->scraping, told.store, node ? nv_kubernetes_discover : NULL, node);
     if (r < 0) {
         snprintf(error, NV_FLAGS_ERROR_MAX, "cannot scrape targets: %s", strerror(-r));
         return r;
     }
+    if (node)
+        nv_kubernetes_on_change(node, look_again, &agent->scraping);
     const struct nv_configured_options options = {
         .store = told.store,
         .pool = agent->queries,
@@ -423,9 +435,8 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     r = nv_agent_kubernetes(agent->options, &agent->kubernetes, error);
     if (r < 0)
         return r;
-    const struct nv_agent_parts parts = {&agent->self, agent->history, agent->configured,
-                                         &agent->outgoing, agent->kubernetes,
-                                         &agent->scraping};
+    const struct nv_agent_parts parts = {&agent->self,     agent->history,    agent->configured,
+                                         &agent->outgoing, agent->kubernetes, &agent->scraping};
     r = nv_agent_gather(agent->options, &parts, exporter_metrics, &agent->gather, error);
     if (r == 0)
         r = make_web(agent, error);

@@ -166,11 +166,13 @@ static struct nv_kube_access access_of(const struct nv_flag_value *values)
 }
 
 /* Containers are the kubelet's to tell where that was asked for, or where nobody else can. */
-static bool are_of_kubelet(const struct nv_kubernetes_around *around, bool *ret_replaces)
+static bool are_of_kubelet(const struct nv_kubernetes_around *around)
 {
-    *ret_replaces = around->containers && nv_str_is(around->container_source, "auto") &&
-                    !nv_kube_tree_is_of_node(around->sysfs);
-    return *ret_replaces || (around->containers && nv_str_is(around->container_source, "kubelet"));
+    struct nv_str source = around->container_source;
+
+    return around->containers &&
+           (nv_str_is(source, "kubelet") ||
+            (nv_str_is(source, "auto") && !nv_kube_tree_is_of_node(around->sysfs)));
 }
 
 static int make_jobs(struct nv_kubernetes *kubernetes, const struct nv_flag_value *values,
@@ -192,7 +194,8 @@ static int make_jobs(struct nv_kubernetes *kubernetes, const struct nv_flag_valu
     };
     int r = read_endpoints(&values[NV_OPTION_KUBELET_ENDPOINTS], &options.endpoints, &given, &word);
 
-    bool cadvisor = are_of_kubelet(around, &kubernetes->replaces_containers);
+    bool cadvisor = are_of_kubelet(around);
+    kubernetes->replaces_containers = cadvisor;
     if (r == 0 && !given)
         options.endpoints =
             1u << NV_KUBE_METRICS | 1u << NV_KUBE_PROBES | (unsigned)cadvisor << NV_KUBE_CADVISOR;

@@ -55,7 +55,8 @@ bool nv_kubernetes_needs(const struct nv_collector *collector);
 /* For struct nv_gather_options; NULL functions where there is no kubelet. */
 struct nv_gather_pods nv_kubernetes_pods(struct nv_kubernetes *kubernetes);
 
-/* Whether the kubelet's own metrics stand in for a collector, which then is not to run: the node's cgroups are not to be seen. */
+/* Whether the kubelet's own metrics stand in for a collector, which then is not to run: as asked for, or where the node's cgroups
+ * are not to be seen. */
 bool nv_kubernetes_replaces(const struct nv_kubernetes *kubernetes,
                             const struct nv_collector *collector);
 

@@ -81,6 +81,14 @@ static void number(struct nv_buf *out, double value, int64_t time_ms)
     nv_buf_char(out, '\n');
 }
 
+static void label(struct nv_buf *out, const char *name, struct nv_str value)
+{
+    nv_buf_text(out, name);
+    nv_buf_text(out, "=\"");
+    nv_name_escape_value(out, value);
+    nv_buf_char(out, '"');
+}
+
 static const struct nv_layout_family *find(const struct nv_layout *layout, const char *name)
 {
     size_t low = 0, high = layout->n_families;
@@ -100,6 +108,26 @@ static const struct nv_layout_family *find(const struct nv_layout *layout, const
 
 /* ---- from the kubelet's own answer -------------------------------------------------------------- */
 
+/* The kubelet has these labels and no others; what a relabelling added would be in the way of the search. */
+static void direct_series(struct nv_buf *out, const struct family *family,
+                          const struct nv_series *series)
+{
+    static const char *const names[] = {"container", "namespace", "pod"};
+    bool open = false;
+
+    nv_buf_text(out, family->name);
+    for (size_t i = 0; i < series->n_labels; i++) {
+        for (size_t k = 0; k < NV_LEN(names); k++) {
+            if (!nv_str_is(series->labels[i].name, names[k]))
+                continue;
+            nv_buf_char(out, open ? ',' : '{');
+            label(out, names[k], series->labels[i].value);
+            open = true;
+        }
+    }
+    nv_buf_text(out, open ? "} " : " ");
+}
+
 static void write_family(const struct nv_frame *frame, const struct family *family,
                          struct nv_buf *out)
 {
@@ -113,7 +141,7 @@ static void write_family(const struct nv_frame *frame, const struct family *fami
         if (!begun)
             head(out, family);
         begun = true;
-        nv_buf_str(out, nv_layout_series(frame->layout, column)->text);
+        direct_series(out, family, nv_layout_series(frame->layout, column));
         number(out, frame->values[column], family->timed ? frame->time_ms : 0);
     }
 }
@@ -145,7 +173,7 @@ static bool says(const struct nv_frame *frame, const char *name, const char *lab
     return false;
 }
 
-static void write_direct(const struct nv_expo_part *parts, size_t n, struct nv_buf *out)
+static int write_direct(const struct nv_expo_part *parts, size_t n, struct nv_buf *out)
 {
     static const char error[] = "resource_scrape_error";
 
@@ -154,7 +182,10 @@ static void write_direct(const struct nv_expo_part *parts, size_t n, struct nv_b
         if (frame)
             write_family(frame, &families[i], out);
     }
+    if (!out->n)
+        return -ENODATA;
     ending(out, says(frame_of(parts, n, error), error, NULL, 1));
+    return 0;
 }
 
 /* ---- from container families -------------------------------------------------------------------- */
@@ -325,14 +356,6 @@ static size_t choose(struct row *rows, size_t n)
     return chosen;
 }
 
-static void label(struct nv_buf *out, const char *name, struct nv_str value)
-{
-    nv_buf_text(out, name);
-    nv_buf_text(out, "=\"");
-    nv_name_escape_value(out, value);
-    nv_buf_char(out, '"');
-}
-
 static void series(struct nv_buf *out, const struct family *family, const struct row *row)
 {
     nv_buf_text(out, family->name);
@@ -355,10 +378,10 @@ static int write_joined(const struct nv_expo_part *parts, size_t n_parts, struct
     size_t n = collect(parts, n_parts, NULL);
     struct row *rows = nv_arena_alloc(memory, (n + 1) * sizeof(*rows));
 
-    bool failed = n == 0;
+    bool failed = false;
 
-    if (!rows)
-        return -ENOMEM;
+    if (!rows || n == 0)
+        return rows ? -ENODATA : -ENOMEM;
     for (size_t i = 0; i < n_parts; i++)
         failed |= says(parts[i].frame, "node_scrape_collector_success", NV_WEB_CONTAINER, 0);
     collect(parts, n_parts, rows);
@@ -383,12 +406,8 @@ static int write_joined(const struct nv_expo_part *parts, size_t n_parts, struct
 int nv_resource_write(const struct nv_expo_part *parts, size_t n, bool direct, struct nv_buf *out)
 {
     struct nv_arena memory = NV_ARENA(MEMORY_MAX);
-    int r = 0;
+    int r = direct ? write_direct(parts, n, out) : write_joined(parts, n, &memory, out);
 
-    if (direct)
-        write_direct(parts, n, out);
-    else
-        r = write_joined(parts, n, &memory, out);
     nv_arena_done(&memory);
     return r < 0 ? r : out->failed;
 }

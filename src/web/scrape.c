@@ -148,8 +148,6 @@ static int write_text(struct nv_web *web, struct nv_request *request, const stru
     const struct nv_query *query = &request->wanted;
     struct nv_expo_left_out left_out;
 
-    if (shown->n == 0 && request->kind != NV_SCRAPE_ALL)
-        return -ENODATA;
     if (request->kind == NV_SCRAPE_RESOURCE)
         return nv_resource_write(shown->parts, shown->n,
                                  shown->name && strcmp(shown->name, NV_WEB_RESOURCE) == 0, out);
@@ -157,7 +155,9 @@ static int write_text(struct nv_web *web, struct nv_request *request, const stru
                         &left_out);
     __atomic_add_fetch(&web->counters.exposed_conflicts, left_out.conflicts, __ATOMIC_RELAXED);
     __atomic_add_fetch(&web->counters.exposed_duplicates, left_out.duplicates, __ATOMIC_RELAXED);
-    return out->failed;
+    bool nothing = out->n <= strlen("# EOF\n") && query->n_names == 0;
+    return nothing && request->kind == NV_SCRAPE_CONTAINERS && !out->failed ? -ENODATA
+                                                                            : out->failed;
 }
 
 static int write_body(struct nv_web *web, struct nv_request *request, const struct nv_frame *frame,
@@ -178,7 +178,7 @@ static int write_body(struct nv_web *web, struct nv_request *request, const stru
 static struct MHD_Response *nothing_yet(struct nv_request *request)
 {
     static char text[] =
-        "No container metrics at present: the kubelet's last answer failed, or none came yet.\n";
+        "No container metrics at present: what they come from failed, or has not answered yet.\n";
     struct MHD_Response *response =
         MHD_create_response_from_buffer(sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
 

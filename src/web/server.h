@@ -291,7 +291,7 @@ NV_MUST_USE int nv_shown_init(struct nv_shown *shown, struct nv_web *web,
 void nv_shown_done(struct nv_shown *shown);
 bool nv_is_exposed(const struct nv_web *web, struct nv_str name);
 
-/* resource.c: classic text in the kubelet's shape, from its own answer (`direct`) or from container families. -ENOMEM. */
+/* resource.c: classic text in the kubelet's shape, from its own answer (`direct`) or from container families. -ENODATA: there is nothing; -ENOMEM. */
 NV_MUST_USE int nv_resource_write(const struct nv_expo_part *parts, size_t n, bool direct,
                                   struct nv_buf *out);
 

@@ -122,7 +122,7 @@ class Pod:
         self.owner = f"{kind}-service-{slot:04d}-{digest(slot)[:9]}"
         self.name = f"{self.owner}-{token[:5]}"
         self.uid = f"{token[:8]}-{token[8:12]}-4{token[13:16]}-a{token[17:20]}-{token[20:32]}"
-        self.ip = f"10.244.{slot // 250}.{slot % 250 + 2}"
+        self.ip = f"127.244.{slot // 250}.{slot % 250 + 2}"  # loopback: agents under test scrape these pods
         self.sandbox = digest(self.uid, "sandbox")
         names = ["app", "proxy", "logs", "metrics", "cache"] + [f"extra-{i}" for i in range(5, containers)]
         self.containers = [Container(self, name, started + 2) for name in names[:containers]]
