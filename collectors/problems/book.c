@@ -50,6 +50,8 @@ static int find(struct nv_problem_book *book, unsigned side, const char *type, c
         snprintf(line->type, sizeof(line->type), "%s", type);
         snprintf(line->reason, sizeof(line->reason), "%s", reason);
         line->owner = side;
+    } else if (i < book->n && side < book->lines[i].owner) {
+        book->lines[i].owner = side; /* what the kernel says itself goes before */
     }
     pthread_mutex_unlock(&book->lock);
     return i < LINES_MAX ? (int)i : -E2BIG;

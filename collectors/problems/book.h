@@ -1,6 +1,6 @@
 /*
  * book.h - how often each problem was seen, and what is so now: the counters that the collectors of the kernel log and of the
- * journal keep together, since both may know a reason. Whoever names it first shows it, with what both have counted.
+ * journal keep together, since both may know a reason. The lower side that does shows it, with what both had counted by then.
  *
  *   bound      NV_PROBLEM_REASONS_MAX reasons, and as many pairs of condition and reason
  *   threads    any: the book has a lock

@@ -62,8 +62,9 @@ const struct nv_problem_rule nv_kernel_rules[] = {
     RULE("NvmeTimeout", NULL, "nvme", "nvme (\\S+):.* QID \\d+ timeout", "d", HEAD),
     RULE("NvmeTimeout", NULL, "nvme", "nvme (\\S+): (?:.*timeout, (?:aborting|reset|disable|completion)|queue \\d+: timeout|controller is down|Device not ready; aborting)", "d", HEAD),
     RULE("ScsiTimeout", NULL, "DID_TIME_OUT|timing out command|attempting task abort|Device offlined", "^[^\\[]*(?:\\[(\\w+)\\])?", "d", HEAD),
+    RULE("ScsiTimeout", NULL, "imed out", "^(?:sd|sr|scsi) [^\\[]*(?:\\[(\\w+)\\])?.*[tT]imed out", "d", HEAD),
     RULE("AtaError", NULL, ": exception Emask", "^(ata[\\d.]+): exception Emask", "d", HEAD),
-    RULE("AtaError", NULL, ": failed command: |: error: {|COMRESET failed|qc timeout|reset failed", "^(ata[\\d.]+): ", "d", LATER),
+    RULE("AtaError", NULL, ": failed command: |: error: {|COMRESET failed|: status: {|qc timeout|reset failed", "^(ata[\\d.]+): ", "d", LATER),
 
     RULE("MachineCheck", NULL, "mce: [Hardware Error]|achine Check Exception|achine check exception", NULL, NULL, LATER),
     RULE("MemoryReadError", NULL, "CE memory read error|UE memory read error", NULL, NULL, HEAD),

@@ -307,9 +307,8 @@ static bool flaps(struct nv_problem_counts *counts, struct nv_str device, uint64
 
 /* ---- counting ------------------------------------------------------------------------------- */
 
-static void count_event(struct nv_problems *problems, int reason, unsigned place)
+static void count_event(struct nv_problem_counts *counts, int reason, unsigned place)
 {
-    struct nv_problem_counts *counts = problems->counts;
     size_t i = 0;
 
     if (counts->n_events >= NV_PROBLEM_PLACES_MAX) { /* of a new pair only the reason */
@@ -328,6 +327,11 @@ static void count_event(struct nv_problems *problems, int reason, unsigned place
         counts->events[counts->n_events++] = (struct event){reason, place, 1};
 }
 
+/* What a match says of where it is. */
+struct where_found {
+    struct nv_str device, cgroup, unit, pid;
+};
+
 /* What the groups of a rule found. */
 static struct nv_str group(const struct nv_problem_rule *rule, const struct nv_str *spans, size_t n,
                            char what)
@@ -340,8 +344,7 @@ static struct nv_str group(const struct nv_problem_rule *rule, const struct nv_s
     return (struct nv_str){"", 0};
 }
 
-static unsigned find_place(struct nv_pass *pass, struct nv_problems *problems,
-                           const struct nv_problem_line *line, struct nv_str device,
+static unsigned find_place(struct nv_pass *pass, struct nv_problems *problems, struct nv_str device,
                            struct nv_str cgroup, struct nv_str unit)
 {
     struct nv_str labels[NV_PLACE_LABELS];
@@ -351,8 +354,8 @@ static unsigned find_place(struct nv_pass *pass, struct nv_problems *problems,
     if (cgroup.n)
         nv_place_of_cgroup(pass, cgroup, labels);
     labels[NV_PLACE_DEVICE] = device;
-    if (unit.n || line->unit.n)
-        labels[NV_PLACE_UNIT] = unit.n ? unit : line->unit;
+    if (unit.n)
+        labels[NV_PLACE_UNIT] = unit;
     return nv_places_find(problems->places, labels);
 }
 
@@ -383,56 +386,78 @@ static bool begin_condition(struct nv_problems *problems, const struct nv_rule_a
     return true;
 }
 
+/* Whether a match is to count: once for a line, once for an event of several lines, and not too often in a second. */
+static bool is_to_count(struct nv_problem_counts *counts, struct nv_rule_at_work *at_work,
+                        const struct nv_problem_line *line)
+{
+    uint64_t *word = &counts->counted[at_work->reason / 64];
+    uint64_t bit = UINT64_C(1) << at_work->reason % 64;
+
+    if (*word & bit)
+        return false;
+    *word |= bit;
+    bool later =
+        (at_work->rule->options & NV_RULE_LATER_LINE) && was_seen(counts, at_work->reason, line);
+    remember_seen(counts, at_work->reason, line);
+    if (later)
+        return false;
+    bool too_much = is_too_much(at_work, line->stamp_us);
+    counts->suppressed += too_much;
+    return !too_much;
+}
+
+/* Counts where a problem is, and whether a link of that name flaps. */
+static void count_place(struct nv_pass *pass, struct nv_problems *problems,
+                        const struct nv_rule_at_work *at_work, const struct nv_problem_line *line,
+                        const struct where_found *found)
+{
+    struct nv_problem_counts *counts = problems->counts;
+    struct nv_str cgroup = found->cgroup;
+
+    if (found->pid.n)
+        cgroup = find_note(counts, found->pid, line->stamp_us);
+    unsigned place = find_place(pass, problems, found->device, cgroup.n ? cgroup : line->cgroup,
+                                found->unit.n ? found->unit : line->unit);
+    count_event(counts, at_work->reason, place);
+    if ((at_work->rule->options & NV_RULE_FLAPS) && counts->flap >= 0 &&
+        flaps(counts, found->device, line->stamp_us)) {
+        nv_problem_book_count(problems->book, problems->side, counts->flap);
+        count_event(counts, counts->flap, place);
+    }
+}
+
 /* A rule matched. */
 static void act(struct nv_pass *pass, struct nv_problems *problems, struct nv_rule_at_work *at_work,
                 const struct nv_problem_line *line, const struct nv_str *spans, size_t n)
 {
     struct nv_problem_counts *counts = problems->counts;
     const struct nv_problem_rule *rule = at_work->rule;
-    struct nv_str device = group(rule, spans, n, 'd'), cgroup = group(rule, spans, n, 'c');
-    struct nv_str pid = group(rule, spans, n, 'p');
-    uint64_t *word = &counts->counted[at_work->reason / 64];
-    uint64_t bit = UINT64_C(1) << at_work->reason % 64;
+    struct where_found found = {
+        .device = group(rule, spans, n, 'd'),
+        .cgroup = group(rule, spans, n, 'c'),
+        .unit = group(rule, spans, n, 'u'),
+        .pid = group(rule, spans, n, 'p'),
+    };
 
     if (rule->options & NV_RULE_NOTES) {
-        take_note(counts, cgroup, pid, line->stamp_us);
+        take_note(counts, found.cgroup, found.pid, line->stamp_us);
         return;
     }
-    if (!device.n)
-        device = line->device;
+    if (!found.device.n)
+        found.device = line->device;
     if (rule->options & NV_RULE_ENDS) {
         counts->changed |=
-            nv_conditions_end(&problems->conditions, (unsigned)at_work->condition, device);
+            nv_conditions_end(&problems->conditions, (unsigned)at_work->condition, found.device);
         return;
     }
-    bool later = (rule->options & NV_RULE_LATER_LINE) && was_seen(counts, at_work->reason, line);
-    if (*word & bit)
+    if (!is_to_count(counts, at_work, line))
         return;
-    *word |= bit;
-    remember_seen(counts, at_work->reason, line);
-    if (later)
-        return;
-    if (is_too_much(at_work, line->stamp_us)) {
-        counts->suppressed++;
-        return;
-    }
     counts->changed = true;
-    if (rule->condition) {
-        if (!begin_condition(problems, at_work, device, line->time_ms))
-            return;
-    } else {
+    if (!rule->condition)
         nv_problem_book_count(problems->book, problems->side, at_work->reason);
-    }
-    if (pid.n)
-        cgroup = find_note(counts, pid, line->stamp_us);
-    unsigned place = find_place(pass, problems, line, device, cgroup.n ? cgroup : line->cgroup,
-                                group(rule, spans, n, 'u'));
-    count_event(problems, at_work->reason, place);
-    if ((rule->options & NV_RULE_FLAPS) && counts->flap >= 0 &&
-        flaps(counts, device, line->stamp_us)) {
-        nv_problem_book_count(problems->book, problems->side, counts->flap);
-        count_event(problems, counts->flap, place);
-    }
+    else if (!begin_condition(problems, at_work, found.device, line->time_ms))
+        return;
+    count_place(pass, problems, at_work, line, &found);
 }
 
 /* ---- lines ---------------------------------------------------------------------------------- */

@@ -66,9 +66,9 @@ int nv_journal_go(struct nv_journal *journal, const char *cursor, uint64_t since
 
 int nv_journal_step(struct nv_journal *journal)
 {
-    if (journal->watched)
-        (void)sd_journal_process(journal->journal); /* files that came and went */
     int r = sd_journal_next(journal->journal);
+    if (r == 0 && journal->watched && sd_journal_process(journal->journal) > SD_JOURNAL_NOP)
+        r = sd_journal_next(journal->journal); /* files came, went or grew */
     if (r > 0 && journal->behind) {
         /* Where the entry is gone, we stand at the one after it already. */
         bool seen = sd_journal_test_cursor(journal->journal, journal->behind) > 0;

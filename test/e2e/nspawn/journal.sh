@@ -99,6 +99,13 @@ check "with the device its expression names" tells /tmp/once DiskSighs 'device="
 check "an expression may reach over lines" \
     grep -qxF 'problem_gauge{reason="DiskWeeps",type="DiskSad"} 1' /tmp/once
 
+# ---- beside the kernel's log ----------------------------------------------------------------
+
+echo '1,1,1,-;BUG: kernel NULL pointer dereference, address: 0000000000000078' >/tmp/kmsg
+logger -t abrt-notification 'System encountered a non-fatal error in ext4_find_entry'
+journalctl --sync
+once
+check "a reason that the journal knows counts" counts /tmp/once KernelOops 1
 # ---- rights, and other folders --------------------------------------------------------------
 
 setpriv --reuid=65534 --regid=65534 --clear-groups nodevitals collect --collector.disable-defaults \
@@ -114,7 +121,7 @@ check "where there is none, it is said" grep -q 'no journal in /tmp/nowhere' /tm
 # ---- over restarts, rotation, vacuuming -----------------------------------------------------
 
 agent() {
-    nodevitals --collector.disable-defaults --collector.journal --collector.journal.lookback=1h \
+    nodevitals --collector.disable-defaults --collector.journal --collector.journal.lookback=1h "$@" \
         --storage.tsdb.path=/tmp/data --web.listen-address=127.0.0.1:9100 2>>/tmp/agent.log &
     pid=$!
     until_true 20 metrics
@@ -122,8 +129,10 @@ agent() {
 now() { metrics >/tmp/now && counts /tmp/now "$1" "$2"; }
 end() { kill "$pid" && wait "$pid"; }
 
-agent
+agent --collector.kmsg --path.kmsg=/tmp/kmsg
 check "the agent counts what there is" until_true 20 now UnitFailed 2
+check "a reason that the kernel's log and the journal know is one counter" until_true 20 now KernelOops 2
+check "which nobody tells twice" sh -c '! grep dropped /tmp/agent.log && [ "$(grep -c "^problem_counter.*KernelOops" /tmp/now)" = 1 ]'
 end
 agent
 check "a restart counts nothing twice" now UnitFailed 0
