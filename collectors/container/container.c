@@ -1,10 +1,9 @@
 /*
  * container - containers, pods and services as cAdvisor shows them, from cgroups: see container.h.
  *
- * With --collector.container.source=kubelet, and with auto in a pod that does not see the node's cgroups
- * (nodevitals/cgroups.h), there is nothing here: the kubelet's own /metrics/cadvisor is scraped instead.
+ * With --collector.container.source=kubelet there is nothing here: the agent scrapes the kubelet's own /metrics/cadvisor
+ * instead. With auto it does so, and leaves this collector out, where it does not see the node's cgroups.
  */
-#include <nodevitals/cgroups.h>
 #include <nodevitals/sort.h>
 #include <time.h>
 
@@ -99,9 +98,7 @@ static int start(struct nv_pass *pass)
             state->groups |= groups[i].group;
     state->groups = (state->groups | more) & ~less;
     state->max_series = (uint64_t)nv_flag(pass, MAX_SERIES)->number;
-    state->off = nv_str_is(source, "kubelet") ||
-                 (nv_str_is(source, "auto") && getenv("KUBERNETES_SERVICE_HOST") &&
-                  !nv_cgroups_are_of_node(nv_native_path(pass, "sys").p));
+    state->off = nv_str_is(source, "kubelet");
     state->text = malloc(NV_CG_TEXT_MAX);
     r = state->text ? nv_cg_root(state) : -ENOMEM;
     return r < 0 ? r : nv_cg_ledger_start(state);

@@ -414,28 +414,6 @@ START_TEST(with_the_kubelet_as_the_source_there_is_nothing_here)
 }
 END_TEST
 
-/* Inside Kubernetes a tree without pods is the agent's own part of it. */
-START_TEST(a_pod_that_sees_only_itself_leaves_it_to_the_kubelet)
-{
-    struct machine machine;
-
-    ck_assert_int_eq(setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1), 0);
-    begin(&machine);
-    put(&machine, "sys/fs/cgroup/memory.current", "4096\n");
-    start(&machine, NULL);
-    pass(&machine);
-    ck_assert_int_eq(machine.result, NV_NO_DATA);
-    end(&machine);
-
-    begin(&machine);
-    put_container(&machine, A, 0);
-    start(&machine, NULL);
-    pass(&machine);
-    ck_assert_int_eq(machine.result, 0);
-    end(&machine);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("container_life");
@@ -453,7 +431,6 @@ int main(void)
     tcase_add_test(all, what_went_leaves_no_series);
     tcase_add_test(all, beyond_the_bound_whole_cgroups_are_left_out_and_counted);
     tcase_add_test(all, with_the_kubelet_as_the_source_there_is_nothing_here);
-    tcase_add_test(all, a_pod_that_sees_only_itself_leaves_it_to_the_kubelet);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
