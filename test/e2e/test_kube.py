@@ -199,7 +199,13 @@ def the_endpoints_of_the_kubelet_are_targets(payloads):
         by_path = {path: [labels for labels in memory if dict(labels)["metrics_path"] == path] for path in paths}
         assert by_path["/metrics/cadvisor"] and by_path["/metrics/resource"], memory
         assert all(dict(labels)["job"] == "kubelet" for labels in memory), memory
-        wait_for(lambda: "container_memory_working_set_bytes" in agent.metrics("/metrics/cadvisor"))
+        wait_for(lambda: agent.get("/metrics/cadvisor")[0] == agent.get("/metrics/resource")[0] == 200)
+
+
+def identity(series):
+    """Name and labels; an empty label is none."""
+    name, labels = parse_series(series)
+    return name, tuple(sorted(item for item in labels.items() if item[1]))
 
 
 def what_replaces_the_collector_is_on_metrics(payloads):
@@ -211,20 +217,20 @@ def what_replaces_the_collector_is_on_metrics(payloads):
             theirs = {}
             for line in file:
                 if not line.startswith("#") and line.strip():
-                    series, value = re.match(r"(.*[}\w]) (\S+)(?: \d+)?$", line).groups()
-                    name, labels = parse_series(series)
-                    theirs[name, tuple(sorted(labels.items()))] = float(value)
+                    series, value = re.match(r"(\w+(?:\{.*\})?) (\S+)(?: \d+)?$", line).groups()
+                    theirs[identity(series)] = float(value)
 
         def ours():
             made = {}
-            for series, value in samples(agent.metrics("/metrics/cadvisor")).items():
-                name, labels = parse_series(series)
-                made[name, tuple(sorted(labels.items()))] = float(value)
+            status, _, body = agent.get("/metrics/cadvisor")  # 503 before the first scrape
+            for series, value in samples(body.decode() if status == 200 else "").items():
+                made[identity(series)] = float(value)
             return made
 
         wait_for(lambda: len(ours()) >= len(theirs))
         shown = ours()
-        assert {key: value for key, value in shown.items() if key in theirs} == theirs
+        differing = [key for key in theirs if shown.get(key) != theirs[key]]
+        assert not differing, [(key, theirs[key], shown.get(key)) for key in differing[:5]]
         assert not set(shown) - set(theirs), list(set(shown) - set(theirs))[:5]
         assert "container_last_seen" not in agent.metrics("/metrics?exclude[]=container")
 
