@@ -1,8 +1,8 @@
 #include "scrape/ask.h"
 
 static const char *const protocols[NV_SCRAPE_PROTOCOLS] = {
-    [NV_SCRAPE_PROTO] = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
-                        "encoding=delimited",
+    [NV_SCRAPE_PROTO] = ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+                         "encoding=delimited"),
     [NV_SCRAPE_OPENMETRICS0] = "application/openmetrics-text;version=0.0.1",
     [NV_SCRAPE_OPENMETRICS1] = "application/openmetrics-text;version=1.0.0",
     [NV_SCRAPE_TEXT0] = "text/plain;version=0.0.4",

@@ -308,7 +308,7 @@ START_TEST(however_many_hang_the_others_are_asked)
     enum { HANGING = 150, ROUNDS = 15 };
     NV_AUTO_BUF yaml = NV_BUF(TEXT);
     unsigned port;
-    NV_AUTO_FD fd = listen_silently(&port);
+    int fd = listen_silently(&port);
 
     write_job(&yaml, "200ms", "/a", "");
     nv_buf_text(&yaml, "- job_name: hanging\n  scrape_interval: 1s\n  static_configs:\n");
@@ -325,6 +325,7 @@ START_TEST(however_many_hang_the_others_are_asked)
     ck_assert_uint_le(stats().threads, NV_SCRAPE_THREADS_MAX);
     ck_assert_double_eq(nv_scrape_store_value(store, "/a", -1, "up"), 1);
     ck_assert_double_eq(nv_scrape_store_value(store, "h7", -1, "up"), 0);
+    close(fd);
 }
 END_TEST
 
