@@ -7,7 +7,7 @@
 #include "metric/order.h"
 #include "metric/registry_parts.h"
 
-enum { TARGETS_MAX = 64 << 20 };
+enum { TARGETS_MAX = 64 << 20, FIRST_ROOM = 16 };
 
 static uint64_t hash_of(struct nv_str s)
 {
@@ -300,12 +300,29 @@ bool nv_registry_role(const char *suffix, enum nv_type type, enum nv_role *ret,
            (*ret == NV_ROLE_SUM || strcmp(suffix, "_count") == 0);
 }
 
+/* The first chunk grows by a copy; earlier layouts keep theirs. A registry of few series, as most targets have, is small. */
+static int grow_first_chunk(struct nv_registry *registry)
+{
+    size_t n = registry->n_series, room = 4 * n;
+
+    if (n < registry->room_first || n >= NV_LAYOUT_CHUNK)
+        return 0;
+    struct nv_series *chunk =
+        nv_arena_alloc(&registry->memory->arena, room * sizeof(struct nv_series));
+    if (!chunk)
+        return -ENOMEM;
+    memcpy(chunk, registry->chunks[0], n * sizeof(*chunk));
+    registry->chunks[0] = chunk;
+    registry->room_first = room;
+    return 0;
+}
+
 static int room_for_series(struct nv_registry *registry)
 {
     size_t chunk = registry->n_series / NV_LAYOUT_CHUNK;
 
     if (registry->n_series % NV_LAYOUT_CHUNK)
-        return 0;
+        return grow_first_chunk(registry);
     if (chunk == registry->room_chunks) {
         size_t room = registry->room_chunks ? registry->room_chunks * 2 : 16;
         struct nv_series **p = realloc(registry->chunks, room * sizeof(struct nv_series *));
@@ -314,8 +331,11 @@ static int room_for_series(struct nv_registry *registry)
         registry->chunks = p;
         registry->room_chunks = room;
     }
+    size_t room = chunk ? NV_LAYOUT_CHUNK : FIRST_ROOM;
     registry->chunks[chunk] =
-        nv_arena_alloc(&registry->memory->arena, NV_LAYOUT_CHUNK * sizeof(struct nv_series));
+        nv_arena_alloc(&registry->memory->arena, room * sizeof(struct nv_series));
+    if (!chunk)
+        registry->room_first = room;
     return registry->chunks[chunk] ? 0 : -ENOMEM;
 }
 

@@ -26,6 +26,8 @@ struct nv_registry {
     size_t n_families, room_families;
     struct nv_series **chunks;
     size_t n_series, room_chunks;
+    size_t
+        room_first; /* series that the first chunk has room for: FIRST_ROOM, four times that ... NV_LAYOUT_CHUNK */
     struct nv_index family_index, series_index;
     struct nv_intern intern; /* of a lean one */
     struct nv_buf text;      /* scratch: the identity of a series */
