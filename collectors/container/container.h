@@ -267,6 +267,7 @@ struct nv_cg_state {
     struct nv_cg_machine *machine;
     struct nv_cg_ledger *ledger;
     bool has_pods;
+    uint64_t host_netns; /* inode of the first process's, 0 where it is not to be seen */
     uint64_t n_left_out, n_series_left_out; /* of this pass */
 };
 

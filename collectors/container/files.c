@@ -28,7 +28,7 @@ const struct nv_cg_file nv_cg_files_v2[] = {
     {"cpu.pressure",         NV_CG_C_CORE,    NV_CG_PRESSURE, NV_CG_WHOLE | NV_CG_NODE, NV_CG_PSI_CPU_SOME, nv_cg_parse_pressure},
     {"memory.pressure",      NV_CG_C_CORE,    NV_CG_PRESSURE, NV_CG_WHOLE | NV_CG_NODE, NV_CG_PSI_MEM_SOME, nv_cg_parse_pressure},
     {"io.pressure",          NV_CG_C_CORE,    NV_CG_PRESSURE, NV_CG_WHOLE | NV_CG_NODE, NV_CG_PSI_IO_SOME,  nv_cg_parse_pressure},
-    {NV_CG_PROCS,            NV_CG_C_CORE,    NV_CG_PROCESS | NV_CG_FDS, NV_CG_WHOLE, 0,           nv_cg_parse_procs    },
+    {NV_CG_PROCS,            NV_CG_C_CPUACCT, NV_CG_PROCESS | NV_CG_FDS, NV_CG_WHOLE, 0,           nv_cg_parse_procs    },
     {NULL, 0, 0, 0, 0, NULL},
 };
 
@@ -50,7 +50,7 @@ const struct nv_cg_file nv_cg_files_v1[] = {
     {"memory.memsw.limit_in_bytes", NV_CG_C_MEMORY,  NV_CG_ALWAYS,  NV_CG_WHOLE, NV_CG_SPEC_SWAP,        nv_cg_parse_limit       },
     {"pids.current",                NV_CG_C_PIDS,    NV_CG_PROCESS, NOT_ROOT,    NV_CG_THREADS,          nv_cg_parse_number      },
     {"pids.max",                    NV_CG_C_PIDS,    NV_CG_PROCESS, NV_CG_WHOLE, NV_CG_THREADS_MAX,      nv_cg_parse_limit       },
-    {NV_CG_PROCS,                   NV_CG_C_CPU,     NV_CG_PROCESS | NV_CG_FDS, NV_CG_WHOLE, 0,           nv_cg_parse_procs       },
+    {NV_CG_PROCS,                   NV_CG_C_CPUACCT, NV_CG_PROCESS | NV_CG_FDS, NV_CG_WHOLE, 0,           nv_cg_parse_procs       },
     {NULL, 0, 0, 0, 0, NULL},
 };
 /* clang-format on */

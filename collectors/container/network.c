@@ -117,18 +117,28 @@ static int any_process(struct nv_pass *pass, struct nv_cg_state *state, struct n
 
 /* ---- whose namespace -------------------------------------------------------------------------- */
 
-static bool is_of_host(struct nv_pass *pass, struct nv_cg *cgroup)
+/* What tells namespaces apart: the inode of net/stat, a folder that each has of its own, for anybody to see, as
+ * ns/net is not. 0 where it cannot be seen. */
+static uint64_t namespace_of(struct nv_pass *pass, int process)
 {
-    struct nv_str own, host;
-    char path[64];
+    struct nv_dir_stat st = {0};
+    int dir = nv_dir_open(pass, process, "net/stat");
 
+    if (dir < 0)
+        return 0;
+    if (nv_dir_stat(pass, dir, &st) < 0)
+        st.inode = 0;
+    nv_dir_close(pass, dir);
+    return st.inode;
+}
+
+static bool is_of_host(struct nv_pass *pass, const struct nv_cg_state *state, struct nv_cg *cgroup,
+                       int process)
+{
     if (cgroup->netns == NV_CG_NETNS_UNKNOWN) {
-        nv_path(path, "proc/%lld/ns/net", (long long)cgroup->pid);
-        cgroup->netns = nv_readlink(pass, path, &own) < 0 ||
-                                nv_readlink(pass, "proc/1/ns/net", &host) < 0 ||
-                                nv_str_eq(own, host)
-                            ? NV_CG_NETNS_HOST
-                            : NV_CG_NETNS_OWN;
+        uint64_t own = namespace_of(pass, process);
+        cgroup->netns = own && state->host_netns && own != state->host_netns ? NV_CG_NETNS_OWN
+                                                                             : NV_CG_NETNS_HOST;
     }
     return cgroup->netns == NV_CG_NETNS_HOST;
 }
@@ -141,7 +151,7 @@ static bool read_links(struct nv_pass *pass, struct nv_cg_state *state, struct n
 
     if (dir < 0)
         return false;
-    if (is_told || !is_of_host(pass, from))
+    if (is_told || !is_of_host(pass, state, from, dir))
         parse(pass, values, read_text(pass, state, dir, "net/dev"));
     nv_dir_close(pass, dir);
     return true;
@@ -179,6 +189,7 @@ void nv_cg_network(struct nv_pass *pass, struct nv_cg_state *state)
     int first = nv_dir_open(pass, NV_DIR_ROOTS, "proc/1");
     if (first >= 0) {
         parse(pass, state->root->values, read_text(pass, state, first, "net/dev"));
+        state->host_netns = namespace_of(pass, first);
         nv_dir_close(pass, first);
     }
     for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup)) {
