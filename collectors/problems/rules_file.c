@@ -293,7 +293,7 @@ static int read_rules(struct reader *reader, const char *from)
     mark(reader);
     nv_json_array(&reader->json);
     while (r == 0 && nv_json_item(&reader->json)) {
-        struct written written;
+        struct written written = {0};
         mark(reader);
         r = read_rule(reader, &written);
         if (r < 0)
