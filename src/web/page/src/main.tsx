@@ -1,4 +1,5 @@
 import "./main.css";
 import { render } from "preact";
+import { App } from "./app";
 
-render(<p>nodevitals</p>, document.getElementById("root")!);
+render(<App />, document.getElementById("root")!);

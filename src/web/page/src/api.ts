@@ -1,0 +1,177 @@
+/*
+ * api.ts - the agent's HTTP API: questions, answers, and how the agent is while they are asked.
+ *
+ * Every question has a deadline and can be called off. What went wrong is one of a few words, so that the page can say it:
+ * gone (nobody answers), refused (401, 403), busy (503), slow (the deadline), wrong (the question).
+ */
+export type Labels = Record<string, string>;
+export type Point = [number, string];
+export interface Series {
+    metric: Labels;
+    value?: Point;
+    values?: Point[];
+    histogram?: unknown;
+    histograms?: unknown;
+}
+
+export type Trouble = "gone" | "refused" | "busy" | "slow" | "wrong";
+
+export class ApiError extends Error {
+    constructor(
+        readonly trouble: Trouble,
+        message: string,
+        readonly status = 0,
+    ) {
+        super(message);
+    }
+}
+
+const DEADLINE_MS = 15000;
+
+/* Seconds the server's clock is ahead of the browser's. What the page calls now is the server's. */
+let ahead = 0;
+
+export function now(): number {
+    return Date.now() / 1000 + ahead;
+}
+
+/* How the agent is, for whoever wants to show it. */
+type Watcher = (trouble: Trouble | null, message: string) => void;
+let watcher: Watcher = () => undefined;
+export function watchAgent(watch: Watcher): void {
+    watcher = watch;
+}
+
+function troubleOf(status: number): Trouble {
+    if (status === 401 || status === 403) return "refused";
+    if (status === 503 || status === 429) return "busy";
+    return status >= 500 ? "gone" : "wrong";
+}
+
+function tell(error: ApiError | null): void {
+    if (!error) watcher(null, "");
+    else if (error.trouble !== "wrong") watcher(error.trouble, error.message);
+}
+
+function noteClock(date: string | null): void {
+    const server = date ? Date.parse(date) : NaN;
+    if (Number.isNaN(server)) return;
+    const difference = server / 1000 + 0.5 - Date.now() / 1000; /* the header has whole seconds */
+    if (Math.abs(difference - ahead) > 2) ahead = Math.abs(difference) < 2 ? 0 : difference;
+}
+
+async function ask(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
+    const deadline = AbortSignal.timeout(DEADLINE_MS);
+    const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
+    try {
+        return await fetch(path, { ...init, signal: either, credentials: "same-origin", redirect: "error" });
+    } catch (reason) {
+        if (signal?.aborted) throw reason;
+        throw deadline.aborted
+            ? new ApiError("slow", `no answer within ${DEADLINE_MS / 1000} s`)
+            : new ApiError("gone", "the agent does not answer");
+    }
+}
+
+interface Envelope<T> {
+    status: string;
+    data: T;
+    error?: string;
+    warnings?: string[];
+    infos?: string[];
+}
+
+async function call<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<Envelope<T>> {
+    try {
+        const response = await ask(path, init, signal);
+        noteClock(response.headers.get("Date"));
+        const text = await response.text();
+        let body: Envelope<T> | null = null;
+        try {
+            body = JSON.parse(text) as Envelope<T>;
+        } catch {
+            /* an error told as plain text, or an answer cut short */
+        }
+        if (!response.ok || !body)
+            throw new ApiError(
+                response.ok ? "gone" : troubleOf(response.status),
+                body?.error ?? (text.trim().slice(0, 300) || `status ${response.status}`),
+                response.status,
+            );
+        tell(null);
+        return body;
+    } catch (reason) {
+        if (reason instanceof ApiError) tell(reason);
+        throw reason;
+    }
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return (await call<T>(path, {}, signal)).data;
+}
+
+function form(fields: Record<string, string | number>): RequestInit {
+    const body = new URLSearchParams();
+    for (const [name, value] of Object.entries(fields)) body.set(name, String(value));
+    return { method: "POST", body };
+}
+
+export interface Result {
+    type: string;
+    series: Series[];
+    notes: string[];
+    samples: number; /* read for it; -1 where it was not asked */
+}
+
+interface Data {
+    resultType: string;
+    result: Series[] | Point;
+    stats?: { samples?: { totalQueryableSamples?: number } };
+}
+
+function toResult(body: Envelope<Data>): Result {
+    const { resultType: type, result } = body.data;
+    const series = type === "scalar" || type === "string" ? [{ metric: {}, value: result as Point }] : (result as Series[]);
+    return {
+        type,
+        series,
+        notes: [...(body.warnings ?? []), ...(body.infos ?? [])],
+        samples: body.data.stats?.samples?.totalQueryableSamples ?? -1,
+    };
+}
+
+export async function query(expr: string, time: number, signal?: AbortSignal, stats = false): Promise<Result> {
+    const fields: Record<string, string | number> = { query: expr, time: time.toFixed(3) };
+    if (stats) fields["stats"] = "true";
+    return toResult(await call<Data>("api/v1/query", form(fields), signal));
+}
+
+export async function queryRange(
+    expr: string,
+    start: number,
+    end: number,
+    step: number,
+    signal?: AbortSignal,
+    stats = false,
+): Promise<Result> {
+    const fields: Record<string, string | number> = { query: expr, start: start.toFixed(3), end: end.toFixed(3), step };
+    if (stats) fields["stats"] = "true";
+    return toResult(await call<Data>("api/v1/query_range", form(fields), signal));
+}
+
+export async function change(path: string, method: string, body?: unknown): Promise<void> {
+    const init: RequestInit = { method };
+    if (body !== undefined) {
+        init.body = JSON.stringify(body);
+        init.headers = { "Content-Type": "application/json" };
+    }
+    const response = await ask(path, init);
+    if (!response.ok) throw new ApiError(troubleOf(response.status), (await response.text()).slice(0, 300), response.status);
+}
+
+/* Alertmanager's API has no envelope. */
+export async function plain<T>(path: string, signal?: AbortSignal): Promise<T> {
+    const response = await ask(path, {}, signal);
+    if (!response.ok) throw new ApiError(troubleOf(response.status), (await response.text()).slice(0, 300), response.status);
+    return (await response.json()) as T;
+}

@@ -1,0 +1,225 @@
+/*
+ * inside.tsx - the agent itself: what it reads and asks, and what its store holds.
+ */
+import { get, now, query } from "./api";
+import { useRepeated } from "./live";
+import { MARK, union } from "./panels";
+import { writeTime } from "./time";
+import { duration, format } from "./units";
+
+interface Target {
+    scrapePool: string;
+    scrapeUrl: string;
+    labels: Record<string, string>;
+    lastError: string;
+    lastScrape: string;
+    lastScrapeDuration: number;
+    health: string;
+    scrapeInterval: string;
+}
+interface Count {
+    name: string;
+    value: number;
+}
+interface Tsdb {
+    headStats: { numSeries: number; numLabelPairs: number; chunkCount: number; minTime: number; maxTime: number };
+    seriesCountByMetricName: Count[];
+    labelValueCountByLabelName: Count[];
+    memoryInBytesByLabelName: Count[];
+    seriesCountByLabelValuePair: Count[];
+}
+interface Build {
+    version: string;
+    revision: string;
+}
+
+/* ---- collectors ----------------------------------------------------------------------------- */
+
+const collectorParts = ["node_scrape_collector_duration_seconds", "node_scrape_collector_success", "node_scrape_collector_age_seconds"];
+
+function Collectors() {
+    const series = useRepeated(async (signal) => (await query(union(collectorParts), now(), signal)).series, 5, "collectors");
+    const rows = new Map<string, { duration: number; good: boolean; age: number | null }>();
+    for (const one of series ?? []) {
+        const name = one.metric["collector"] ?? "";
+        const row = rows.get(name) ?? { duration: 0, good: true, age: null };
+        const value = Number(one.value?.[1]);
+        if (one.metric[MARK] === "0") row.duration = value;
+        else if (one.metric[MARK] === "1") row.good = value === 1;
+        else row.age = value;
+        rows.set(name, row);
+    }
+    const sorted = [...rows].sort(([, a], [, b]) => Number(a.good) - Number(b.good) || b.duration - a.duration);
+    const most = Math.max(...sorted.map(([, row]) => row.duration), 1e-9);
+    return (
+        <section class="card">
+            <h3>Collectors</h3>
+            <div class="scroll tall">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">collector</th>
+                            <th scope="col" class="bar-cell">
+                                took
+                            </th>
+                            <th scope="col">state</th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        {sorted.map(([name, row]) => (
+                            <tr key={name}>
+                                <th scope="row">{name}</th>
+                                <td class="bar-cell">
+                                    <span class="bar">
+                                        <i style={{ width: `${(100 * row.duration) / most}%` }} />
+                                    </span>
+                                    <span class="percent">{format(row.duration, "seconds")}</span>
+                                </td>
+                                <td>{row.good ? (row.age ? `as of ${duration(row.age)} ago` : "fine") : <span class="bad-text">nothing here, or failed</span>}</td>
+                            </tr>
+                        ))}
+                    </tbody>
+                </table>
+            </div>
+        </section>
+    );
+}
+
+/* ---- targets -------------------------------------------------------------------------------- */
+
+function Targets(props: { utc: boolean }) {
+    const targets = useRepeated(async (signal) => (await get<{ activeTargets: Target[] }>("api/v1/targets?state=active", signal)).activeTargets, 5, "targets");
+    return (
+        <section class="card wide">
+            <h3>Targets</h3>
+            <div class="scroll">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">target</th>
+                            <th scope="col">job</th>
+                            <th scope="col">state</th>
+                            <th scope="col" class="number">
+                                took
+                            </th>
+                            <th scope="col" class="number">
+                                last
+                            </th>
+                            <th scope="col" class="number">
+                                every
+                            </th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        {(targets ?? [])
+                            .sort((a, b) => a.health.localeCompare(b.health))
+                            .slice(0, 500)
+                            .map((target) => (
+                                <tr key={target.scrapeUrl + JSON.stringify(target.labels)}>
+                                    <th scope="row">{target.scrapeUrl}</th>
+                                    <td>{target.labels["job"]}</td>
+                                    <td>
+                                        <span class={`state ${target.health === "down" ? "firing" : ""}`}>{target.health}</span> <span class="bad-text">{target.lastError}</span>
+                                    </td>
+                                    <td class="number">{format(target.lastScrapeDuration, "seconds")}</td>
+                                    <td class="number" title={writeTime(Date.parse(target.lastScrape) / 1000, props.utc)}>
+                                        {target.lastScrape.startsWith("0001") ? "–" : `${duration(Math.max(0, Math.round(now() - Date.parse(target.lastScrape) / 1000)))} ago`}
+                                    </td>
+                                    <td class="number">{target.scrapeInterval}</td>
+                                </tr>
+                            ))}
+                    </tbody>
+                </table>
+            </div>
+        </section>
+    );
+}
+
+/* ---- the store ------------------------------------------------------------------------------ */
+
+function Counts(props: { title: string; counts: Count[]; bytes?: boolean }) {
+    const most = props.counts[0]?.value ?? 1;
+    if (!props.counts.length) return null;
+    return (
+        <section class="card">
+            <h3>{props.title}</h3>
+            <div class="scroll tall">
+                <table>
+                    <tbody>
+                        {props.counts.map((count) => (
+                            <tr key={count.name}>
+                                <th scope="row" class="code">
+                                    {count.name}
+                                </th>
+                                <td class="bar-cell">
+                                    <span class="bar">
+                                        <i style={{ width: `${(100 * count.value) / (most || 1)}%` }} />
+                                    </span>
+                                    <span class="percent">{format(count.value, props.bytes ? "bytes" : "count")}</span>
+                                </td>
+                            </tr>
+                        ))}
+                    </tbody>
+                </table>
+            </div>
+        </section>
+    );
+}
+
+const growthParts = [
+    "nodevitals_tsdb_head_series",
+    "sum(nodevitals_tsdb_block_bytes)",
+    "sum(nodevitals_tsdb_wal_bytes)",
+    "process_resident_memory_bytes",
+    "rate(process_cpu_seconds_total[1m]) * 100",
+    "increase(nodevitals_tsdb_head_series[1h])",
+];
+const growthNames = ["series in memory", "in blocks", "log", "resident memory", "CPU, of one core", "series more than an hour ago"];
+
+function Growth() {
+    const series = useRepeated(async (signal) => (await query(union(growthParts), now(), signal)).series, 10, "growth");
+    const units = ["count", "bytes", "bytes", "bytes", "percent", "count"] as const;
+    return (
+        <dl class="tiles">
+            {growthNames.map((name, i) => {
+                const found = series?.find((one) => one.metric[MARK] === String(i));
+                if (series && !found) return null;
+                return (
+                    <div class="tile" key={name}>
+                        <dt>{name}</dt>
+                        <dd>{format(found?.value ? Number(found.value[1]) : null, units[i]!)}</dd>
+                    </div>
+                );
+            })}
+        </dl>
+    );
+}
+
+export function Inside(props: { utc: boolean }) {
+    const tsdb = useRepeated(async (signal) => get<Tsdb>("api/v1/status/tsdb?limit=20", signal), 30, "tsdb");
+    const build = useRepeated(async (signal) => get<Build>("api/v1/status/buildinfo", signal), 3600, "build");
+    const runtime = useRepeated(async (signal) => get<{ startTime: string; storageRetention: string }>("api/v1/status/runtimeinfo", signal), 60, "runtime");
+    const head = tsdb?.headStats;
+    return (
+        <>
+            <Growth />
+            <p class="dim">
+                {runtime ? `started ${duration(Math.round(now() - Date.parse(runtime.startTime) / 1000))} ago, keeps ${runtime.storageRetention}` : ""}
+                {head ? `; in memory ${format(head.numSeries, "count")} series from ${writeTime(head.minTime / 1000, props.utc)} on` : ""}
+                {build ? `; revision ${build.revision}` : ""}
+            </p>
+            <div class="grid">
+                <Targets utc={props.utc} />
+                <Collectors />
+                {tsdb ? (
+                    <>
+                        <Counts title="Series by family" counts={tsdb.seriesCountByMetricName} />
+                        <Counts title="Values by label" counts={tsdb.labelValueCountByLabelName} />
+                        <Counts title="Bytes by label" counts={tsdb.memoryInBytesByLabelName} bytes />
+                        <Counts title="Series by label and value" counts={tsdb.seriesCountByLabelValuePair} />
+                    </>
+                ) : null}
+            </div>
+        </>
+    );
+}
