@@ -21,10 +21,10 @@ ALLOWED_AT_TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md",
 
 
 def tracked():
-    answer = subprocess.run(["git", "ls-files"], cwd=TOP, capture_output=True, text=True)
+    answer = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True)
     if answer.returncode != 0:
         raise unittest.SkipTest("not a git checkout")
-    return answer.stdout.splitlines()
+    return answer.stdout.split("\0")[:-1]
 
 
 def closure(folder):
