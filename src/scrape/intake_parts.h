@@ -145,7 +145,8 @@ NV_MUST_USE int nv_intake_new_sample(struct nv_intake *intake, uint64_t hash, ui
                                      const struct nv_histogram *histogram,
                                      const struct nv_intake_source *source);
 
-/* intake_series.c: where a series belongs: kind and slot of its entry. */
+/* intake_series.c: where a series belongs: kind and slot of its entry. `ret` NULL: it gets no place, and NV_RELABEL_DROPPED
+ * tells that it is not wanted. */
 struct nv_intake_place {
     enum nv_entry_kind kind;
     uint32_t slot;

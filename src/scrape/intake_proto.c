@@ -268,9 +268,9 @@ static int front(struct nv_intake *intake, struct nv_str s, struct nv_str *ret, 
 static int fill_carry(struct nv_intake *intake, const char **p, size_t *n)
 {
     struct nv_str message;
-    size_t needs;
+    size_t needs = 0;
 
-    int r = front(intake, nv_buf_view(&intake->carry), &message, &needs);
+    int r = intake->carry.n ? front(intake, nv_buf_view(&intake->carry), &message, &needs) : 0;
     if (r < 0)
         return r;
     size_t take = needs ? needs - intake->carry.n : 1;

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "metric/relabel.h"
 #include "scrape/intake_parts.h"
 
 static bool same_bits(double a, double b)
@@ -60,6 +61,16 @@ static bool is_over_limit(struct nv_intake *intake, const struct nv_line_value *
     if (limit <= 0 || (!histogram && nv_is_stale(value->value)))
         return false;
     return ++intake->attempts > (uint64_t)limit;
+}
+
+/* A new series beyond the limit is of no use to anybody but the counts. */
+static bool will_be_over(const struct nv_intake *intake, const struct nv_line_value *value,
+                         const struct nv_histogram *histogram)
+{
+    int64_t limit = intake->scrape->limits.samples;
+
+    return limit > 0 && intake->attempts >= (uint64_t)limit &&
+           (histogram || !nv_is_stale(value->value));
 }
 
 static bool is_too_far_ahead(struct nv_intake *intake, bool own, const struct nv_line_value *value)
@@ -134,10 +145,13 @@ int nv_intake_new_sample(struct nv_intake *intake, uint64_t hash, uint32_t lengt
     intake->told.samples++;
     if (intake->told.kept >= NV_INTAKE_SERIES_MAX)
         return too_many(intake);
-    int r = nv_intake_find_place(intake, source, own, &to);
+    bool only_counts = will_be_over(intake, value, histogram);
+    int r = nv_intake_find_place(intake, source, own, only_counts ? NULL : &to);
     if (r < 0)
         return r;
-    if (to.kind == NV_ENTRY_DROPPED && to.slot == NV_ENTRY_RELABELLED)
+    if (r == NV_RELABEL_DROPPED && only_counts)
+        return 0;
+    if (!only_counts && to.kind == NV_ENTRY_DROPPED && to.slot == NV_ENTRY_RELABELLED)
         return remember(intake, hash, length, &to);
     intake->told.kept++;
     if (is_over_limit(intake, value, histogram) || is_too_far_ahead(intake, own, value))

@@ -378,13 +378,13 @@ int nv_intake_find_place(struct nv_intake *intake, const struct nv_intake_source
         r = target_labels(intake, &set);
     if (r == 0)
         r = relabel(intake, &set);
-    if (r == NV_RELABEL_DROPPED) {
+    if (r == NV_RELABEL_DROPPED && ret) {
         *ret = (struct nv_intake_place){NV_ENTRY_DROPPED, NV_ENTRY_RELABELLED};
         return 0;
     }
     if (r == 0)
         r = check(intake, set.at, set.n);
-    if (r < 0)
+    if (r || !ret)
         return r;
     if (!fits(set.at, set.n)) {
         *ret = (struct nv_intake_place){NV_ENTRY_DROPPED, NV_ENTRY_REFUSED};

@@ -101,8 +101,10 @@ static int sample(struct nv_intake *intake, const char **at)
     uint64_t hash = nv_hash_keyed(line, length);
     *at = behind;
     int r = nv_line_value(&intake->reader, line, at, &value);
-    if (r)
-        return bad_line(intake, r < 0 ? r : -EBADMSG);
+    if (r == NV_LINE_LABELS)
+        return nv_intake_refuse(intake, "expected value after metric, got \"{\"");
+    if (r < 0)
+        return bad_line(intake, r);
     uint32_t i = nv_lines_find(&intake->lines, hash, length);
     if (!i)
         return nv_intake_new_sample(intake, hash, length, &value, NULL, &source);

@@ -6,6 +6,7 @@
 #   test/bench/run.sh cgroups [v1] [v2]                             containers: see cgroups.py
 #   test/bench/run.sh query [FOLDER]                                 queries at the API: see query.py
 #   test/bench/run.sh store [size] [ingest] [read] [endurance] [FILE]   the store: see store.py
+#   test/bench/run.sh intake [SCRAPES]                               an answer of cAdvisor: see intake.py
 #   test/bench/run.sh pods                                           the kubelet's /pods: see pods.py
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -32,6 +33,10 @@ fi
 if [ "${1:-}" = store ]; then
     shift
     exec python3 "$here/store.py" "$@"
+fi
+if [ "${1:-}" = intake ]; then
+    shift
+    exec python3 "$here/intake.py" "$@"
 fi
 if [ "${1:-}" = pods ]; then
     shift

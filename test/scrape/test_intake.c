@@ -152,6 +152,7 @@ static const struct {
     {"{a=\"ok\"} 1\n",               "metric name not set while parsing: \"{a=\\\"ok\\\"}\""                         },
     {"{\"a\",\"b\"} 1\n",            "metric name already set while parsing: \"{\\\"a\\\",\\\"b\\\"\""               },
     {"a{\"b\"} 1\n",                 "metric name already set while parsing: \"a{\\\"b\\\"\""                        },
+    {"a{x=\"1\"}{y=\"2\"} 1\n",      "expected value after metric, got \"{\""                                        },
     {"1a 1\n",                       "expected a valid start token, got \"1\" while parsing: \"1\""                  },
     {"# TYPE a thing\n",             "invalid metric type \"thing\""                                                 },
     {"# TYPE a\n",                   "invalid metric type \"\""                                                      },
