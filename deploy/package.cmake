@@ -47,10 +47,10 @@ set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcurl3t64-gnutls | libcurl3-gnutls, libsy
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "metrics, history and alerts of this node")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "One small agent for a Linux node. It serves the metrics of node_exporter to
- Prometheus, under the same names and flags, at a fraction of the cost; keeps
- a history of its own at second resolution in a few megabytes; answers PromQL
- over it; and evaluates alerting rules on the node itself, telling an
- Alertmanager, a webhook, a command, a mailbox or the journal.")
+Prometheus, under the same names and flags, at a fraction of the cost; keeps
+a history of its own at second resolution in a few megabytes; answers PromQL
+over it; and evaluates alerting rules on the node itself, telling an
+Alertmanager, a webhook, a command, a mailbox or the journal.")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${CMAKE_CURRENT_BINARY_DIR}/debian/postinst ${CMAKE_CURRENT_BINARY_DIR}/debian/prerm

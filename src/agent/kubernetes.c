@@ -226,13 +226,29 @@ static int make(struct nv_kubernetes *kubernetes, const struct nv_flag_value *va
     return kubernetes->kubelet ? 0 : -ENOMEM;
 }
 
+/* Outside a cluster who asks for it; inside everybody but who wants nothing of the kubelet, and may have no token. */
+static bool is_wanted(const struct nv_flag_value *values, const struct nv_kubernetes_around *around)
+{
+    unsigned endpoints;
+    struct nv_str word;
+    bool given;
+
+    if (around->wanted || values[NV_OPTION_KUBELET_URL].text.n)
+        return true;
+    if (!getenv("KUBERNETES_SERVICE_HOST"))
+        return false;
+    if (around->containers || values[NV_OPTION_KUBE_ANNOTATIONS].on ||
+        values[NV_OPTION_KUBE_PORT_NAMES].on)
+        return true;
+    int r = read_endpoints(&values[NV_OPTION_KUBELET_ENDPOINTS], &endpoints, &given, &word);
+    return r < 0 || !given || endpoints;
+}
+
 int nv_kubernetes_new(const struct nv_flag_value *values, const struct nv_kubernetes_around *around,
                       struct nv_kubernetes **ret)
 {
-    bool inside = getenv("KUBERNETES_SERVICE_HOST") != NULL;
-
     *ret = NULL;
-    if (!inside && !around->wanted && !values[NV_OPTION_KUBELET_URL].text.n)
+    if (!is_wanted(values, around))
         return 0;
     NV_AUTO(nv_kubernetes) *kubernetes = calloc(1, sizeof(*kubernetes));
     if (!kubernetes)

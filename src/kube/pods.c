@@ -559,14 +559,14 @@ static void trim(void *array, size_t n, size_t element)
 static void settle(struct picture *picture)
 {
     struct nv_pods *pods = &picture->pods;
-    const struct nv_pod_container *next;
+    size_t next = 0;
 
     trim(&picture->at, pods->n, sizeof(struct nv_pod));
     trim(&picture->containers, pods->n_containers, sizeof(struct nv_pod_container));
-    next = picture->containers;
     for (size_t i = 0; i < pods->n; i++) {
-        picture->at[i].containers = next;
-        next += picture->at[i].n_containers;
+        struct nv_pod *pod = &picture->at[i];
+        pod->containers = pod->n_containers ? &picture->containers[next] : NULL;
+        next += pod->n_containers;
     }
     pods->at = picture->at;
     pods->pod_size = sizeof(struct nv_pod);

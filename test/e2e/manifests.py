@@ -25,7 +25,8 @@ PRIVILEGES = {
 ON_BY_DEFAULT = {"--collector.rapl"}
 ROLE = {"nodes/metrics", "nodes/stats", "nodes/pods", "nodes/configz"}
 REVIEWS = {("authentication.k8s.io", "tokenreviews"), ("authorization.k8s.io", "subjectaccessreviews")}
-NEEDS_KUBELET = ("--collector.container", "--collector.kube-pods", "--collector.kubelet-summary", "--kube.port-names")
+NEEDS_KUBELET = ("--collector.container", "--collector.kube-pods", "--collector.kubelet-summary", "--kube.annotations",
+                 "--kube.port-names")
 
 _work = None
 
@@ -129,7 +130,7 @@ def mistakes_in_configuration(objects, pod, cache={}):
     return cache[key]
 
 
-def agent_of(objects):
+def agent_of(objects, **env):
     """An agent with the flags that the DaemonSet gives it, this machine in the place of the node."""
     pod = of_kind(objects, "DaemonSet")[0]["spec"]["template"]["spec"]
     folder = mounted(objects, pod)
@@ -140,7 +141,7 @@ def agent_of(objects):
         for there, path in here.items():
             arg = arg.replace("=" + there, "=" + path)
         args.append("--web.listen-address=127.0.0.1:0" if arg.startswith("--web.listen-address") else arg)
-    return harness.Agent(*args, env={"HOST_IP": "127.0.0.1", "NODE_NAME": "here"})
+    return harness.Agent(*args, env={"HOST_IP": "127.0.0.1", "NODE_NAME": "here", **env})
 
 
 class Rules:
@@ -344,12 +345,17 @@ class Rules:
         for source in sources:
             self.demand(600 <= source.get("expirationSeconds", 0) <= 3600, "the token expires within the hour")
         for arg in args:
-            self.demand(kubelet or not arg.startswith("--kubelet."), f"{arg}: nobody asks the kubelet")
+            self.demand(kubelet or not arg.startswith("--kubelet.") or arg == "--kubelet.endpoints=none",
+                        f"{arg}: nobody asks the kubelet")
+        if not kubelet: # else the agent would, inside a cluster
+            for arg in ("--kubelet.endpoints=none", "--no-kube.annotations", "--no-collector.container",
+                        "--no-collector.kube-pods"):
+                self.demand(arg in args, f"without {arg} the kubelet is asked in vain")
 
     def environment(self, agent):
         names = {e["name"]: e.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath") for e in agent["env"]}
         for name, path in (("NODE_NAME", "spec.nodeName"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"),
-                           ("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")):
+                           ("POD_UID", "metadata.uid"), ("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")):
             self.demand(names.get(name) == path, f"{name} is not {path}")
 
     def configuration(self, pod):

@@ -24,6 +24,7 @@ COMPANIONS = {
     "web.systemAuthDelegator": {"web": {"kubernetesAuth": True}},
     "serviceAccount.create": {"serviceAccount": {"name": "elsewhere"}},
     "hostPID": {"preset": "standard"},
+    "journal": {"features": {"journal": True}},
     "service": {"tls": {"enabled": False}},
     "prometheusRule": {"prometheusRule": {"enabled": True}},
     "networkPolicy": {"service": {"port": 9180, "targetPort": 9180}},
@@ -298,6 +299,12 @@ class Chart(unittest.TestCase):
         objects = self.keeps_the_rules({"features": {"kmsg": True}, "kmsg": {"deviceResource": "squat.ai/kmsg"}})
         self.assertEqual(agent(objects)["securityContext"]["capabilities"]["add"], ["SYSLOG"])
         self.assertEqual(agent(objects)["resources"]["limits"]["squat.ai/kmsg"], 1)
+
+    def test_the_journal_without_root(self):
+        objects = self.keeps_the_rules({"journal": {"group": 190}})
+        self.assertIn("--collector.journal", agent(objects)["args"])
+        self.assertEqual(pod(objects)["securityContext"]["supplementalGroups"], [190])
+        self.assertTrue(pod(objects)["securityContext"]["runAsNonRoot"])
 
     def test_a_client_certificate_does_not_stop_probes(self):
         tls = {"tls": {"enabled": True, "existingSecret": "own"}}

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from harness import SHARED, SOURCE, Agent, find_program, wait_for
+from harness import SHARED, SOURCE, Agent, Process, find_program, free_port, get, wait_for
 from kubelet import Kubelet
 from kubelet_node import Cgroup, Node
 
@@ -113,6 +113,26 @@ def world(node):
     """What a node tells of its containers, one outside Kubernetes among them, without times of its own."""
     node.above.append(Cgroup("c", "/machine.slice/libpod-" + "ab" * 32 + ".scope", node.born, name="database", image="db:1"))
     return re.sub(r"^(.*[}\d] \S+) \d{13}$", r"\1", node.cadvisor().decode(), flags=re.M)
+
+
+class Central(Process):
+    """A Prometheus that scrapes agents each second, under a job of its own."""
+
+    def __init__(self, folder, agents):
+        config, port = os.path.join(folder, "prometheus.yml"), free_port()
+        targets = ", ".join(f"'127.0.0.1:{agent.port}'" for agent in agents)
+        with open(config, "w", encoding="ascii") as f:
+            f.write("global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+                    f"scrape_configs: [{{job_name: nodes, honor_timestamps: false, static_configs: [{{targets: [{targets}]}}]}}]\n")
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(find_program("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder}/prometheus",
+                         f"--web.listen-address=127.0.0.1:{port}")
+
+    def get(self, path):
+        return get(self.url + path)
+
+    def ready(self):
+        self.line_with("Server is ready")
 
 
 class Json(unittest.TestCase):
@@ -241,7 +261,7 @@ class Asked(unittest.TestCase):
         self.assertEqual(status, 200, (parameters, answer))
         return answer["data"]
 
-    def names(self, agent, expression):
+    def names(self, expression):
         """The families that an expression selects, which may be expressions themselves."""
         found = []
 
@@ -255,7 +275,7 @@ class Asked(unittest.TestCase):
                 for inner in node:
                     walk(inner)
 
-        walk(self.api(agent, "parse_query", query=expression))
+        walk(self.api(self.node, "parse_query", query=expression))
         return found
 
     def chosen(self, agent, board):
@@ -285,7 +305,7 @@ class Asked(unittest.TestCase):
                     if not any(label in series["metric"] for series in result):
                         wrong.append(f"{title}: no series has the label {label}: {expression}")
                 continue
-            missing = [name for name in self.names(agent, expression)
+            missing = [name for name in self.names(expression)
                        if not any(re.fullmatch(name, family) for family in there)]
             why = [reason for pattern, reason in REASONS.items() if any(re.fullmatch(pattern, name) for name in missing)]
             if not missing and title in QUIET:
@@ -378,6 +398,15 @@ class Asked(unittest.TestCase):
         self.assertGreater(self.ask(agent, self.boards["containers.json"]), 40)
         self.seasoned(agent, "nodevitals_kubelet_pods")
         self.assertGreater(self.ask(agent, self.boards["agent.json"]), 60)
+
+    def test_a_central_prometheus_answers_as_well(self):
+        if not find_program("prometheus"):
+            self.skipTest("prometheus is not installed")
+        self.node.ready()
+        with Central(self.folder.name, [self.node]) as central:
+            self.seasoned(central, "node_load1")
+            self.assertGreater(self.ask(central, self.boards["node.json"]), 60)
+            self.assertGreater(self.ask(central, self.boards["agent.json"]), 60)
 
     def test_recorded_nodes_are_shown(self):
         if not self.recorded:

@@ -74,6 +74,10 @@ class Kustomize(unittest.TestCase):
             self.assertIn("node_uname_info", agent.metrics())
             self.assertIn('"node-filesystem"', agent.get("/api/v1/rules")[2].decode())
 
+    def test_minimal_asks_no_kubelet_not_even_inside_a_cluster(self):
+        with manifests.agent_of(self.overlay("minimal"), KUBERNETES_SERVICE_HOST="127.0.0.1") as agent:
+            self.assertNotIn("nodevitals_kubelet", agent.ready().metrics())
+
     def test_the_base_asks_for_no_capability(self):
         context = pod(self.base)["containers"][0]["securityContext"]
         self.assertEqual(context["capabilities"], {"drop": ["ALL"]})

@@ -6,9 +6,11 @@ that the pod may do; see "nodevitals.needs".
 {{- define "nodevitals.features" -}}
 containers:    {presets: [standard, full, privileged], with: --collector.container, without: --no-collector.container, hostPID: true, kubelet: true}
 kubePods:      {presets: [standard, full, privileged], with: --collector.kube-pods, without: --no-collector.kube-pods, kubelet: true}
+podMetrics:    {presets: [], with: --kube.annotations, without: --no-kube.annotations, kubelet: true}
 kubeletSummary: {presets: [full, privileged], with: --collector.kubelet-summary, kubelet: true}
 systemd:       {presets: [full, privileged], with: --collector.systemd, bus: true}
 processes:     {presets: [full, privileged], with: --collector.processes}
+journal:       {presets: [full, privileged], with: --collector.journal, capabilities: [DAC_READ_SEARCH]}
 slabinfo:      {presets: [full, privileged], with: --collector.slabinfo, capabilities: [DAC_READ_SEARCH]}
 energy:        {presets: [full, privileged], with: --collector.rapl, without: --no-collector.rapl, capabilities: [DAC_READ_SEARCH]}
 closedFolders: {presets: [full, privileged], capabilities: [DAC_READ_SEARCH]}
@@ -21,15 +23,17 @@ kmsg:          {presets: [privileged], with: --collector.kmsg, capabilities: [SY
 {{- $flags := list }}
 {{- $capabilities := list }}
 {{- $needs := dict "hostPID" false "kubelet" .Values.kubelet.portNames "bus" false "kmsg" false }}
+{{- $group := not (kindIs "invalid" .Values.journal.group) }}
 {{- $table := fromYaml (include "nodevitals.features" .) }}
 {{- range $name := keys $table | sortAlpha }}
   {{- $feature := get $table $name }}
   {{- $on := has $.Values.preset $feature.presets }}
+  {{- if and (eq $name "journal") $group }}{{ $on = true }}{{ end }}
   {{- $asked := get $.Values.features $name }}
   {{- if not (kindIs "invalid" $asked) }}{{ $on = $asked }}{{ end }}
   {{- if $on }}
     {{- if $feature.with }}{{ $flags = append $flags $feature.with }}{{ end }}
-    {{- $capabilities = concat $capabilities (default list $feature.capabilities) }}
+    {{- if not (and (eq $name "journal") $group) }}{{ $capabilities = concat $capabilities (default list $feature.capabilities) }}{{ end }}
     {{- range $need := list "hostPID" "kubelet" "bus" "kmsg" }}
       {{- if get $feature $need }}{{ $_ := set $needs $need true }}{{ end }}
     {{- end }}

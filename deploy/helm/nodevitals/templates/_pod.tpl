@@ -38,6 +38,9 @@
 {{- range $needs.flags }}
 - {{ . }}
 {{- end }}
+{{- if $needs.journalOn }}
+- --collector.journal.directory={{ .Values.journal.directory }}
+{{- end }}
 {{- if $needs.kmsg }}
 - --path.kmsg=/dev/kmsg
 {{- end }}
@@ -51,9 +54,14 @@
 {{- if and .Values.kubelet.insecureSkipVerify (not .Values.kubelet.caFile) }}
 - --kubelet.insecure-skip-verify
 {{- end }}
+{{- with .Values.kubelet.endpoints }}
+- --kubelet.endpoints={{ join "," . }}
+{{- end }}
 {{- if .Values.kubelet.portNames }}
 - --kube.port-names
 {{- end }}
+{{- else }}
+- --kubelet.endpoints=none
 {{- end }}
 {{- range .Values.extraArgs }}
 - {{ tpl . $ | quote }}
@@ -127,6 +135,9 @@
 {{- define "nodevitals.podSecurity" -}}
 {{- $needs := fromYaml (include "nodevitals.needs" .) }}
 {{- $ours := dict "runAsNonRoot" (not $needs.root) "runAsUser" (int $needs.account) "runAsGroup" (int $needs.account) "fsGroup" 65534 "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- if and $needs.journalOn (not (kindIs "invalid" .Values.journal.group)) }}
+{{- $_ := set $ours "supplementalGroups" (list (int64 .Values.journal.group)) }}
+{{- end }}
 {{- toYaml (mergeOverwrite $ours (deepCopy .Values.securityContext)) }}
 {{- end }}
 
