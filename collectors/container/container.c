@@ -11,19 +11,36 @@
 
 enum { SOURCE, ENABLE, DISABLE, MAX_SERIES };
 
-/* The words of cAdvisor's flags; "fds" is ours, for it counts those of every process. */
+/* The words of cAdvisor's flags. Those without a group are known and have nothing here: see README.md. */
 static const struct {
     const char *word;
     unsigned group;
     bool is_default;
 } groups[] = {
-    {"cpu",       NV_CG_CPU,      true},
-    {"memory",    NV_CG_MEMORY,   true},
-    {"diskIO",    NV_CG_DISK_IO,  true},
-    {"network",   NV_CG_NETWORK,  true},
-    {"process",   NV_CG_PROCESS,  true},
-    {"oom_event", NV_CG_OOM,      true},
-    {"pressure",  NV_CG_PRESSURE, true},
+    {"cpu",               NV_CG_CPU,      true },
+    {"memory",            NV_CG_MEMORY,   true },
+    {"diskIO",            NV_CG_DISK_IO,  true },
+    {"network",           NV_CG_NETWORK,  true },
+    {"process",           NV_CG_PROCESS,  true },
+    {"oom_event",         NV_CG_OOM,      true },
+    {"pressure",          NV_CG_PRESSURE, true },
+    {"hugetlb",           NV_CG_HUGETLB,  true },
+    {"fds",               NV_CG_FDS,      false}, /* ours: for it looks into every process */
+    {"accelerator",       0,              false},
+    {"advtcp",            0,              false},
+    {"app",               0,              false},
+    {"cpu_topology",      0,              false},
+    {"cpuLoad",           0,              false},
+    {"cpuset",            0,              false},
+    {"disk",              0,              false},
+    {"memory_numa",       0,              false},
+    {"percpu",            0,              false},
+    {"perf_event",        0,              false},
+    {"referenced_memory", 0,              false},
+    {"resctrl",           0,              false},
+    {"sched",             0,              false},
+    {"tcp",               0,              false},
+    {"udp",               0,              false},
 };
 
 static const struct nv_flag flags[] = {
@@ -31,7 +48,8 @@ static const struct nv_flag flags[] = {
      "Where container metrics come from: cgroup, kubelet, or auto, which is cgroup wherever the "
      "host's tree can be read.", false},
     {"collector.container.enable-metrics",                              NV_FLAG_TEXT, "",
-     "Groups to expose besides cpu,memory,diskIO,network,process,oom_event,pressure.", false},
+     "Groups to expose besides cpu,memory,diskIO,network,process,oom_event,pressure,hugetlb, with "
+     "commas between: fds.", false},
     {"collector.container.disable-metrics",                               NV_FLAG_TEXT, "",
      "Groups not to expose, with commas between.", false},
     {"collector.container.max-series", NV_FLAG_INT, "50000",
@@ -71,6 +89,9 @@ static int read_groups(struct nv_pass *pass, size_t flag, unsigned *ret)
         if (i == NV_LEN(groups))
             return nv_error(pass, -EINVAL, "--%s: unknown group \"%.*s\"", flags[flag].name,
                             NV_ARGS(word));
+        if (flag == ENABLE && !groups[i].group)
+            nv_say(pass, NV_WARN, "--%s: there is nothing of the group \"%.*s\"", flags[flag].name,
+                   NV_ARGS(word));
         *ret |= groups[i].group;
     }
     return 0;
@@ -140,7 +161,7 @@ static void keep_bound(struct nv_pass *pass, struct nv_cg_state *state)
     for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup)) {
         cgroup->left_out = false;
         if (cgroup->values && cgroup->seen == state->pass) {
-            sum += nv_cg_count_series(cgroup);
+            sum += nv_cg_count_series(state, cgroup);
             n++;
         }
     }
@@ -153,7 +174,7 @@ static void keep_bound(struct nv_pass *pass, struct nv_cg_state *state)
             all[n++] = cgroup;
     nv_sort(all, n, sizeof(struct nv_cg *), by_worth);
     for (; n && sum > state->max_series; n--) {
-        size_t series = nv_cg_count_series(all[n - 1]);
+        size_t series = nv_cg_count_series(state, all[n - 1]);
         all[n - 1]->left_out = true;
         state->n_left_out++;
         state->n_series_left_out += series;
@@ -232,8 +253,8 @@ NV_COLLECTOR(container) = {
     .metrics_path = "/metrics/cadvisor",
     .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
     .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
-                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_ooms, &nv_cg_entries, &nv_cg_bounds,
-                        &nv_cg_machines, &nv_cg_versions, &nv_cg_machine_errors),
+                        &nv_cg_links, &nv_cg_ulimits, &nv_cg_hugepages, &nv_cg_ooms, &nv_cg_entries,
+                        &nv_cg_bounds, &nv_cg_machines, &nv_cg_versions, &nv_cg_machine_errors),
     .flags = flags,
     .cadence_ms = 15000,
     .state_size = sizeof(struct nv_cg_state),

@@ -149,6 +149,12 @@ struct nv_cg_link {
     uint64_t at[NV_CG_LINK_NUMBERS]; /* in the order of the families */
 };
 
+/* Huge pages of one size: bytes, most bytes, failures; bits of what is known. */
+enum { NV_CG_HUGE_MAX = 8, NV_CG_HUGE_NAME = 16, NV_CG_HUGE_NUMBERS = 3 };
+struct nv_cg_huge {
+    uint64_t at[NV_CG_HUGE_NUMBERS], mask;
+};
+
 /* Of this pass; what is pointed to is the pass's memory. */
 struct nv_cg_values {
     uint64_t mask; /* which slots are known */
@@ -157,7 +163,7 @@ struct nv_cg_values {
     size_t n_io, room_io;
     const struct nv_cg_link *links;
     size_t n_links;
-    int64_t pid; /* one of its processes, 0 for none known */
+    struct nv_cg_huge *huge; /* as many as there are sizes, or NULL */
 };
 
 enum { NV_CG_NETNS_UNKNOWN, NV_CG_NETNS_HOST, NV_CG_NETNS_OWN };
@@ -262,6 +268,9 @@ struct nv_cg_state {
     char *text; /* of the file that is read */
     struct nv_cg_device *devices;
     size_t n_devices, room_devices;
+    char huge_names[NV_CG_HUGE_MAX][NV_CG_HUGE_NAME];
+    size_t n_huge;
+    size_t n_fds_processes;    /* looked into in this pass */
     uint64_t devices_of;       /* the pass they were read in */
     struct nv_cg_names *names; /* label.c */
     struct nv_cg_machine *machine;
@@ -306,6 +315,13 @@ int64_t nv_cg_first_process(struct nv_pass *pass, const struct nv_cg_state *stat
 /* ---- network.c */
 void nv_cg_network(struct nv_pass *pass, struct nv_cg_state *state);
 
+/* ---- extra.c */
+void nv_cg_huge_sizes(struct nv_pass *pass, struct nv_cg_state *state);
+void nv_cg_huge_read(struct nv_pass *pass, struct nv_cg_state *state, int dir, bool is_v2,
+                     struct nv_cg_values *values);
+void nv_cg_fds_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg_values *values,
+                    struct nv_str procs);
+
 /* ---- devices.c: "" for one that is not known */
 struct nv_str nv_cg_device_name(struct nv_pass *pass, struct nv_cg_state *state, uint32_t major,
                                 uint32_t minor);
@@ -326,8 +342,9 @@ void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state);
 
 /* ---- emit.c */
 extern const struct nv_table nv_cg_rows, nv_cg_usages, nv_cg_failures, nv_cg_devices, nv_cg_blkios,
-    nv_cg_links, nv_cg_ulimits, nv_cg_bounds;
-size_t nv_cg_count_series(const struct nv_cg *cgroup); /* as they will be emitted */
+    nv_cg_links, nv_cg_ulimits, nv_cg_hugepages, nv_cg_bounds;
+size_t nv_cg_count_series(const struct nv_cg_state *state,
+                          const struct nv_cg *cgroup); /* as they will be emitted */
 void nv_cg_emit(struct nv_pass *pass, struct nv_cg_state *state);
 
 #endif

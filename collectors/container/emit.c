@@ -93,6 +93,11 @@ static const struct nv_family link_columns[NV_CG_LINK_NUMBERS] = {
 static const struct nv_family ulimit_columns[] = {
     {"container_ulimits_soft", NV_GAUGE, NV_AS_IS, "Soft limit of its first process, -1 for none."},
 };
+static const struct nv_family huge_columns[NV_CG_HUGE_NUMBERS] = {
+    {"container_hugetlb_usage_bytes", NV_GAUGE, NV_AS_IS, "Huge pages in use or reserved."},
+    {"container_hugetlb_max_usage_bytes", NV_GAUGE, NV_AS_IS, "Most huge pages that were in use."},
+    {"container_hugetlb_failcnt", NV_COUNTER, NV_AS_IS, "How often the limit of huge pages was reached."},
+};
 static const struct nv_family bound_columns[] = {
     {"container_cgroups_left_out", NV_GAUGE, NV_AS_IS, "Cgroups without series, for there would be too many."},
     {"container_series_left_out", NV_GAUGE, NV_AS_IS, "Series these would have."},
@@ -112,6 +117,8 @@ const struct nv_table nv_cg_links = {NV_LABELS(BASE, "interface"), link_columns,
                                      NV_CG_LINK_NUMBERS};
 const struct nv_table nv_cg_ulimits = {NV_LABELS(BASE, "ulimit"), ulimit_columns, 1};
 
+const struct nv_table nv_cg_hugepages = {NV_LABELS(BASE, "pagesize"), huge_columns,
+                                         NV_CG_HUGE_NUMBERS};
 const struct nv_table nv_cg_bounds = {NV_NO_LABELS, bound_columns, NV_LEN(bound_columns)};
 
 static const struct {
@@ -209,18 +216,25 @@ static void emit_cgroup(struct nv_pass *pass, struct nv_cg_state *state, const s
     emit_faults(pass, values, &labels);
     emit_io(pass, state, values, &labels);
     emit_links(pass, values, &labels);
+    for (size_t i = 0; values->huge && i < state->n_huge; i++) {
+        labels.at[NV_CG_LABELS] = nv_str(state->huge_names[i]);
+        nv_emit_some(pass, &nv_cg_hugepages, labels.at, values->huge[i].at, NV_CG_HUGE_NUMBERS,
+                     values->huge[i].mask);
+    }
     if (nv_cg_has(values, NV_CG_OPEN_FILES_SOFT)) {
         labels.at[NV_CG_LABELS] = NV_LIT("max_open_files");
         nv_emit_i64(pass, &nv_cg_ulimits, labels.at, 0, (int64_t)values->at[NV_CG_OPEN_FILES_SOFT]);
     }
 }
 
-size_t nv_cg_count_series(const struct nv_cg *cgroup)
+size_t nv_cg_count_series(const struct nv_cg_state *state, const struct nv_cg *cgroup)
 {
     const struct nv_cg_values *values = cgroup->values;
     const uint32_t shown = (1u << NV_CG_IO_FAMILIES) - 1;
     size_t n = (size_t)__builtin_popcountll(values->mask) + values->n_links * NV_CG_LINK_NUMBERS;
 
+    for (size_t i = 0; values->huge && i < state->n_huge; i++)
+        n += (size_t)__builtin_popcountll(values->huge[i].mask);
     for (size_t i = 0; i < values->n_io; i++) {
         n += (size_t)__builtin_popcount(values->io[i].mask & shown);
         for (size_t k = 0; k < NV_LEN(operations); k++)

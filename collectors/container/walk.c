@@ -37,7 +37,10 @@ static void read_procs(struct walk *walk, int dir, struct nv_cg_values *values, 
 
     if (n < 0)
         return;
-    nv_cg_parse_procs(walk->pass, values, 0, (struct nv_str){walk->state->text, (size_t)n});
+    struct nv_str text = {walk->state->text, (size_t)n};
+    nv_cg_parse_procs(walk->pass, values, 0, text);
+    if (n && (walk->state->groups & NV_CG_FDS))
+        nv_cg_fds_read(walk->pass, walk->state, values, text);
     if (n || !and_below || nv_dir_stat(walk->pass, dir, &st) < 0 || st.n_links == 2 ||
         nv_dir_list(walk->pass, dir, &names) < 0)
         return;
@@ -89,6 +92,9 @@ static void read_files(struct walk *walk, int dir, struct nv_cg *cgroup)
         if (text.n)
             file->parse(walk->pass, values, file->slot, text);
     }
+    if (walk->state->n_huge && (walk->hierarchy->controllers & NV_CG_C_HUGETLB) &&
+        cgroup->how == NV_CG_WHOLE)
+        nv_cg_huge_read(walk->pass, walk->state, dir, walk->hierarchy->is_v2, values);
     if (!walk->has_io_v1 || cgroup->how == NV_CG_SANDBOX)
         return;
     if (cgroup->is.kind == NV_CG_ROOT)
@@ -122,7 +128,7 @@ static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_s
     cgroup->values->io = NULL;
     cgroup->values->links = NULL;
     cgroup->values->n_io = cgroup->values->room_io = cgroup->values->n_links = 0;
-    cgroup->values->pid = 0;
+    cgroup->values->huge = NULL;
 }
 
 /* The folder below that has a row, or may have one below it, else NULL. */
@@ -174,13 +180,16 @@ static bool choose_files(struct walk *walk)
     walk->has_io_v1 =
         !hierarchy->is_v2 && (hierarchy->controllers & NV_CG_C_IO) && (groups & NV_CG_DISK_IO);
     walk->blkio = BLKIO_USUAL;
-    return walk->n_files || walk->has_io_v1;
+    return walk->n_files || walk->has_io_v1 ||
+           (walk->state->n_huge && (hierarchy->controllers & NV_CG_C_HUGETLB));
 }
 
 void nv_cg_walk(struct nv_pass *pass, struct nv_cg_state *state)
 {
     struct walk walk = {.pass = pass, .state = state};
 
+    state->n_fds_processes = 0;
+    nv_cg_huge_sizes(pass, state);
     for (size_t i = 0; i < state->n_hierarchies; i++) {
         walk.hierarchy = &state->hierarchies[i];
         walk.number = i + 1;

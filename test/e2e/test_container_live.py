@@ -142,8 +142,9 @@ class Live(unittest.TestCase):
         child = cgroup.run(sys.executable, "-c", EATER % 40)
         self.assertEqual(child.stdout.readline(), b"up\n")
         stop_all(cgroup)
-        with Agent(*FLAGS) as agent:
+        with Agent(*FLAGS, "--collector.container.enable-metrics=fds") as agent:
             told = self.told(agent, cgroup)
+        descriptors = os.listdir(f"/proc/{child.pid}/fd")
         memory, cpu = cgroup.keys("memory", "memory.stat"), cgroup.keys("cpuacct", "cpuacct.stat")
         usage = cgroup.number("memory", "memory.usage_in_bytes")
         expected = {
@@ -159,6 +160,8 @@ class Live(unittest.TestCase):
             ("container_cpu_system_seconds_total",): int(cpu["system"]) / 100,
             ("container_threads",): cgroup.number("pids", "pids.current"),
             ("container_processes",): 1,
+            ("container_file_descriptors",): len(descriptors),
+            ("container_sockets",): 0,
             ("container_oom_events_total",): 0,
         }
         for key, value in expected.items():
