@@ -35,7 +35,7 @@ interface Build {
 
 /* ---- collectors ----------------------------------------------------------------------------- */
 
-const collectorParts = ["node_scrape_collector_duration_seconds", "node_scrape_collector_success", "node_scrape_collector_age_seconds"];
+const collectorParts = ["node_scrape_collector_duration_seconds", "node_scrape_collector_success", "nodevitals_collector_age_seconds"];
 
 function Collectors() {
     const series = useRepeated(async (signal) => (await query(union(collectorParts), now(), signal)).series, 5, "collectors");
@@ -49,7 +49,7 @@ function Collectors() {
         else row.age = value;
         rows.set(name, row);
     }
-    const sorted = [...rows].sort(([, a], [, b]) => Number(a.good) - Number(b.good) || b.duration - a.duration);
+    const sorted = [...rows].sort(([, a], [, b]) => Number(b.good) - Number(a.good) || b.duration - a.duration);
     const most = Math.max(...sorted.map(([, row]) => row.duration), 1e-9);
     return (
         <section class="card">
@@ -75,7 +75,7 @@ function Collectors() {
                                     </span>
                                     <span class="percent">{format(row.duration, "seconds")}</span>
                                 </td>
-                                <td>{row.good ? (row.age ? `as of ${duration(row.age)} ago` : "fine") : <span class="bad-text">nothing here, or failed</span>}</td>
+                                <td>{row.good ? (row.age ? `as of ${duration(row.age)} ago` : "fine") : <span class="dim">nothing here, or failed</span>}</td>
                             </tr>
                         ))}
                     </tbody>
@@ -167,18 +167,20 @@ function Counts(props: { title: string; counts: Count[]; bytes?: boolean }) {
 }
 
 const growthParts = [
-    "nodevitals_tsdb_head_series",
-    "sum(nodevitals_tsdb_block_bytes)",
-    "sum(nodevitals_tsdb_wal_bytes)",
-    "process_resident_memory_bytes",
-    "rate(process_cpu_seconds_total[1m]) * 100",
-    "increase(nodevitals_tsdb_head_series[1h])",
+    "nodevitals_tsdb_series",
+    'sum(nodevitals_tsdb_bytes{kind="blocks"})',
+    'sum(nodevitals_tsdb_bytes{kind="log"})',
+    'process_resident_memory_bytes{job="node-exporter"}',
+    'rate(process_cpu_seconds_total{job="node-exporter"}[1m]) * 100',
+    "rate(nodevitals_tsdb_samples_appended_total[1m])",
+    "sum(increase(nodevitals_tsdb_samples_dropped_total[1h]))",
+    "delta(nodevitals_tsdb_series[1h])",
 ];
-const growthNames = ["series in memory", "in blocks", "log", "resident memory", "CPU, of one core", "series more than an hour ago"];
+const growthNames = ["series in memory", "in blocks", "log", "resident memory", "CPU, of one core", "samples taken", "samples dropped in an hour", "series more than an hour ago"];
 
 function Growth() {
     const series = useRepeated(async (signal) => (await query(union(growthParts), now(), signal)).series, 10, "growth");
-    const units = ["count", "bytes", "bytes", "bytes", "percent", "count"] as const;
+    const units = ["count", "bytes", "bytes", "bytes", "percent", "per second", "count", "count"] as const;
     return (
         <dl class="tiles">
             {growthNames.map((name, i) => {
