@@ -355,7 +355,8 @@ class Rules:
     def environment(self, agent):
         names = {e["name"]: e.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath") for e in agent["env"]}
         for name, path in (("NODE_NAME", "spec.nodeName"), ("HOST_IP", "status.hostIP"), ("POD_IP", "status.podIP"),
-                           ("POD_UID", "metadata.uid"), ("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")):
+                           ("POD_UID", "metadata.uid"), ("POD_NAME", "metadata.name"),
+                           ("POD_NAMESPACE", "metadata.namespace")):
             self.demand(names.get(name) == path, f"{name} is not {path}")
 
     def configuration(self, pod):
@@ -411,7 +412,8 @@ class Rules:
                 self.demand(service["spec"]["selector"].items() <= labels.items(), "the Service finds the pods")
                 self.demand(service["spec"]["ports"][0]["targetPort"] == port["name"], "the Service finds the port")
             for policy in of_kind(self.objects, "NetworkPolicy"):
-                self.demand(policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items(), "the policy finds the pods")
+                chosen = policy["spec"]["podSelector"]["matchLabels"]
+                self.demand(chosen.items() <= labels.items(), "the policy finds the pods")
                 for rule in policy["spec"]["ingress"]:
                     self.demand(any(p["port"] in (port["name"], port["containerPort"]) for p in rule.get("ports", [])),
                                 "the policy lets scrapers in")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""deploy/helm/nodevitals renders as it comes, with each preset, each switch alone and all together, and what it renders keeps
-the rules of manifests.py. The values are what values.schema.json allows.
+"""deploy/helm/nodevitals renders as it comes, with each preset, each switch alone and all together, and what it renders
+keeps the rules of manifests.py. The values are what values.schema.json allows.
 
 Rendered by test/deploy/chart.go, and by helm, too, where that is installed; both must give the same.
 """
@@ -23,7 +23,7 @@ COMPANIONS = {
     "tls.enabled": {"tls": {"existingSecret": "own"}},
     "web.systemAuthDelegator": {"web": {"kubernetesAuth": True}},
     "serviceAccount.create": {"serviceAccount": {"name": "elsewhere"}},
-    "hostPID": {"preset": "standard"},
+    "storage.emptyDir.medium": {"storage": {"retention": {"size": "32MB"}, "emptyDir": {"sizeLimit": "64Mi"}}},
     "journal": {"features": {"journal": True}},
     "service": {"tls": {"enabled": False}},
     "prometheusRule": {"prometheusRule": {"enabled": True}},
@@ -294,6 +294,9 @@ class Chart(unittest.TestCase):
             refused = rendered({"storage": {"retention": {"size": size}, "emptyDir": {"sizeLimit": limit}}})
             self.assertNotEqual(refused.returncode, 0)
             self.assertIn("evicted", refused.stderr)
+        refused = rendered({"storage": {"emptyDir": {"medium": "Memory"}}})
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("resources.limits.memory", refused.stderr)
 
     def test_a_device_plug_in_spares_the_privilege(self):
         objects = self.keeps_the_rules({"features": {"kmsg": True}, "kmsg": {"deviceResource": "squat.ai/kmsg"}})
@@ -327,7 +330,8 @@ class Chart(unittest.TestCase):
         quiet = render({"image": {"registry": "r.example.com"}})[1]
         self.assertNotIn("WARNING", quiet)
         for values, word in (({}, "registry"), ({"kubelet": {"nodesProxy": True}}, "nodes/proxy"),
-                             ({"preset": "privileged"}, "privileged"), ({"web": {"kubernetesAuth": True, "selfSigned": False}}, "clear")):
+                             ({"preset": "privileged"}, "privileged"),
+                             ({"web": {"kubernetesAuth": True, "selfSigned": False}}, "clear")):
             self.assertRegex(render({"image": {"registry": "r.example.com" if values else "localhost"}}, values)[1],
                              f"WARNING: [^\n]*(\n[^\n]*)?{word}")
 

@@ -159,9 +159,10 @@ is "it keeps its history" metric '^nodevitals_tsdb_write_failing 0$'
 is "it is asked from within" asked
 is "it stops when told to" sh -c "$podman stop -t 20 agent && [ \"\$($podman wait agent)\" = 0 ]"
 
-# What is opened by name only later: every library it wants is in the image, and every function, too.
 root=$($podman image mount localhost/nodevitals:test)
+is "a volume at its state directory is the agent's" sh -c "stat -c %u '$root/var/lib/nodevitals' | grep -x 65534"
 lib=/usr/lib/$(gcc -print-multiarch)
+# What is opened by name only later: every library it wants is in the image, and every function, too.
 loader=$(readelf -l "$root/usr/bin/nodevitals" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
 for name in libcurl-gnutls.so.4 libsystemd.so.0; do
     is "$name finds all it wants" sh -c "

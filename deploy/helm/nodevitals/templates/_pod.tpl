@@ -240,8 +240,12 @@
   {{- end }}
   emptyDir:
     sizeLimit: {{ .Values.storage.emptyDir.sizeLimit }}
-    {{- with .Values.storage.emptyDir.medium }}
-    medium: {{ . }}
+    {{- if eq .Values.storage.emptyDir.medium "Memory" }}
+    {{- $memory := dig "limits" "memory" "" .Values.resources }}
+    {{- if and $memory (le (include "nodevitals.bytes" $memory | int64) $limit) }}
+    {{- fail (printf "storage.emptyDir.medium Memory counts as the pod's memory: its sizeLimit %s does not fit into resources.limits.memory %s" .Values.storage.emptyDir.sizeLimit $memory) }}
+    {{- end }}
+    medium: Memory
     {{- end }}
   {{- end }}
 {{- end }}
