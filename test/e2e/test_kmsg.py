@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import SLOW, Agent, parse_series, samples, skip, wait_for
+from harness import SLOW, Agent, find_program, parse_series, samples, skip, wait_for
 
 ON = ("--collector.disable-defaults", "--collector.kmsg")
 MEMORY = "/sys/fs/cgroup/memory"
@@ -108,6 +108,37 @@ class Kmsg(unittest.TestCase):
             self.kill_one(group)
             found = wait_for(lambda: events(agent, "OOMKilling", name))
             self.assertEqual([times for _, times in found], [1])
+
+    def test_a_file_system_that_turns_read_only_is_so_until_it_is_unmounted(self):
+        for program in ("mkfs.ext4", "losetup", "findmnt"):
+            if not find_program(program):
+                self.skipTest(f"{program} is not installed")
+        image, mount = os.path.join(self.folder, "image"), os.path.join(self.folder, "mount")
+        os.mkdir(mount)
+        with open(image, "wb") as f:
+            f.truncate(16 << 20)
+        subprocess.run([find_program("mkfs.ext4"), "-q", "-F", image], check=True, timeout=SLOW)
+        steps = (f"mount -o loop,errors=remount-ro {image} {mount} || exit 1; d=$(basename $(findmnt -no SOURCE {mount})); "
+                 f"echo test >/sys/fs/ext4/$d/trigger_fs_error && echo $d || echo none; read x; umount {mount}")
+        with self.agent() as agent:
+            whole(agent)
+            before = counted(agent, "FilesystemIsReadOnly")
+            gauge = 'problem_gauge{reason="FilesystemIsReadOnly",type="ReadonlyFilesystem"}'
+            if samples(agent.metrics())[gauge] != "0":
+                self.skipTest("a file system of this machine is read-only already")
+            with subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", steps], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as shell:
+                device = shell.stdout.readline().strip()
+                if not device or device == "none":
+                    shell.communicate("\n", timeout=SLOW)
+                    self.skipTest("no loop device with ext4 here")
+                wait_for(lambda: samples(agent.metrics())[gauge] == "1")
+                told = [parse_series(series)[1]["reason"] for series in samples(agent.metrics())
+                        if f'device="{device}"' in series]
+                self.assertEqual(sorted(told), ["Ext4Error", "FilesystemIsReadOnly"])
+                shell.communicate("\n", timeout=SLOW)
+            wait_for(lambda: samples(agent.metrics())[gauge] == "0")
+            self.assertEqual(counted(agent, "FilesystemIsReadOnly"), before + 1)
 
     def test_who_may_not_read_it_is_told_what_it_takes_once(self):
         if not shutil.which("setpriv"):
