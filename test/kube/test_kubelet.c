@@ -33,7 +33,7 @@ static struct nv_kube_way way;
 static struct nv_kubelet *kubelet;
 static struct nv_kubelet_options options;
 static char token_file[512];
-static unsigned changes;
+static _Atomic unsigned changes;
 
 static bool has_token(const char *request, const char *token)
 {
@@ -122,7 +122,7 @@ static unsigned asked(void)
 static void count_change(void *user)
 {
     (void)user;
-    __atomic_add_fetch(&changes, 1, __ATOMIC_RELAXED);
+    changes++;
 }
 
 static void setup(void)
