@@ -353,7 +353,9 @@ class Asked(unittest.TestCase):
         root = os.path.join(RECORDED, kind, "root")
         return Agent(f"--storage.tsdb.path={cls.folder.name}/{kind}", "--collector.disable-defaults", "--collector.container",
                      "--collector.container.source=cgroup", "--collector.kube-pods", f"--path.procfs={root}/proc",
-                     f"--path.sysfs={root}/sys", f"--path.rootfs={root}", *cls.kubelets[-1].flags())
+                     f"--path.sysfs={root}/sys", f"--path.rootfs={root}",
+                     "--no-kube.annotations",  # its pods have addresses of the world outside
+                     *cls.kubelets[-1].flags())
 
     @classmethod
     def tearDownClass(cls):
