@@ -7,7 +7,10 @@
  *   tree.c         the cgroups, remembered from pass to pass
  *   walk.c         goes through the hierarchies and reads the files that files.c lists
  *   parse.c        what a file's text becomes
- *   label.c        pods, and the state files of runtimes, to labels
+ *   label.c        pods to labels; logs.c and runtime.c where they do not tell
+ *   network.c      interfaces; extra.c huge pages and descriptors; devices.c names of disks
+ *   ledger.c       what outlives a container
+ *   machine.c      what the node is
  *   emit.c         rows; the tables are there
  *
  * A pass walks every hierarchy with a controller of interest once, entering what it reads in the cgroup's values, then
@@ -41,18 +44,12 @@ enum {
     NV_CG_CPU = 1 << 0,
     NV_CG_MEMORY = 1 << 1,
     NV_CG_DISK_IO = 1 << 2,
-    NV_CG_DISK = 1 << 3,
     NV_CG_NETWORK = 1 << 4,
     NV_CG_PROCESS = 1 << 5,
     NV_CG_FDS = 1 << 6,
     NV_CG_OOM = 1 << 7,
     NV_CG_PRESSURE = 1 << 8,
     NV_CG_HUGETLB = 1 << 9,
-    NV_CG_SCHED = 1 << 10,
-    NV_CG_UNITS = 1 << 11,
-    NV_CG_TCP = 1 << 12,
-    NV_CG_UDP = 1 << 13,
-    NV_CG_ADVTCP = 1 << 14,
     NV_CG_ALWAYS = 1 << 15,
 };
 
@@ -101,9 +98,6 @@ enum nv_cg_slot {
     NV_CG_SPEC_LIMIT,
     NV_CG_SPEC_RESERVATION,
     NV_CG_SPEC_SWAP,
-    NV_CG_SCHED_RUN,
-    NV_CG_SCHED_WAIT,
-    NV_CG_SCHED_PERIODS,
     NV_CG_LAST_SEEN,
     NV_CG_STARTED, /* milliseconds */
     NV_CG_COLUMNS,

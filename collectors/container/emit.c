@@ -54,9 +54,6 @@ static const struct nv_family columns[NV_CG_COLUMNS] = {
     [NV_CG_SPEC_RESERVATION]   = {"container_spec_memory_reservation_limit_bytes", NV_GAUGE, NV_AS_IS, "Memory that is kept from reclaim, 0 for none."},
     [NV_CG_SPEC_SWAP]          = {"container_spec_memory_swap_limit_bytes", NV_GAUGE, NV_AS_IS, "Swap limit, on v1 with memory, 0 for none."},
 
-    [NV_CG_SCHED_RUN]          = {"container_cpu_schedstat_run_seconds_total", NV_COUNTER, NS, "Time its tasks ran."},
-    [NV_CG_SCHED_WAIT]         = {"container_cpu_schedstat_runqueue_seconds_total", NV_COUNTER, NS, "Time its tasks waited to run."},
-    [NV_CG_SCHED_PERIODS]      = {"container_cpu_schedstat_run_periods_total", NV_COUNTER, NV_AS_IS, "Times its tasks were put on a CPU."},
     [NV_CG_LAST_SEEN]          = {"container_last_seen", NV_GAUGE, NV_AS_IS, "When it was last seen."},
     [NV_CG_STARTED]            = {"container_start_time_seconds", NV_GAUGE, MSEC, "When it was started."},
 };
