@@ -52,7 +52,7 @@ static const struct nv_flag flags[] = {
      "commas between: fds.", false},
     {"collector.container.disable-metrics",                               NV_FLAG_TEXT, "",
      "Groups not to expose, with commas between.", false},
-    {"collector.container.max-series", NV_FLAG_INT, "50000",
+    {"collector.container.max-series", NV_FLAG_INT, "100000",
      "Most series of containers; what is beyond is left out by whole cgroups.", false},
     {0                                 },
 };
@@ -203,6 +203,10 @@ static void finish(const struct nv_cg_state *state, struct nv_cg *cgroup, int64_
         uint64_t usage = values->at[NV_CG_MEM_USAGE], idle = values->at[NV_CG_MEM_INACTIVE_FILE];
         nv_cg_set(values, NV_CG_MEM_WORKING_SET, usage > idle ? usage - idle : 0);
     }
+    if (state->sums_ooms && nv_cg_has(values, NV_CG_MEM_USAGE) && cgroup->how == NV_CG_WHOLE &&
+        !nv_cg_has(values, NV_CG_MEM_SWAP))
+        nv_cg_set(values, NV_CG_MEM_SWAP,
+                  0); /* a kernel of v2 that has no file for it has no swap */
     if (!nv_cg_has(values, NV_CG_SPEC_QUOTA))
         values->mask &= ~QUOTA;
     nv_cg_set(values, NV_CG_LAST_SEEN, (uint64_t)now_s);
