@@ -12,10 +12,12 @@ suite=$(. /etc/os-release && [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:
 suite=${suite:-bookworm}
 cache=${NV_CACHE:-${NV_BUILD:-/var/tmp/nodevitals}/cache}
 tree=$cache/systemd-$suite
+mkdir -p "$cache"
+exec 9>"$cache/lock" # tests run beside each other
+flock 9
 packages=systemd-sysv,dbus,libpam-systemd,libnss-systemd,procps,curl
 if [ "$(cat "$tree.packages" 2>/dev/null)" != "$packages" ]; then
     command -v debootstrap >/dev/null || skip "debootstrap is not installed"
-    mkdir -p "$cache"
     new=$(mktemp -d "$cache/new-XXXXXX")
     if ! debootstrap --variant=minbase --include="$packages" "$suite" "$new" \
         >"$cache/debootstrap.log" 2>&1; then
