@@ -38,7 +38,9 @@ static struct nv_labelled_series redefine(const struct nv_layout *layout,
     const struct nv_layout_family *family = nv_layout_family_of(layout, series);
     def.family = family->name;
     def.help = family->help;
-    def.type = family->type;
+    def.type = series->role == NV_ROLE_VALUE && family->type == NV_SUMMARY
+                   ? NV_UNTYPED /* a bare value in somebody else's family */
+                   : family->type;
     if (series->role < NV_LEN(suffixes) && suffixes[series->role])
         def.suffix = suffixes[series->role];
     return def;
