@@ -218,23 +218,6 @@ void nv_second_free(struct nv_second *second)
 
 /* ---- looking up ----------------------------------------------------------------------------- */
 
-static const struct nv_layout_family *find_family(const struct nv_layout *layout, const char *name)
-{
-    size_t low = 0, high = layout->n_families;
-
-    while (name && low < high) {
-        size_t middle = (low + high) / 2;
-        int order = nv_str_cmp(layout->families[middle]->name, nv_str(name));
-        if (order == 0)
-            return layout->families[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 static struct nv_str label_of(const struct nv_series *series, const char *name)
 {
     for (size_t i = 0; i < series->n_labels; i++)
@@ -247,7 +230,7 @@ static struct nv_str label_of(const struct nv_series *series, const char *name)
 static uint32_t find_column(const struct nv_layout *layout, const char *family_name,
                             struct nv_str device)
 {
-    const struct nv_layout_family *family = find_family(layout, family_name);
+    const struct nv_layout_family *family = nv_layout_find(layout, nv_str(family_name));
 
     for (uint32_t i = 0; family && i < family->n_series; i++)
         if (nv_str_eq(label_of(nv_layout_series(layout, family->series[i]), "device"), device))
@@ -305,7 +288,7 @@ static void look_up_one(struct nv_second *second, const struct nv_layout *layout
 static void look_up_inputs(struct nv_second *second, const struct nv_layout *layout)
 {
     for (size_t i = 0; i < NV_LEN(inputs); i++) {
-        const struct nv_layout_family *family = find_family(layout, inputs[i].a);
+        const struct nv_layout_family *family = nv_layout_find(layout, nv_str(inputs[i].a));
         for (uint32_t k = 0; family && k < family->n_series; k++)
             look_up_one(second, layout, &inputs[i], family->series[k]);
     }
@@ -314,7 +297,8 @@ static void look_up_inputs(struct nv_second *second, const struct nv_layout *lay
 /* The family's order has the modes of a CPU side by side. Returns false for lack of memory. */
 static bool look_up_cpus(struct nv_second *second, const struct nv_layout *layout)
 {
-    const struct nv_layout_family *family = find_family(layout, "node_cpu_seconds_total");
+    const struct nv_layout_family *family =
+        nv_layout_find(layout, NV_LIT("node_cpu_seconds_total"));
     size_t n = family && family->n_series <= CPUS_MAX * 16 ? family->n_series : 0;
     struct nv_str last = {NULL, 0};
 

@@ -88,6 +88,9 @@ static inline const struct nv_layout_family *nv_layout_family_of(const struct nv
     return layout->by_number[series->family];
 }
 
+/* The family of a name; NULL for none. */
+const struct nv_layout_family *nv_layout_find(const struct nv_layout *layout, struct nv_str name);
+
 struct nv_layout *nv_layout_ref(struct nv_layout *layout);
 void nv_layout_unref(struct nv_layout *layout);
 

@@ -89,23 +89,6 @@ static void label(struct nv_buf *out, const char *name, struct nv_str value)
     nv_buf_char(out, '"');
 }
 
-static const struct nv_layout_family *find(const struct nv_layout *layout, const char *name)
-{
-    size_t low = 0, high = layout->n_families;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = nv_str_cmp(layout->families[middle]->name, nv_str(name));
-        if (order == 0)
-            return layout->families[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 /* ---- from the kubelet's own answer -------------------------------------------------------------- */
 
 /* The kubelet has these labels and no others; what a relabelling added would be in the way of the search. */
@@ -131,7 +114,7 @@ static void direct_series(struct nv_buf *out, const struct family *family,
 static void write_family(const struct nv_frame *frame, const struct family *family,
                          struct nv_buf *out)
 {
-    const struct nv_layout_family *found = find(frame->layout, family->name);
+    const struct nv_layout_family *found = nv_layout_find(frame->layout, nv_str(family->name));
     bool begun = false;
 
     for (uint32_t i = 0; found && i < found->n_series; i++) {
@@ -150,7 +133,7 @@ static void write_family(const struct nv_frame *frame, const struct family *fami
 static const struct nv_frame *frame_of(const struct nv_expo_part *parts, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct nv_layout_family *found = find(parts[i].frame->layout, name);
+        const struct nv_layout_family *found = nv_layout_find(parts[i].frame->layout, nv_str(name));
         for (uint32_t k = 0; found && k < found->n_series; k++) {
             if (nv_frame_has(parts[i].frame, found->series[k]))
                 return parts[i].frame;
@@ -162,7 +145,8 @@ static const struct nv_frame *frame_of(const struct nv_expo_part *parts, size_t 
 /* Whether a present series of a family has this value (and this value of its only label, unless NULL). */
 static bool says(const struct nv_frame *frame, const char *name, const char *label, double value)
 {
-    const struct nv_layout_family *found = frame ? find(frame->layout, name) : NULL;
+    const struct nv_layout_family *found =
+        frame ? nv_layout_find(frame->layout, nv_str(name)) : NULL;
 
     for (uint32_t i = 0; found && i < found->n_series; i++) {
         const struct nv_series *series = nv_layout_series(frame->layout, found->series[i]);
@@ -239,7 +223,7 @@ static enum level level_of(const struct row *row)
 static size_t collect_family(const struct nv_frame *frame, enum value which, size_t part,
                              struct row *to)
 {
-    const struct nv_layout_family *found = find(frame->layout, sources[which]);
+    const struct nv_layout_family *found = nv_layout_find(frame->layout, nv_str(sources[which]));
     size_t n = 0;
 
     for (uint32_t i = 0; found && i < found->n_series; i++) {
