@@ -191,6 +191,59 @@ sleep 0.5
 check "a second pass asks for no kernel module" sh -c '! grep . asked'
 echo /sbin/modprobe >/proc/sys/kernel/modprobe
 
+# ---- containers -----------------------------------------------------------------------------
+
+# agrees FAMILY LABELS FILE [TIMES]: the value is the number in the file, or in that line of it whose key stands behind a ':'.
+agrees() {
+    key=${3#*:} file=${3%%:*}
+    [ "$key" = "$3" ] && number=$(cat "$file") || number=$(awk -v key="$key" '$1 == key { print $2 }' "$file")
+    value=$(grep -F -- "$1{" pass | grep -F -- "$2" | awk '{ print $NF }' | head -n 1)
+    awk -v a="$value" -v b="$number" -v t="${4:-1}" 'BEGIN { d = a * t - b; exit !(a != "" && d * d <= 1) }' ||
+        { echo "$1: ${value:-absent}, the file says $number"; return 1; }
+}
+top=/sys/fs/cgroup
+pods=$top/kubepods.slice
+pod=$pods/kubepods-pod0a0a0a0a_0000_1111_2222_333344445555.slice
+container=$pod/cri-containerd-$(printf 'a%.0s' $(seq 64)).scope
+id="id=\"${container#"$top"}\""
+echo "+cpu +memory +io +pids" >$top/cgroup.subtree_control
+mkdir $pods && echo "+cpu +memory +io +pids" >$pods/cgroup.subtree_control
+mkdir $pod && echo "+cpu +memory +io +pids" >$pod/cgroup.subtree_control
+mkdir "$container"
+echo 32M >"$container/memory.max"
+echo 0 >"$container/memory.swap.max"
+echo "30000 100000" >"$container/cpu.max"
+sh -c "echo \$\$ >$container/cgroup.procs; i=0; while [ \$i -lt 20000 ]; do i=\$((i + 1)); done; exec sleep 600" &
+sleeper=$!
+until_true 60 grep -q sleep /proc/$sleeper/comm
+set_up systemd-run --unit=nv-limited -p MemoryMax=64M -p TasksMax=50 sleep 600
+until_true 30 test -s $top/system.slice/nv-limited.service/cgroup.procs
+pass container
+check "a container's CPU time is the kernel's" agrees container_cpu_usage_seconds_total "$id" "$container/cpu.stat:usage_usec" 1000000
+check "so is its throttling" agrees container_cpu_cfs_throttled_seconds_total "$id" "$container/cpu.stat:throttled_usec" 1000000
+check "so is its memory" agrees container_memory_usage_bytes "$id" "$container/memory.current"
+check "and what of it is anonymous" agrees container_memory_rss "$id" "$container/memory.stat:anon"
+check "and its peak" agrees container_memory_max_usage_bytes "$id" "$container/memory.peak"
+check "and its limit" agrees container_spec_memory_limit_bytes "$id" "$container/memory.max"
+check "and its tasks" agrees container_threads "$id" "$container/pids.current"
+check "a unit's limit is the kernel's" agrees container_spec_memory_limit_bytes 'id="/system.slice/nv-limited.service"' \
+    $top/system.slice/nv-limited.service/memory.max
+check "a unit's tasks are the kernel's" agrees container_threads 'id="/system.slice/nv-limited.service"' \
+    $top/system.slice/nv-limited.service/pids.current
+# The container dies of its memory and takes its counter along; nobody has read it in between.
+./nodevitals --collector.disable-defaults --collector.container --no-storage.tsdb \
+    --web.listen-address=unix:/tmp/containers 2>containers.log &
+agent=$!
+ask() { curl -s --unix-socket /tmp/containers http://x/metrics >pass; grep -q '^container_' pass; }
+until_true 30 ask
+kill $sleeper
+sh -c "echo \$\$ >$container/cgroup.procs; exec python3 -c 'b = b\"x\" * (100 << 20)'"
+until_true 30 rmdir "$container"
+ask
+check "an OOM kill nobody saw outlives the container" agrees container_oom_events_total "$id" $pod/memory.events:oom_kill
+check "it is one" some "^container_oom_events_total.*cri-containerd-aaaa.* 1\$"
+kill $agent
+
 # ---- its own rules, hurried: the array that lost a disk, and a process that wants more memory than it may have ----
 
 sed 's/interval: .*/interval: 1s/; s/for: .*/for: 1s/' /out/node.yml >/tmp/rules.yml
