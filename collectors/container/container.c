@@ -20,6 +20,7 @@ static const struct {
     {"cpu",               NV_CG_CPU,      true },
     {"memory",            NV_CG_MEMORY,   true },
     {"diskIO",            NV_CG_DISK_IO,  true },
+    {"disk",              NV_CG_DISK,     true },
     {"network",           NV_CG_NETWORK,  true },
     {"process",           NV_CG_PROCESS,  true },
     {"oom_event",         NV_CG_OOM,      true },
@@ -32,7 +33,6 @@ static const struct {
     {"cpu_topology",      0,              false},
     {"cpuLoad",           0,              false},
     {"cpuset",            0,              false},
-    {"disk",              0,              false},
     {"memory_numa",       0,              false},
     {"percpu",            0,              false},
     {"perf_event",        0,              false},
@@ -48,7 +48,8 @@ static const struct nv_flag flags[] = {
      "Where container metrics come from: cgroup, kubelet, or auto, which is cgroup wherever the "
      "host's tree can be read.", false},
     {"collector.container.enable-metrics",                              NV_FLAG_TEXT, "",
-     "Groups to expose besides cpu,memory,diskIO,network,process,oom_event,pressure,hugetlb, with "
+     "Groups to expose besides cpu,memory,diskIO,disk,network,process,oom_event,pressure,hugetlb, "
+     "with "
      "commas between: fds.", false},
     {"collector.container.disable-metrics",                               NV_FLAG_TEXT, "",
      "Groups not to expose, with commas between.", false},
@@ -245,6 +246,7 @@ static int collect(struct nv_pass *pass)
     keep_bound(pass, state);
     nv_cg_emit(pass, state);
     nv_cg_ledger_emit(pass, state);
+    nv_cg_disk_emit(pass, state);
     nv_cg_machine_emit(pass, state);
     return 0;
 }
@@ -258,7 +260,8 @@ NV_COLLECTOR(container) = {
     .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
     .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
                         &nv_cg_links, &nv_cg_ulimits, &nv_cg_hugepages, &nv_cg_ooms, &nv_cg_entries,
-                        &nv_cg_bounds, &nv_cg_machines, &nv_cg_versions, &nv_cg_machine_errors),
+                        &nv_cg_bounds, &nv_cg_disks, &nv_cg_machines, &nv_cg_versions,
+                        &nv_cg_machine_errors),
     .flags = flags,
     .cadence_ms = 15000,
     .state_size = sizeof(struct nv_cg_state),

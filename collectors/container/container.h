@@ -9,6 +9,7 @@
  *   parse.c        what a file's text becomes
  *   label.c        pods to labels; logs.c and runtime.c where they do not tell
  *   network.c      interfaces; extra.c huge pages and descriptors; devices.c names of disks
+ *   disk.c         the node's file systems
  *   ledger.c       what outlives a container
  *   machine.c      what the node is
  *   emit.c         rows; the tables are there
@@ -44,6 +45,7 @@ enum {
     NV_CG_CPU = 1 << 0,
     NV_CG_MEMORY = 1 << 1,
     NV_CG_DISK_IO = 1 << 2,
+    NV_CG_DISK = 1 << 3,
     NV_CG_NETWORK = 1 << 4,
     NV_CG_PROCESS = 1 << 5,
     NV_CG_FDS = 1 << 6,
@@ -239,6 +241,12 @@ struct nv_cg_device {
     char name[64]; /* "/dev/..." */
 };
 
+/* A file system of the node. */
+enum { NV_CG_DISKS_MAX = 64 };
+struct nv_cg_disk {
+    char device[128], point[256];
+};
+
 struct nv_cg_state {
     /* From the command line. */
     unsigned groups;
@@ -262,6 +270,8 @@ struct nv_cg_state {
     char *text; /* of the file that is read */
     struct nv_cg_device *devices;
     size_t n_devices, room_devices;
+    struct nv_cg_disk disks[NV_CG_DISKS_MAX];
+    size_t n_disks;
     char huge_names[NV_CG_HUGE_MAX][NV_CG_HUGE_NAME];
     size_t n_huge;
     size_t n_fds_processes;    /* looked into in this pass */
@@ -319,6 +329,10 @@ void nv_cg_fds_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_c
 /* ---- devices.c: "" for one that is not known */
 struct nv_str nv_cg_device_name(struct nv_pass *pass, struct nv_cg_state *state, uint32_t major,
                                 uint32_t minor);
+
+/* ---- disk.c */
+extern const struct nv_table nv_cg_disks;
+void nv_cg_disk_emit(struct nv_pass *pass, struct nv_cg_state *state);
 
 /* ---- machine.c */
 extern const struct nv_table nv_cg_machines, nv_cg_versions, nv_cg_machine_errors;

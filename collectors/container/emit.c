@@ -96,6 +96,7 @@ static const struct nv_family huge_columns[NV_CG_HUGE_NUMBERS] = {
     {"container_hugetlb_failcnt", NV_COUNTER, NV_AS_IS, "How often the limit of huge pages was reached."},
 };
 static const struct nv_family bound_columns[] = {
+    {"container_scrape_error", NV_GAUGE, NV_AS_IS, "Whether cgroups could not be read, in which case it is absent: always 0."},
     {"container_cgroups_left_out", NV_GAUGE, NV_AS_IS, "Cgroups without series, for there would be too many."},
     {"container_series_left_out", NV_GAUGE, NV_AS_IS, "Series these would have."},
 };
@@ -246,5 +247,6 @@ void nv_cg_emit(struct nv_pass *pass, struct nv_cg_state *state)
         if (cgroup->values && cgroup->seen == state->pass && !cgroup->left_out)
             emit_cgroup(pass, state, cgroup);
     nv_emit_row(pass, &nv_cg_bounds, NULL,
-                (uint64_t[]){state->n_left_out, state->n_series_left_out}, NV_LEN(bound_columns));
+                (uint64_t[]){0, state->n_left_out, state->n_series_left_out},
+                NV_LEN(bound_columns));
 }
