@@ -22,6 +22,7 @@
 
 enum {
     ENTRIES_MAX = 10000,
+    UNREADABLE_MAX = 100, /* of a pass, before the journal is opened anew */
     PASS_MS = 250,
     SAVE_MS = 60000,
     BOOT_MAX = 64,
@@ -354,19 +355,22 @@ static void see(struct nv_pass *pass, struct state *state)
 static int take_all(struct nv_pass *pass, struct state *state)
 {
     int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + PASS_MS;
+    unsigned unreadable = 0;
     bool moved = false;
     int r = 0;
 
     for (unsigned i = 0; i < ENTRIES_MAX && clock_ms(CLOCK_MONOTONIC) < end_ms; i++) {
         r = nv_journal_next(pass, state->journal);
+        if (r == -EAGAIN && ++unreadable == UNREADABLE_MAX)
+            r = -EBADMSG;
         if (r == 0 || (r < 0 && r != -EAGAIN))
             break;
-        moved = true;
+        moved = moved || r > 0;
         state->entries += r > 0;
-        state->unreadable += r < 0;
         if (r > 0)
             see(pass, state);
     }
+    state->unreadable += unreadable;
     if (moved && nv_journal_cursor(pass, state->journal, state->cursor, sizeof(state->cursor)) == 0)
         state->moved = true;
     return r < 0 && r != -EAGAIN ? r : 0;

@@ -3,7 +3,9 @@
  *
  *   threads    one at a time per journal
  *   library    loaded when a journal is first opened; -ENOPKG where there is none
- *   texts      of a field: until the next call; a value is cut at NV_JOURNAL_FIELD_MAX bytes
+ *   failure    a page of a file that cannot be read ends the journal: every call is -EIO then, and what the library held is
+ *              left behind
+ *   texts      of a field: until the next call; name and value are cut at NV_JOURNAL_FIELD_MAX bytes
  */
 #ifndef NV_BASE_JOURNAL_H
 #define NV_BASE_JOURNAL_H
@@ -12,7 +14,7 @@
 
 #include "base/cleanup.h"
 
-enum { NV_JOURNAL_FIELD_MAX = 64 << 10, NV_JOURNAL_CURSOR_MAX = 512 };
+enum { NV_JOURNAL_FIELD_MAX = 16 << 10, NV_JOURNAL_CURSOR_MAX = 512 };
 
 struct nv_journal;
 
