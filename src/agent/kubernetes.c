@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "kube/jobs.h"
 #include "kube/tree.h"
 
@@ -199,6 +200,12 @@ static int make_jobs(struct nv_kubernetes *kubernetes, const struct nv_flag_valu
     if (r == 0 && !given)
         options.endpoints =
             1u << NV_KUBE_METRICS | 1u << NV_KUBE_PROBES | (unsigned)cadvisor << NV_KUBE_CADVISOR;
+    else if (around->containers && nv_str_is(around->container_source, "kubelet"))
+        options.endpoints |= 1u << NV_KUBE_CADVISOR; /* which says so as clearly */
+    if (around->containers && !cadvisor && options.endpoints & 1u << NV_KUBE_CADVISOR)
+        nv_log_warn(
+            "containers are told twice, from their cgroups and by the kubelet: leave cadvisor "
+            "out of --kubelet.endpoints, or say --collector.container.source=kubelet");
     kubernetes->jobs = nv_kube_jobs_new(&options);
     return kubernetes->jobs ? r : -ENOMEM;
 }

@@ -211,7 +211,7 @@ def identity(series):
 def what_replaces_the_collector_is_on_metrics(payloads):
     """With the source kubelet its series are ours, names, labels and values, and its times are not."""
     flags = ("--collector.container", "--collector.container.source=kubelet", "--no-kube.annotations",
-             "--kube.scrape-interval=1s")
+             "--kube.scrape-interval=1s", "--kubelet.endpoints=metrics")
     with Kubelet(payloads=payloads) as kubelet, Agent(*QUIET, *kubelet.flags(), *flags) as agent:
         with open(os.path.join(payloads, "metrics-cadvisor.txt"), encoding="utf-8") as file:
             theirs = {}
@@ -228,6 +228,7 @@ def what_replaces_the_collector_is_on_metrics(payloads):
             return made
 
         wait_for(lambda: len(ours()) >= len(theirs))
+        assert "cadvisor" in str(targets(agent)) and "/probes" not in str(targets(agent))
         shown = ours()
         differing = [key for key in theirs if shown.get(key) != theirs[key]]
         assert not differing, [(key, theirs[key], shown.get(key)) for key in differing[:5]]
