@@ -16,7 +16,9 @@ import harness
 
 # What goes beyond an ordinary user's rights, and the flags of which one at least must be there for it.
 PRIVILEGES = {
-    "DAC_READ_SEARCH": ("--collector.rapl", "--collector.slabinfo", "--collector.journal"),
+    "DAC_READ_SEARCH": ("--collector.rapl", "--collector.slabinfo", "--collector.journal",
+                        "--collector.container.enable-metrics=fds"),
+    "SYS_PTRACE": ("--collector.container.enable-metrics=fds",),
     "PERFMON": ("--collector.perf",),
     "SYSLOG": ("--collector.kmsg",),
     "privileged": ("--collector.kmsg",),

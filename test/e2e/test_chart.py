@@ -213,6 +213,10 @@ class Chart(unittest.TestCase):
             running.ready()
             self.assertIn("node_uname_info", running.metrics())
 
+    def test_the_agent_starts_with_all_that_the_widest_preset_has(self):
+        with manifests.agent_of(self.keeps_the_rules({"preset": "privileged"})) as running:
+            self.assertIn("node_uname_info", running.ready().metrics())
+
     def test_presets(self):
         added = {}
         for preset in self.schema["properties"]["preset"]["enum"]:

@@ -74,6 +74,11 @@ class Kustomize(unittest.TestCase):
             self.assertIn("node_uname_info", agent.metrics())
             self.assertIn('"node-filesystem"', agent.get("/api/v1/rules")[2].decode())
 
+    def test_the_agent_starts_as_overlays_with_more_start_it(self):
+        for name in ("full", "privileged", "pod-network"):
+            with manifests.agent_of(self.overlay(name)) as agent:
+                self.assertIn("node_uname_info", agent.ready().metrics(), name)
+
     def test_minimal_asks_no_kubelet_not_even_inside_a_cluster(self):
         with manifests.agent_of(self.overlay("minimal"), KUBERNETES_SERVICE_HOST="127.0.0.1") as agent:
             self.assertNotIn("nodevitals_kubelet", agent.ready().metrics())
@@ -88,7 +93,7 @@ class Kustomize(unittest.TestCase):
         self.assertEqual([o["rules"] for o in manifests.of_kind(minimal, "ClusterRole")], [[]])
         self.assertFalse(pod(minimal)["hostPID"])
         full = pod(self.overlay("full"))["containers"][0]["securityContext"]
-        self.assertEqual(set(full["capabilities"]["add"]), {"DAC_READ_SEARCH", "PERFMON"})
+        self.assertEqual(set(full["capabilities"]["add"]), {"DAC_READ_SEARCH", "SYS_PTRACE"})
         self.assertTrue(pod(self.overlay("privileged"))["containers"][0]["securityContext"]["privileged"])
         self.assertIn({"name": "storage", "hostPath": {"path": "/var/lib/nodevitals", "type": "DirectoryOrCreate"}},
                       pod(self.overlay("host-path"))["volumes"])

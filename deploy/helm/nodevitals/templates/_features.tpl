@@ -14,7 +14,8 @@ journal:       {presets: [full, privileged], with: --collector.journal, capabili
 slabinfo:      {presets: [full, privileged], with: --collector.slabinfo, capabilities: [DAC_READ_SEARCH]}
 energy:        {presets: [full, privileged], with: --collector.rapl, without: --no-collector.rapl, capabilities: [DAC_READ_SEARCH]}
 closedFolders: {presets: [full, privileged], capabilities: [DAC_READ_SEARCH]}
-perf:          {presets: [full, privileged], with: --collector.perf, capabilities: [PERFMON]}
+openFiles:     {presets: [full, privileged], with: --collector.container.enable-metrics=fds, capabilities: [SYS_PTRACE, DAC_READ_SEARCH]}
+perf:          {presets: [], with: --collector.perf, capabilities: [PERFMON]}
 kmsg:          {presets: [privileged], with: --collector.kmsg, capabilities: [SYSLOG], kmsg: true}
 {{- end }}
 
