@@ -7,6 +7,7 @@
  *   pod        a row of a pod without container, image and name: not the sandbox, which has a name
  *   node       the root cgroup
  *   labels     container, namespace, pod in this order, and no others: metrics-server searches the text for each name
+ *   swap       its limit is the kubelet's to tell: what cgroups say includes memory under v1 and not under v2
  *   times      that of the frame, so that rates are right where the answer is older than the request
  */
 #include "web/server.h"
@@ -17,16 +18,15 @@
 
 enum { MEMORY_MAX = 64 << 20 };
 
-enum value { CPU, MEMORY, START, SWAP, SWAP_LIMIT, N_VALUES };
+enum value { CPU, MEMORY, START, SWAP, N_VALUES };
 static const char *const sources[] = {
     [CPU] = "container_cpu_usage_seconds_total",
     [MEMORY] = "container_memory_working_set_bytes",
     [START] = "container_start_time_seconds",
     [SWAP] = "container_memory_swap",
-    [SWAP_LIMIT] = "container_spec_memory_swap_limit_bytes",
 };
 
-enum level { CONTAINER, NODE, POD, NONE };
+enum level { CONTAINER, NODE, POD, NONE /* told by the kubelet alone */ };
 
 struct family {
     const char *name, *type, *help;
@@ -41,7 +41,7 @@ static const struct family families[] = {
     {"container_cpu_usage_seconds_total",  "counter", "CPU time a container has taken, in seconds.",              CONTAINER, CPU,        true },
     {"container_memory_working_set_bytes", "gauge",   "Memory of a container that cannot be dropped at once.",    CONTAINER, MEMORY,     true },
     {"container_start_time_seconds",       "gauge",   "When a container began, in seconds since the epoch.",      CONTAINER, START,      false},
-    {"container_swap_limit_bytes",         "gauge",   "Swap a container may use.",                                CONTAINER, SWAP_LIMIT, true },
+    {"container_swap_limit_bytes",         "gauge",   "Swap a container may use.",                                NONE,      SWAP,       true },
     {"container_swap_usage_bytes",         "gauge",   "Swap a container uses.",                                   CONTAINER, SWAP,       true },
     {"node_cpu_usage_seconds_total",       "counter", "CPU time all cgroups have taken, in seconds.",             NODE,      CPU,        true },
     {"node_memory_working_set_bytes",      "gauge",   "Memory of the node that cannot be dropped at once.",       NODE,      MEMORY,     true },

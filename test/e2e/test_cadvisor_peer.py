@@ -137,6 +137,26 @@ class Paths(unittest.TestCase):
                     self.assertRegex(text, r'\ncontainer_start_time_seconds\{[^}]*\} \S+\n')
                     self.assertNotIn("\npod_cpu_usage", agent.metrics())
 
+    def test_resource_metrics_made_from_cgroups_are_those_of_the_kubelet(self):
+        if not os.path.exists(PAYLOADS):
+            self.skipTest("../shared/fixtures/kubelet is not there")
+        with open(os.path.join(PAYLOADS, "metrics-resource.txt"), encoding="ascii") as file:
+            theirs = untimed(file.read())
+        # The limit of swap is told by the kubelet alone; the root cgroup knows no swap under v2, and has more memory under v1.
+        left_out = ("container_swap_limit_bytes", "node_swap_usage_bytes", "node_memory_working_set_bytes")
+        for tree in ("cgroup-v2-systemd", "cgroup-v1-cgroupfs"):
+            root = os.path.join(os.path.dirname(PAYLOADS), tree, "root")
+            with Kubelet(PAYLOADS) as kubelet, Agent(
+                    "--collector.disable-defaults", "--collector.container", "--collector.container.source=cgroup",
+                    "--kubelet.endpoints=none", "--no-kube.annotations", f"--path.procfs={root}/proc",
+                    f"--path.sysfs={root}/sys", f"--path.rootfs={root}", *kubelet.flags()) as agent:
+                wait_for(lambda agent=agent: b'pod="web-' in agent.get("/metrics/resource")[2])
+                ours = untimed(agent.metrics("/metrics/resource"))
+                for series, value in theirs.items():
+                    if series[0] not in left_out:
+                        self.assertAlmostEqual(ours[series] / (value or 1), 1 if value else 0, delta=1e-5, msg=series)
+                self.assertEqual(set(ours) - set(theirs), set())
+
     def test_a_kubelet_that_is_down_shows(self):
         with Kubelet(node=Node(pods=3)) as kubelet, \
                 Agent(*QUICK, *kubelet.flags()) as agent:
