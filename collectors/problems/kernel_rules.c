@@ -22,9 +22,11 @@
     {reason, condition, literals, pattern, groups, options, NULL, NULL, NULL}
 
 const struct nv_problem_rule nv_kernel_rules[] = {
-    /* Since 4.19 a line before tells the cgroup by process id; before that one of the cgroup alone. Up to 5.0 a line "Kill
+    /* Since 4.19 a line before tells the cgroup by process id; before that one of the cgroup alone. Where all
+     * of a cgroup are killed (memory.oom.group), only the first has such a line. Up to 5.0 a line "Kill
      * process ... or sacrifice child" came before, of other words. */
     RULE("OOMKilling", NULL, "oom-kill:constraint=", "task_memcg=(.*),task=.*,pid=(\\d+),uid=\\d+", "cp", NOTES),
+    RULE("OOMKilling", NULL, "due to memory.oom.group", "^Tasks in (\\S+) are going to be killed", "g", NOTES),
     RULE("OOMKilling", NULL, "killed as a result of limit of", "^Task in (\\S+) killed as a result of limit of ", "c", NOTES),
     RULE("OOMKilling", NULL, "Killed process ", "Killed process (\\d+)[ ,]", "p", HEAD),
 

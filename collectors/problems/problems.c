@@ -43,7 +43,7 @@ struct recent {
 struct note {
     char pid[PID_MAX], cgroup[NV_PLACE_VALUE_MAX + 1]; /* pid "" where the line has none */
     uint64_t stamp_us;
-    bool used;
+    bool used, of_all; /* of_all: good for more than one process */
 };
 
 struct link {
@@ -250,12 +250,13 @@ static void copy_text(char *out, size_t size, struct nv_str text)
 }
 
 static void take_note(struct nv_problem_counts *counts, struct nv_str cgroup, struct nv_str pid,
-                      uint64_t stamp_us)
+                      bool of_all, uint64_t stamp_us)
 {
     struct note *note = &counts->notes[counts->n_notes++ % NOTES_MAX];
 
     note->stamp_us = stamp_us;
     note->used = false;
+    note->of_all = of_all;
     copy_text(note->cgroup, sizeof(note->cgroup), cgroup);
     copy_text(note->pid, sizeof(note->pid), pid);
 }
@@ -274,7 +275,7 @@ static struct nv_str find_note(struct nv_problem_counts *counts, struct nv_str p
     }
     if (!found)
         return NV_LIT("");
-    found->used = true;
+    found->used = !found->of_all;
     return nv_str(found->cgroup);
 }
 
@@ -440,7 +441,9 @@ static void act(struct nv_pass *pass, struct nv_problems *problems, struct nv_ru
     };
 
     if (rule->options & NV_RULE_NOTES) {
-        take_note(counts, found.cgroup, found.pid, line->stamp_us);
+        struct nv_str of_all = group(rule, spans, n, 'g');
+        take_note(counts, of_all.n ? of_all : found.cgroup, found.pid, of_all.n > 0,
+                  line->stamp_us);
         return;
     }
     if (!found.device.n)

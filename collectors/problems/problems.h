@@ -46,7 +46,9 @@ struct nv_problem_rule {
     const char *condition; /* NULL: an event */
     const char *literals;  /* with '|' between: one of them must occur; NULL: none is known */
     const char *pattern;   /* searched for; NULL: a literal is enough */
-    const char *groups;    /* what its groups are: d device, c cgroup, u unit, p process id, - nothing */
+    /* What its groups are, a letter each: d device, c cgroup, g cgroup whose processes are all killed, u unit, p process
+     * id, - nothing. */
+    const char *groups;
     unsigned options;
 
     /* Of the journal; NULL where any will do. */

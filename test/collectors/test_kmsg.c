@@ -393,6 +393,29 @@ START_TEST(a_kill_is_placed_by_the_lines_before_it)
 }
 END_TEST
 
+START_TEST(all_of_a_group_are_killed_where_the_first_is)
+{
+    struct node node = node_new();
+
+    append(&node, "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,"
+                  "oom_memcg=/pod,task_memcg=/pod/a,task=a,pid=11,uid=0");
+    append(&node, "Memory cgroup out of memory: Killed process 11 (a) total-vm:1kB");
+    append(&node, "Tasks in /pod/a are going to be killed due to memory.oom.group set");
+    for (int i = 0; i < 3; i++) {
+        node.stamp_us -= 1999000;
+        append(&node, "Memory cgroup out of memory: Killed process 12 (b) total-vm:1kB");
+    }
+    node.stamp_us += 60000000;
+    append(&node, "Out of memory: Killed process 13 (c) total-vm:1kB");
+    start_with(&node, NULL);
+    const char *got = pass(&node);
+    ck_assert_double_eq(count(got, "OOMKilling"), 5);
+    ck_assert_double_eq(event_of(got, "OOMKilling", "cgroup=\"/pod/a\""), 4);
+    ck_assert_double_eq(event_of(got, "OOMKilling", "cgroup=\"\""), 1);
+    stop(&node);
+}
+END_TEST
+
 START_TEST(only_the_kernel_counts_and_not_what_it_says_for_debugging)
 {
     struct node node = node_new();
@@ -849,6 +872,7 @@ int main(void)
     tcase_add_loop_test(tests, a_line_tells_where, 0, NV_LEN(devices));
     tcase_add_test(tests, an_event_of_several_lines_counts_once);
     tcase_add_test(tests, a_kill_is_placed_by_the_lines_before_it);
+    tcase_add_test(tests, all_of_a_group_are_killed_where_the_first_is);
     tcase_add_test(tests, only_the_kernel_counts_and_not_what_it_says_for_debugging);
     tcase_add_test(tests, a_link_that_goes_down_thrice_in_five_minutes_flaps);
     tcase_add_test(tests, fragments_are_put_together_by_either_fashion);
