@@ -1,6 +1,6 @@
 {{- /*
-What a feature is in which preset, and what it needs: the flags that switch it on and off, capabilities (which Kubernetes
-gives to root alone), the processes of others, the kubelet, the system bus. From this table and the values follows all
+What a feature is in which preset, and what it needs: the flags that switch it on and off, root (for root's own files, which
+take no capability), capabilities (which Kubernetes gives to root alone), the processes of others, the kubelet, the bus. From this table and the values follows all
 that the pod may do; see "nodevitals.needs".
 */}}
 {{- define "nodevitals.features" -}}
@@ -10,9 +10,9 @@ podMetrics:    {presets: [], with: --kube.annotations, without: --no-kube.annota
 kubeletSummary: {presets: [full, privileged], with: --collector.kubelet-summary, kubelet: true}
 systemd:       {presets: [full, privileged], with: --collector.systemd, bus: true}
 processes:     {presets: [full, privileged], with: --collector.processes}
-journal:       {presets: [full, privileged], with: --collector.journal, capabilities: [DAC_READ_SEARCH]}
-slabinfo:      {presets: [full, privileged], with: --collector.slabinfo, capabilities: [DAC_READ_SEARCH]}
-energy:        {presets: [full, privileged], with: --collector.rapl, without: --no-collector.rapl, capabilities: [DAC_READ_SEARCH]}
+journal:       {presets: [full, privileged], with: --collector.journal, root: true}
+slabinfo:      {presets: [full, privileged], with: --collector.slabinfo, root: true}
+energy:        {presets: [full, privileged], with: --collector.rapl, without: --no-collector.rapl, root: true}
 closedFolders: {presets: [full, privileged], capabilities: [DAC_READ_SEARCH]}
 openFiles:     {presets: [full, privileged], with: --collector.container.enable-metrics=fds, capabilities: [SYS_PTRACE, DAC_READ_SEARCH]}
 perf:          {presets: [], with: --collector.perf, capabilities: [PERFMON]}
@@ -23,7 +23,7 @@ kmsg:          {presets: [privileged], with: --collector.kmsg, capabilities: [SY
 {{- define "nodevitals.needs" -}}
 {{- $flags := list }}
 {{- $capabilities := list }}
-{{- $needs := dict "hostPID" false "kubelet" .Values.kubelet.portNames "bus" false "kmsg" false }}
+{{- $needs := dict "root" false "hostPID" false "kubelet" .Values.kubelet.portNames "bus" false "kmsg" false }}
 {{- $group := not (kindIs "invalid" .Values.journal.group) }}
 {{- $table := fromYaml (include "nodevitals.features" .) }}
 {{- range $name := keys $table | sortAlpha }}
@@ -34,8 +34,9 @@ kmsg:          {presets: [privileged], with: --collector.kmsg, capabilities: [SY
   {{- if not (kindIs "invalid" $asked) }}{{ $on = $asked }}{{ end }}
   {{- if $on }}
     {{- if $feature.with }}{{ $flags = append $flags $feature.with }}{{ end }}
-    {{- if not (and (eq $name "journal") $group) }}{{ $capabilities = concat $capabilities (default list $feature.capabilities) }}{{ end }}
-    {{- range $need := list "hostPID" "kubelet" "bus" "kmsg" }}
+    {{- if and (eq $name "journal") $group }}{{ $_ := unset $feature "root" }}{{ end }}
+    {{- $capabilities = concat $capabilities (default list $feature.capabilities) }}
+    {{- range $need := list "root" "hostPID" "kubelet" "bus" "kmsg" }}
       {{- if get $feature $need }}{{ $_ := set $needs $need true }}{{ end }}
     {{- end }}
   {{- else if $feature.without }}
@@ -44,7 +45,7 @@ kmsg:          {presets: [privileged], with: --collector.kmsg, capabilities: [SY
   {{- $_ := set $needs (printf "%sOn" $name) $on }}
 {{- end }}
 {{- $_ := set $needs "privileged" (and $needs.kmsg (not .Values.kmsg.deviceResource)) }}
-{{- $_ := set $needs "root" (or $needs.privileged (not (empty $capabilities))) }}
+{{- $_ := set $needs "root" (or $needs.root $needs.privileged (not (empty $capabilities))) }}
 {{- $_ := set $needs "account" (ternary 0 65534 $needs.root) }}
 {{- $_ := set $needs "token" (or $needs.kubelet .Values.web.kubernetesAuth) }}
 {{- if not (kindIs "invalid" .Values.hostPID) }}{{ $_ := set $needs "hostPID" .Values.hostPID }}{{ end }}
