@@ -248,7 +248,7 @@ void nv_cg_ledger_gone(struct nv_cg_state *state, struct nv_cg *cgroup)
 
 /* ---- those that are there ------------------------------------------------------------------- */
 
-/* A service has the same name when it is started again: then its count goes on. */
+/* A service has the same name when it is started again, and so has Docker's container: then its count goes on. */
 static void take_over(struct nv_cg_ledger *ledger, struct nv_cg *cgroup)
 {
     for (size_t i = ledger->n_gone; i-- > 0;) {
@@ -280,15 +280,17 @@ static void count_one(struct nv_cg_state *state, struct nv_cg *cgroup)
 {
     const struct nv_cg_values *values = cgroup->values;
 
-    if (cgroup->is.kind == NV_CG_UNIT && !cgroup->is_counted) {
+    bool is_container = cgroup->is.kind == NV_CG_CONTAINER && !cgroup->is_sandbox;
+
+    if ((cgroup->is.kind == NV_CG_UNIT || is_container) && !cgroup->is_met) {
         take_over(state->ledger, cgroup);
-        cgroup->is_counted = true;
+        cgroup->is_met = true;
     }
     uint64_t kills = cgroup->oom_kills;
     if (nv_cg_has(values, NV_CG_OOM_KILLS) &&
         cgroup->oom_carried + values->at[NV_CG_OOM_KILLS] > kills)
         kills = cgroup->oom_carried + values->at[NV_CG_OOM_KILLS];
-    if (cgroup->is.kind == NV_CG_CONTAINER && !cgroup->is_sandbox)
+    if (is_container)
         enter_container(state, cgroup, kills);
     cgroup->oom_kills = kills;
     if (state->sums_ooms && !cgroup->has_oom_before && nv_cg_has(values, NV_CG_OOM_KILLS)) {

@@ -111,7 +111,7 @@ static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_s
     if (cgroup->inode && cgroup->inode != st->inode) {
         nv_cg_ledger_gone(walk->state, cgroup);
         cgroup->oom_kills = cgroup->oom_carried = 0;
-        cgroup->is_counted = cgroup->has_oom_before = false;
+        cgroup->is_met = cgroup->is_counted = cgroup->has_oom_before = false;
         cgroup->oom_before = cgroup->oom_gone = 0;
         cgroup->made_ms = cgroup->started_ms = 0;
         cgroup->pid = 0;

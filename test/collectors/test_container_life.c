@@ -324,6 +324,37 @@ START_TEST(a_service_that_is_started_again_goes_on_counting)
 }
 END_TEST
 
+/* Docker's container is the same after a restart, in a new folder of the same name. */
+START_TEST(a_container_that_is_started_again_goes_on_counting)
+{
+    static const char series[] = "container_oom_events_total{container=\"\",id=\"/docker/" A
+                                 "\",image=\"\",name=\"" A "\",namespace=\"\",pod=\"\"}";
+    static const char by_name[] =
+        "container_oom_kills_total{container=\"" A "\",namespace=\"\",pod=\"\"}";
+    struct machine machine;
+
+    begin(&machine);
+    put(&machine, "sys/fs/cgroup/docker/" A "/memory.events", "oom_kill 3\n");
+    start(&machine, NULL);
+    pass(&machine);
+    put(&machine, "sys/fs/cgroup/docker/other/memory.current",
+        "1\n"); /* so that the inode is taken */
+    take_away(&machine, "sys/fs/cgroup/docker/" A);
+    put(&machine, "sys/fs/cgroup/docker/another/memory.current", "1\n");
+    put(&machine, "sys/fs/cgroup/docker/" A "/memory.events", "oom_kill 1\n");
+    pass(&machine);
+    ck_assert_double_ge(nv_sample_of(machine.text, series), 3);
+    take_away(&machine, "sys/fs/cgroup/docker/" A);
+    pass(&machine);
+    put(&machine, "sys/fs/cgroup/docker/" A "/memory.events", "oom_kill 2\n");
+    double before = nv_sample_of(machine.text, series);
+    pass(&machine);
+    ck_assert_double_eq(nv_sample_of(machine.text, series), before + 2);
+    ck_assert_double_eq(nv_sample_of(machine.text, by_name), before + 2);
+    end(&machine);
+}
+END_TEST
+
 /* What is not in /pods yet has its pod's names, and the kubelet is asked; then it has its own. */
 START_TEST(a_container_that_is_not_listed_yet_is_named_later)
 {
@@ -427,6 +458,7 @@ int main(void)
     tcase_add_test(all, a_kill_of_before_we_looked_does_not_count);
     tcase_add_test(all, instances_between_two_passes_are_counted);
     tcase_add_test(all, a_service_that_is_started_again_goes_on_counting);
+    tcase_add_test(all, a_container_that_is_started_again_goes_on_counting);
     tcase_add_test(all, a_container_that_is_not_listed_yet_is_named_later);
     tcase_add_test(all, what_went_leaves_no_series);
     tcase_add_test(all, beyond_the_bound_whole_cgroups_are_left_out_and_counted);
