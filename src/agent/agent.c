@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -613,6 +614,15 @@ static void raise_file_limit(void)
         nv_log_warn("cannot raise the limit of open files: %s", strerror(errno));
 }
 
+/* The C library would give each thread a heap of its own; what one thread took and another gave back, as targets that come
+ * and go are, lies about in all of them. Hardly any work here is malloc(3), so that few heaps suffice. */
+static void limit_heaps(void)
+{
+    enum { HEAPS = 2 };
+
+    (void)mallopt(M_ARENA_MAX, HEAPS);
+}
+
 int nv_agent_run(const struct nv_options *options)
 {
     struct agent agent = {
@@ -622,6 +632,7 @@ int nv_agent_run(const struct nv_options *options)
     nv_agent_log(options);
     say_hello();
     raise_file_limit();
+    limit_heaps();
     int r = start(&agent, error);
     if (r < 0) {
         nv_log_error("%s", error);

@@ -22,7 +22,8 @@
 #include "scrape/scrape.h"
 
 enum {
-    NV_SCRAPE_IDLE_MS = 30000,  /* a thread that nobody needs ends */
+    NV_SCRAPE_IDLE_MAX = 2,     /* threads that have nothing to do; one more ends at once, */
+    NV_SCRAPE_IDLE_MS = 30000,  /* and these when nobody needed them for as long */
     NV_SCRAPE_LOOK_MS = 5000,   /* how often files of file_sd and `discover` are looked at */
     NV_SCRAPE_SLEEP_MS = 10000, /* so that a step of the wall clock is seen soon */
     NV_SCRAPE_STACK = 512 << 10,

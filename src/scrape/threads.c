@@ -2,7 +2,7 @@
  * threads.c - who takes the turns.
  *
  * One thread waits for the next turn. When it comes, another takes its place, made where there is none, and it does the
- * work; so that there are as many threads as turns taken at once, and one. Those that nobody needed for a while end.
+ * work; so that there are as many threads as turns taken at once, and a few. Those that nobody needed for a while end.
  */
 #include "scrape/inside.h"
 
@@ -208,7 +208,7 @@ static void *work(void *arg)
     pthread_mutex_lock(&scrape->lock);
     while (!scrape->stopping) {
         if (turn != WAITED && scrape->has_waiter) {
-            if (!wait_for_place(scrape))
+            if (scrape->n_idle >= NV_SCRAPE_IDLE_MAX || !wait_for_place(scrape))
                 break;
             continue;
         }
