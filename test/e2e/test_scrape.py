@@ -269,7 +269,7 @@ class Life(Case):
         targets = self.targets()
         config = "scrape_configs:\n" + job("a", targets.port) + job("b", targets.port)
         agent = self.agent(config)
-        wait_for(lambda: len(agent.query("up == 1")) >= 2)
+        wait_for(lambda: len(agent.query('up{job=~"a|b"} == 1')) == 2)
         write(self.path("config.yml"), config + "- job_name: a\n")
         status = get(agent.url + "/-/healthz")[0]
         self.assertEqual(status, 404)
