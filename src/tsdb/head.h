@@ -96,7 +96,8 @@ struct nv_head {
     int64_t last_ms; /* INT64_MIN: none */
     struct nv_log_state log;
     uint64_t log_segment, sparse_log_segment, since_whole;
-    uint32_t logged; /* columns that stand in the segment */
+    uint32_t sparse_numbers; /* given in that segment */
+    uint32_t logged;         /* columns that stand in the segment */
     struct nv_codec *log_codec;
     struct nv_buf record;
 

@@ -30,6 +30,9 @@
  *              8 bytes of the double
  *   5 delete   labels, varint from, varint to
  *   6 native   uvarint source, labels, varint time, text: codec.h's column of one histogram
+ *   7 name     uvarint source, uvarint number, labels: of a sparse series that comes again; numbers of a source count from 0
+ *              in each segment
+ *   8 again    uvarint source, uvarint number, varint time, 8 bytes of the double
  */
 #include "tsdb/log_record.h"
 

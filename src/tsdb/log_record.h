@@ -18,6 +18,8 @@ enum nv_record_type {
     NV_RECORD_SPARSE,
     NV_RECORD_DELETE,
     NV_RECORD_SPARSE_NATIVE,
+    NV_RECORD_SPARSE_NAME,
+    NV_RECORD_SPARSE_AGAIN,
     NV_RECORD_ROTATE = 255, /* only in the queue: from here on the next segment */
 };
 

@@ -20,6 +20,10 @@ struct replay {
     bool probed[NV_STORE_SOURCES_MAX];               /* what blocks hold of a source is known */
     int64_t covered_ms[NV_STORE_SOURCES_MAX];        /* up to where; by our number */
     bool gap[NV_STORE_SOURCES_MAX]; /* columns are missing: until they are told from the first */
+    struct {
+        struct nv_str *at; /* labels of sparse series by their number, as they lie in the segment */
+        size_t n, room;
+    } names[NV_STORE_SOURCES_MAX];
     struct nv_codec *codec;
     struct nv_arena row;
     uint64_t segment, last;
@@ -282,6 +286,52 @@ static int replay_sparse(struct replay *replay, struct nv_str body)
     return body.n ? -EBADMSG : 0;
 }
 
+/* Numbers that damage took are without labels. */
+static int replay_name(struct replay *replay, struct nv_str body)
+{
+    struct nv_label labels[LABELS_MAX];
+    uint64_t source, number;
+    size_t n_labels;
+
+    if (!nv_get_uvarint(&body, &source) || !nv_get_uvarint(&body, &number) ||
+        !head_of(replay, source) || number >= NV_SERIES_TABLE_MAX)
+        return -EBADMSG;
+    struct nv_str text = body;
+    if (!nv_record_get_labels(&body, labels, LABELS_MAX, &n_labels) || body.n)
+        return -EBADMSG;
+    if (number >= replay->names[source].room) {
+        size_t room = number + number / 2 + 64;
+        struct nv_str *grown = realloc(replay->names[source].at, room * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        replay->names[source].at = grown;
+        replay->names[source].room = room;
+    }
+    for (; replay->names[source].n <= number; replay->names[source].n++)
+        replay->names[source].at[replay->names[source].n] = (struct nv_str){NULL, 0};
+    replay->names[source].at[number] = text;
+    return 0;
+}
+
+static int replay_again(struct replay *replay, struct nv_str body)
+{
+    struct nv_label labels[LABELS_MAX];
+    struct nv_sparse_sample sample = {0};
+    uint64_t source, number;
+    size_t n_labels;
+
+    if (!nv_get_uvarint(&body, &source) || !nv_get_uvarint(&body, &number) ||
+        !nv_get_varint(&body, &sample.time_ms) || !get_double(&body, &sample.value) || body.n)
+        return -EBADMSG;
+    struct nv_head *head = head_of(replay, source);
+    if (!head || number >= replay->names[source].n || !replay->names[source].at[number].p)
+        return -EBADMSG;
+    struct nv_str text = replay->names[source].at[number];
+    return nv_record_get_labels(&text, labels, LABELS_MAX, &n_labels)
+               ? enter_sparse(replay, head, labels, n_labels, &sample)
+               : -EBADMSG;
+}
+
 static int replay_native(struct replay *replay, struct nv_str body)
 {
     struct nv_label labels[LABELS_MAX];
@@ -327,9 +377,10 @@ static int replay_delete(struct replay *replay, struct nv_str body)
 }
 
 static const char *const type_names[] = {
-    [NV_RECORD_SOURCE] = "source", [NV_RECORD_COLUMNS] = "columns",
-    [NV_RECORD_FRAME] = "frame",   [NV_RECORD_SPARSE] = "sparse sample",
-    [NV_RECORD_DELETE] = "delete", [NV_RECORD_SPARSE_NATIVE] = "sparse histogram",
+    [NV_RECORD_SOURCE] = "source",    [NV_RECORD_COLUMNS] = "columns",
+    [NV_RECORD_FRAME] = "frame",      [NV_RECORD_SPARSE] = "sparse sample",
+    [NV_RECORD_DELETE] = "delete",    [NV_RECORD_SPARSE_NATIVE] = "sparse histogram",
+    [NV_RECORD_SPARSE_NAME] = "name", [NV_RECORD_SPARSE_AGAIN] = "sparse sample",
 };
 
 static int replay_record(struct replay *replay, enum nv_record_type type, struct nv_str body)
@@ -347,6 +398,10 @@ static int replay_record(struct replay *replay, enum nv_record_type type, struct
         return replay_delete(replay, body);
     case NV_RECORD_SPARSE_NATIVE:
         return replay_native(replay, body);
+    case NV_RECORD_SPARSE_NAME:
+        return replay_name(replay, body);
+    case NV_RECORD_SPARSE_AGAIN:
+        return replay_again(replay, body);
     default:
         return -EBADMSG;
     }
@@ -448,6 +503,8 @@ static int replay_segment(struct replay *replay, struct nv_str name, struct nv_b
         return 0;
     }
     memset(replay->by_number, 0, sizeof(replay->by_number));
+    for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
+        replay->names[i].n = 0;
     replay->damaged = !nv_segment_get_head(nv_buf_view(buf), &number) || number != replay->segment;
     r = replay_records(replay, nv_buf_view(buf), &end);
     if (r < 0)
@@ -457,6 +514,14 @@ static int replay_segment(struct replay *replay, struct nv_str name, struct nv_b
     if (end < buf->n && !store->options.read_only) /* a tail is skipped where it cannot be cut */
         (void)!store->fs->ops->truncate(store->fs, name.p, end);
     return 0;
+}
+
+static void replay_done(struct replay *replay)
+{
+    for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
+        free(replay->names[i].at);
+    nv_codec_free(replay->codec);
+    nv_arena_done(&replay->row);
 }
 
 int nv_replay_log(struct nv_store *store, const struct nv_str *names, size_t n, uint64_t *ret_next)
@@ -477,8 +542,7 @@ int nv_replay_log(struct nv_store *store, const struct nv_str *names, size_t n, 
         r = replay_segment(replay, names[i], &buf);
     }
     *ret_next = replay->last;
-    nv_codec_free(replay->codec);
-    nv_arena_done(&replay->row);
+    replay_done(replay);
     return r;
 }
 
@@ -518,8 +582,7 @@ int nv_replay_verify(struct nv_fs *fs, const char *name, uint64_t segment, struc
         return r;
     replay->codec = nv_codec_new();
     r = replay->codec ? verify_bytes(replay, nv_buf_view(&buf)) : -ENOMEM;
-    nv_codec_free(replay->codec);
-    nv_arena_done(&replay->row);
+    replay_done(replay);
     nv_store_close(replay->store);
     return r < 0 ? r : replay->n_faults;
 }

@@ -30,7 +30,7 @@ static struct nv_sparse *sparse_new(struct nv_head *head, struct nv_head_series 
     struct nv_sparse *sparse = calloc(1, sizeof(*sparse));
     if (!sparse)
         return NULL;
-    *sparse = (struct nv_sparse){.series = series, .last_ms = INT64_MIN};
+    *sparse = (struct nv_sparse){.series = series, .last_ms = INT64_MIN, .log_segment = UINT64_MAX};
     head->sparse[head->n_sparse++] = sparse;
     __atomic_store_n(&series->sparse, sparse, __ATOMIC_RELEASE);
     return sparse;
@@ -140,22 +140,67 @@ static void put_sparse(struct nv_head *head, const struct nv_label *labels, size
     nv_record_end(&head->record, at);
 }
 
+/* How the log knows a series: in a segment, by a number. */
+struct log_name {
+    uint64_t segment; /* UINT64_MAX: not at all */
+    uint32_t number;
+};
+
+static void put_name(struct nv_head *head, uint32_t number, const struct nv_label *labels,
+                     size_t n_labels)
+{
+    size_t at = nv_record_begin(&head->record, NV_RECORD_SPARSE_NAME);
+
+    nv_put_uvarint(&head->record, head->number);
+    nv_put_uvarint(&head->record, number);
+    nv_record_put_labels(&head->record, labels, n_labels);
+    nv_record_end(&head->record, at);
+}
+
+static void put_again(struct nv_head *head, uint32_t number, const struct nv_sparse_sample *sample)
+{
+    size_t at = nv_record_begin(&head->record, NV_RECORD_SPARSE_AGAIN);
+
+    nv_put_uvarint(&head->record, head->number);
+    nv_put_uvarint(&head->record, number);
+    nv_put_varint(&head->record, sample->time_ms);
+    put_double(&head->record, sample->value);
+    nv_record_end(&head->record, at);
+}
+
+/*
+ * Labels stand in a segment once or twice, however many samples follow: with the first sample of a series ever, and when
+ * it gets its number. `name` NULL: it gets none yet. What has become of the name is in it.
+ */
 static void log_sparse(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
-                       size_t n_labels, const struct nv_sparse_sample *sample)
+                       size_t n_labels, const struct nv_sparse_sample *sample,
+                       struct log_name *name)
 {
     uint64_t segment = nv_log_begin(log);
 
     nv_buf_reset(&head->record);
-    if (segment != head->sparse_log_segment)
+    if (segment != head->sparse_log_segment) {
         nv_head_put_source(head);
+        head->sparse_numbers = 0;
+    }
     head->sparse_log_segment = segment;
-    put_sparse(head, labels, n_labels, sample);
+    if (!name || sample->native.p || head->sparse_numbers == NV_SERIES_TABLE_MAX) {
+        put_sparse(head, labels, n_labels, sample);
+    } else {
+        if (name->segment != segment) {
+            *name = (struct log_name){segment, head->sparse_numbers++};
+            put_name(head, name->number, labels, n_labels);
+        }
+        put_again(head, name->number, sample);
+    }
+    if (name && head->record.failed)
+        name->segment = UINT64_MAX;
     nv_log_end(log, head->record.failed ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), 1);
 }
 
 /* Enters a sample of a series that is held, which the caller lets go of where true is returned. Under head->writing. */
 static bool enter(struct nv_head *head, struct nv_log *log, struct nv_head_series *series,
-                  const struct nv_sparse_sample *sample, int *ret)
+                  const struct nv_sparse_sample *sample, struct log_name *ret_name, int *ret)
 {
     pthread_mutex_lock(&head->lock);
     uint64_t segment = log ? nv_log_segment(log) : UINT64_MAX;
@@ -164,10 +209,24 @@ static bool enter(struct nv_head *head, struct nv_log *log, struct nv_head_serie
     bool known = series->sparse;
     struct nv_sparse *sparse = known ? series->sparse : sparse_new(head, series);
     *ret = sparse ? add(head, sparse, sample) : -ENOMEM;
+    if (sparse)
+        *ret_name = (struct log_name){sparse->log_segment, sparse->log_number};
     pthread_mutex_unlock(&head->lock);
     if (*ret == NV_STORE_FULL)
         nv_count(&head->full, 1);
     return known || !sparse; /* what is there holds it already */
+}
+
+/* Whoever cuts may have let go of what was there. */
+static void keep_name(struct nv_head *head, const struct nv_head_series *series,
+                      struct log_name name)
+{
+    LOCKED(&head->lock);
+
+    if (series->sparse) {
+        series->sparse->log_segment = name.segment;
+        series->sparse->log_number = name.number;
+    }
 }
 
 /* Under head->writing. */
@@ -181,10 +240,15 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_labe
         nv_count(&head->conflicts, 1);
     if (r)
         return r < 0 ? r : r == NV_SERIES_CONFLICT ? NV_STORE_CONFLICT : NV_STORE_FULL;
-    if (enter(head, log, series, sample, &r))
-        nv_series_unref(head->table, &series, 1);
+    struct log_name name = {.segment = UINT64_MAX}, before;
+    bool lets_go = enter(head, log, series, sample, &name, &r);
+    before = name;
     if (log && r == 0)
-        log_sparse(head, log, labels, n_labels, sample);
+        log_sparse(head, log, labels, n_labels, sample, lets_go ? &name : NULL);
+    if (lets_go && name.segment != before.segment)
+        keep_name(head, series, name);
+    if (lets_go)
+        nv_series_unref(head->table, &series, 1);
     return r;
 }
 
@@ -197,7 +261,8 @@ int nv_sparse_replay(struct nv_head *head, const struct nv_label *labels, size_t
     int r = nv_series_take(head->table, head->number, labels, n_labels, &series);
     if (r)
         return r < 0 ? r : NV_STORE_FULL;
-    if (enter(head, NULL, series, sample, &r))
+    struct log_name unused;
+    if (enter(head, NULL, series, sample, &unused, &r))
         nv_series_unref(head->table, &series, 1);
     return r;
 }

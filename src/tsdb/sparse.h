@@ -21,6 +21,9 @@ struct nv_sparse {
         natives; /* histograms, as codec.h's columns of one; p NULL: the value is a double. NULL: all are */
     size_t n, room;
     int64_t last_ms;
+    uint64_t
+        log_segment; /* in which it has a number, by which the log knows it; UINT64_MAX: none */
+    uint32_t log_number;
 };
 
 /* A sample: `native` a histogram as above, p NULL for a double. */

@@ -449,6 +449,51 @@ START_TEST(samples_with_times_of_their_own_survive_restart_and_block)
 }
 END_TEST
 
+/* Long ones, as cAdvisor has them, would make a log of nothing else. */
+START_TEST(labels_of_such_series_stand_in_the_log_but_twice)
+{
+    enum { SERIES = 20, TIMES = 100, LONG = 1000 };
+    const struct nv_store_options how = {.block_ms = 3600000, .wal_sync_ms = 1000};
+    const struct nv_fs_ops *ops;
+    struct nv_fs *disk = model_disk(&ops);
+    struct nv_samples got = {0};
+    struct nv_store_stats stats;
+    struct model m;
+    model_begin(&m, "a", 3, 2);
+    struct nv_store *store = model_open_with(&m, disk, &how);
+    uint32_t source = model_source(store, "push");
+    char ids[SERIES][LONG + 1];
+
+    for (int t = 1; t <= TIMES; t++) {
+        for (int i = 0; i < SERIES; i++) {
+            snprintf(ids[i], sizeof(ids[i]), "%0*d", LONG, i);
+            const struct nv_label labels[] = {
+                sparse_labels[0], {NV_LIT("id"), nv_str(ids[i])},
+                 sparse_labels[2]
+            };
+            ck_assert_int_eq(nv_store_append_sparse(store, source, labels, 3, t * 1000 + i, t), 0);
+        }
+    }
+    ck_assert_int_eq(nv_store_flush(store), 0);
+    nv_store_stats(store, &stats);
+    ck_assert_uint_lt(stats.log_bytes, SERIES * (2 * (LONG + 100) + TIMES * 40));
+    nv_store_close(store);
+    model_verify(disk);
+    store = model_open_with(&m, disk, &how);
+    for (int i = 0; i < SERIES; i++) {
+        nv_samples_reset(&got);
+        ck_assert(model_read(store, "push", ids[i], 0, INT64_MAX, &got));
+        ck_assert_uint_eq(got.n, TIMES);
+        for (int t = 1; t <= TIMES; t++)
+            ck_assert(got.times[t - 1] == t * 1000 + i && got.values[t - 1] == t);
+    }
+    nv_samples_done(&got);
+    nv_store_close(store);
+    model_end(&m);
+    model_disk_done(disk, ops);
+}
+END_TEST
+
 /* Sorting the list anew for every series would take minutes. */
 START_TEST(values_by_the_ten_thousand_are_listed_at_once)
 {
@@ -634,6 +679,7 @@ int main(void)
     tcase_add_test(test, a_marker_in_front_of_a_window_makes_no_difference);
     tcase_add_test(test, a_section_unobserved_for_three_intervals_is_stale);
     tcase_add_test(test, samples_with_times_of_their_own_survive_restart_and_block);
+    tcase_add_test(test, labels_of_such_series_stand_in_the_log_but_twice);
     tcase_add_test(test, values_by_the_ten_thousand_are_listed_at_once);
     tcase_add_test(test, histograms_with_times_of_their_own_survive_restart_and_block);
     tcase_add_test(test, deleted_samples_are_gone_from_memory_and_blocks_for_good);
