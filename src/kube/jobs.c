@@ -16,15 +16,17 @@ enum {
     TIMEOUT_MS = 10000,
 };
 
+// clang-format off
 static const struct {
     const char *word, *job, *path;
     bool usage; /* of containers: asked for oftener, and exposed */
 } endpoints[] = {
-    [NV_KUBE_METRICS] = {"metrics",  "kubelet",            "/metrics",          false},
-    [NV_KUBE_PROBES] = {"probes",   "kubelet/probes",     "/metrics/probes",   false},
+    [NV_KUBE_METRICS]  = {"metrics",  "kubelet/metrics",    "/metrics",          false},
+    [NV_KUBE_PROBES]   = {"probes",   "kubelet/probes",     "/metrics/probes",   false},
     [NV_KUBE_RESOURCE] = {"resource", NV_KUBE_RESOURCE_JOB, "/metrics/resource", true },
     [NV_KUBE_CADVISOR] = {"cadvisor", NV_KUBE_CADVISOR_JOB, "/metrics/cadvisor", true },
 };
+// clang-format on
 
 struct nv_kube_jobs {
     struct nv_kube_jobs_options options;

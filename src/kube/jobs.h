@@ -2,7 +2,7 @@
  * jobs.h - what is found on a node as jobs to be scraped: the pods, and the kubelet's own endpoints.
  *
  *   pods       job "kubernetes-pods"; no token of ours goes there, and no certificate is verified: nothing is known of them
- *   kubelet    jobs "kubelet", "kubelet/cadvisor" and so on, one an endpoint, whose series all have job="kubelet" and the path
+ *   kubelet    jobs "kubelet/metrics", "kubelet/cadvisor" and so on, one an endpoint, whose series all have job="kubelet" and the path
  *              as metrics_path, since endpoints share families. Asked on the way, with the token and certificates, of the
  *              client (caller.h); times of its own are not honoured, so that its series end when they are gone
  *   threads    finding: one at a time

@@ -78,7 +78,7 @@ START_TEST(endpoints_are_jobs_of_their_own_under_one_name)
 {
     find(NULL, 0);
     ck_assert_uint_eq(n_found, 3);
-    ck_assert_str_eq(found[0].config->job_name, "kubelet");
+    ck_assert_str_eq(found[0].config->job_name, "kubelet/metrics");
     ck_assert_str_eq(found[1].config->job_name, NV_KUBE_CADVISOR_JOB);
     ck_assert_str_eq(found[2].config->job_name, NV_KUBE_PODS_JOB);
     ck_assert_str_eq(found[1].config->metrics_path, "/metrics/cadvisor");
