@@ -2,8 +2,9 @@
  * runtime.c - names and images of containers that are no pod's, by the files their runtimes keep.
  *
  *   Docker   root/var/lib/docker/containers/<id>/config.v2.json: Name ("/web"), Config.Image
- *   Podman   root/var/lib/containers/storage/overlay-containers/containers.json: a list of id, names, metadata, the
- *            last a text of JSON with "image-name". Of containers of users it is in their homes, which we leave alone
+ *   Podman   root/var/lib/containers/storage/DRIVER-containers/containers.json, DRIVER that of the storage: a list of id,
+ *            names, metadata, the last a text of JSON with "image-name". Of containers of users it is in their homes,
+ *            which we leave alone
  *
  * Both are for root. Where they cannot be read the name is the id.
  */
@@ -118,21 +119,33 @@ static bool read_podman(struct nv_pass *pass, struct nv_json *json, struct nv_st
     return true;
 }
 
-static bool ask_podman(struct nv_pass *pass, const struct nv_cg *cgroup, struct nv_cg_said *said)
+static bool search_podman(struct nv_pass *pass, const char *driver, struct nv_str id,
+                          struct nv_cg_said *said)
 {
+    char path[NV_PATH_MAX];
     struct nv_str text;
 
-    if (nv_read(pass, "root/var/lib/containers/storage/overlay-containers/containers.json", &text) <
-        0)
+    nv_path(path, "root/var/lib/containers/storage/%s-containers/containers.json", driver);
+    if (nv_read(pass, path, &text) < 0)
         return false;
     struct nv_json json = nv_json(text);
     nv_json_array(&json);
     while (nv_json_item(&json)) {
         if (nv_json_kind(&json) != NV_JSON_OBJECT)
             nv_json_skip(&json);
-        else if (read_podman(pass, &json, cgroup->is.key, said))
+        else if (read_podman(pass, &json, id, said))
             return said->name.n > 0;
     }
+    return false;
+}
+
+static bool ask_podman(struct nv_pass *pass, const struct nv_cg *cgroup, struct nv_cg_said *said)
+{
+    static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
+
+    for (size_t i = 0; i < NV_LEN(drivers); i++)
+        if (search_podman(pass, drivers[i], cgroup->is.key, said))
+            return true;
     return false;
 }
 
