@@ -2,8 +2,10 @@
  * test_kept.c - what collectors keep beyond a pass.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "gather/guard.h"
 #include "gather/kept.h"
@@ -86,6 +88,34 @@ START_TEST(a_name_leads_nowhere_else)
 }
 END_TEST
 
+/* A pipe that nobody reads holds its writer, as a disk does that hangs. */
+START_TEST(a_save_that_hangs_holds_up_nobody_and_mends)
+{
+    char folder[512], pipe[600];
+    NV_AUTO(nv_kept) *kept = kept_new(folder);
+    struct nv_str text;
+    int r = -ETIMEDOUT;
+
+    ck_assert_int_eq(nv_kept_save(kept, guards, "one", NV_LIT("before")), 0);
+    snprintf(pipe, sizeof(pipe), "%s/one.new", folder);
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    ck_assert_int_eq(nv_kept_save(kept, guards, "one", NV_LIT("x")), -ETIMEDOUT);
+    ck_assert_int_eq(nv_kept_save(kept, guards, "one", NV_LIT("y")), -ETIMEDOUT);
+    ck_assert_int_eq(nv_kept_save(kept, guards, "other", NV_LIT("z")), 0);
+    ck_assert_int_eq(nv_kept_load(kept, "one", &arena, &text), 0);
+    ck_assert(nv_str_is(text, "before"));
+
+    NV_AUTO_FD reader = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ck_assert_int_ge(reader, 0);
+    unlink(pipe);
+    for (int i = 0; i < 1000 && r < 0; i++, usleep(20000))
+        r = nv_kept_save(kept, guards, "one", NV_LIT("after"));
+    ck_assert_int_eq(r, 0);
+    ck_assert_int_eq(nv_kept_load(kept, "one", &arena, &text), 0);
+    ck_assert(nv_str_is(text, "after"));
+}
+END_TEST
+
 START_TEST(memory_of_a_name_is_shared_and_bounded)
 {
     NV_AUTO(nv_kept) *kept = nv_kept_new();
@@ -111,6 +141,7 @@ int main(void)
     tcase_add_test(tests, without_a_folder_nothing_is_kept_and_nothing_fails);
     tcase_add_test(tests, a_folder_that_cannot_be_made_is_an_error);
     tcase_add_test(tests, a_name_leads_nowhere_else);
+    tcase_add_test(tests, a_save_that_hangs_holds_up_nobody_and_mends);
     tcase_add_test(tests, memory_of_a_name_is_shared_and_bounded);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
