@@ -72,7 +72,7 @@ class Exposed(unittest.TestCase):
 
     def test_it_is_there_in_every_form(self):
         openmetrics = self.agent.get("/metrics", Accept="application/openmetrics-text;version=1.0.0")[2].decode()
-        self.assertIn("\n# TYPE app_requests counter\n", openmetrics)
+        self.assertIn("# TYPE app_requests counter\napp_requests_total{", openmetrics)
         self.assertTrue(openmetrics.endswith("# EOF\n"))
         kind = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
         self.assertIn(b"app_requests_total", self.agent.get("/metrics", Accept=kind)[2])
