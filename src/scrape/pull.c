@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/assert.h"
 #include "base/http.h"
 #include "config/http_client.h"
 #include "scrape/ask.h"
@@ -112,18 +111,20 @@ static int follow(struct nv_scrape *scrape, struct nv_scrape_pull *pull,
     return 0;
 }
 
-/* Sources are few and stay, so those who leave hand theirs on: a place by the identity, else the next that is free. */
-static uint32_t take_place(struct nv_scrape *scrape, uint64_t identity)
+/* Sources are few and stay, so those who leave hand theirs on: a place by the identity, else the next that is free. There is
+ * none while too many that leave have theirs still. */
+static bool take_place(struct nv_scrape *scrape, uint64_t identity, uint32_t *ret)
 {
     uint32_t place = (uint32_t)(identity % NV_SCRAPE_TARGETS_MAX);
 
     pthread_mutex_lock(&scrape->lock);
     for (uint32_t i = 0; i < NV_SCRAPE_TARGETS_MAX && scrape->places[place]; i++)
         place = (place + 1) % NV_SCRAPE_TARGETS_MAX;
-    nv_assert(!scrape->places[place]); /* there are as many as targets */
+    bool is_free = !scrape->places[place];
     scrape->places[place] = true;
     pthread_mutex_unlock(&scrape->lock);
-    return place;
+    *ret = place;
+    return is_free;
 }
 
 static void give_place(struct nv_scrape *scrape, uint32_t place)
@@ -138,10 +139,10 @@ static void open_source(struct nv_scrape *scrape, struct nv_scrape_pull *pull)
     const struct nv_scrape_storage *storage = &scrape->options.storage;
     char name[NAME_SIZE];
 
-    if (pull->has_source || !storage->source)
+    if (pull->has_source || !storage->source ||
+        !take_place(scrape, pull->info->is.identity, &pull->place))
         return;
     pull->storage = storage;
-    pull->place = take_place(scrape, pull->info->is.identity);
     snprintf(name, sizeof(name), "scrape/%03u", (unsigned)pull->place);
     int r = storage->source(storage->user, name, &pull->source);
     pull->has_source = r == 0;

@@ -346,6 +346,40 @@ START_TEST(stopping_waits_for_nobody_and_makes_nothing_stale)
 }
 END_TEST
 
+/* As many as there may be, at a port where nobody is. */
+static void apply_many(const char *name, int n)
+{
+    NV_AUTO_BUF yaml = NV_BUF(1 << 20);
+
+    nv_buf_text(&yaml,
+                "scrape_configs:\n- job_name: j\n  scrape_interval: 1s\n  static_configs:\n");
+    for (int i = 0; i < n; i++)
+        nv_buf_printf(&yaml, "  - {targets: ['127.0.0.1:1'], labels: {instance: %s%d}}\n", name, i);
+    apply(nv_buf_c_string(&yaml));
+}
+
+static int add_left_out(void *to, const struct nv_scrape_pool_stats *pool)
+{
+    *(uint64_t *)to += pool->left_out;
+    return 0;
+}
+
+START_TEST(all_targets_there_may_be_are_replaced_by_as_many)
+{
+    uint64_t left_out = 0;
+
+    apply_many("old", NV_SCRAPE_TARGETS_MAX);
+    start();
+    WAIT_UNTIL(nv_scrape_store_open(store) == NV_SCRAPE_TARGETS_MAX);
+    apply_many("new", NV_SCRAPE_TARGETS_MAX + 3);
+    nv_scrape_store_wait(store, "new0", 2);
+    WAIT_UNTIL(nv_scrape_store_open(store) == NV_SCRAPE_TARGETS_MAX);
+    ck_assert_uint_eq(nv_scrape_store_present(store, "old0", -1), 0);
+    ck_assert_int_eq(nv_scrape_pools(scrape, add_left_out, &left_out), 0);
+    ck_assert_uint_eq(left_out, 3);
+}
+END_TEST
+
 /* ---- found in files, and elsewhere ---------------------------------------------------------- */
 
 static void write_groups(const char *name, const char *paths)
@@ -527,6 +561,7 @@ int main(void)
     tcase_add_test(tests, dropped_and_doubled_targets_are_no_targets);
     tcase_add_test(tests, more_targets_than_the_limit_are_all_down);
     tcase_add_test(tests, however_many_hang_the_others_are_asked);
+    tcase_add_test(tests, all_targets_there_may_be_are_replaced_by_as_many);
     tcase_add_test(tests, stopping_waits_for_nobody_and_makes_nothing_stale);
     tcase_add_test(tests, files_are_read_again_when_they_change);
     tcase_add_test(tests, what_is_found_elsewhere_is_asked_beside_the_configuration);

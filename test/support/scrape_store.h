@@ -10,7 +10,7 @@
 
 #include "scrape/scrape.h"
 
-enum { NV_SCRAPE_STORE_FRAMES_MAX = 4096 };
+enum { NV_SCRAPE_STORE_FRAMES_MAX = 32768 };
 
 struct nv_scrape_store;
 struct nv_scrape_store *nv_scrape_store_new(void);
