@@ -123,7 +123,9 @@ static int start(struct nv_pass *pass)
     state->off = nv_str_is(source, "kubelet");
     state->text = malloc(NV_CG_TEXT_MAX);
     r = state->text ? nv_cg_root(state) : -ENOMEM;
-    return r < 0 ? r : nv_cg_ledger_start(state);
+    if (r == 0)
+        r = nv_cg_ledger_start(state);
+    return r < 0 ? r : nv_cg_births_start(state);
 }
 
 static void stop(void *state_)
@@ -133,6 +135,7 @@ static void stop(void *state_)
     nv_cg_free(state, state->root);
     nv_cg_names_free(state->names);
     nv_cg_ledger_free(state->ledger);
+    nv_cg_births_free(state->births);
     free(state->machine);
     free(state->buckets);
     free(state->devices);

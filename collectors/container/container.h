@@ -11,6 +11,7 @@
  *   network.c      interfaces; extra.c huge pages and descriptors; devices.c names of disks
  *   disk.c         the node's file systems
  *   ledger.c       what outlives a container
+ *   births.c       containers that nobody has seen
  *   machine.c      what the node is
  *   emit.c         rows; the tables are there
  *
@@ -196,7 +197,7 @@ struct nv_cg {
     bool is_new; /* has no labels yet */
     bool is_sandbox, left_out;
     bool host_network; /* no interfaces of its own */
-    bool asked_comm;
+    bool asked_comm, is_watched;
     uint8_t netns;   /* NV_CG_NETNS_... of */
     int64_t pid;     /* a process of it */
     uint64_t seen;   /* the pass; */
@@ -279,6 +280,7 @@ struct nv_cg_state {
     struct nv_cg_names *names; /* label.c */
     struct nv_cg_machine *machine;
     struct nv_cg_ledger *ledger;
+    struct nv_cg_births *births;
     bool has_pods;
     uint64_t host_netns; /* inode of the first process's, 0 where it is not to be seen */
     uint64_t n_left_out, n_series_left_out; /* of this pass */
@@ -329,6 +331,15 @@ void nv_cg_fds_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_c
 /* ---- devices.c: "" for one that is not known */
 struct nv_str nv_cg_device_name(struct nv_pass *pass, struct nv_cg_state *state, uint32_t major,
                                 uint32_t minor);
+
+/* ---- births.c */
+int nv_cg_births_start(struct nv_cg_state *state);
+void nv_cg_births_free(struct nv_cg_births *births);
+void nv_cg_births_watch(struct nv_pass *pass, struct nv_cg_state *state, const char *hierarchy,
+                        struct nv_cg *cgroup);
+
+/* Ids of containers made since the last call. Views that live as long as the pass. */
+size_t nv_cg_births_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_str **ret);
 
 /* ---- disk.c */
 extern const struct nv_table nv_cg_disks;

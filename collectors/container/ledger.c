@@ -10,7 +10,8 @@
  * cgroup above counts what happened below, and what it has more than those that are there is of one that went; and the
  * kubelet tells of a last state OOMKilled. Whatever both tell of one instance is one kill.
  *
- * An instance is short-lived where the kubelet has counted more that have ended than we have seen.
+ * An instance is short-lived where the kubelet has counted more that have ended than we have seen; outside of pods where
+ * its cgroup was made and is not there (births.c), in one sum, since nobody knows their names.
  *
  * What ended before the first pass does not count. Names are kept as long as the kubelet lists them or they have
  * a cgroup, and ENTRY_KEPT passes more; instances that went GONE_KEPT passes, with kills GONE_KILLED.
@@ -145,7 +146,7 @@ static void expire_entries(struct nv_cg_state *state)
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct entry **at = &ledger->buckets[i]; *at;) {
             struct entry *entry = *at;
-            if (state->pass - entry->touched < ENTRY_KEPT) {
+            if (entry->touched >= state->pass || state->pass - entry->touched < ENTRY_KEPT) {
                 at = &entry->next;
                 continue;
             }
@@ -390,6 +391,23 @@ static void read_pods(struct nv_pass *pass, struct nv_cg_state *state)
     }
 }
 
+/* What was made since the last pass and is not in the tree, nor was before it went. */
+static void count_births(struct nv_pass *pass, struct nv_cg_state *state)
+{
+    struct nv_str *ids;
+    size_t n = nv_cg_births_read(pass, state, &ids);
+    struct entry *entry = n ? entry_of(state->ledger, NV_LIT(""), NV_LIT(""), NV_LIT("")) : NULL;
+
+    for (size_t i = 0; entry && i < n; i++) {
+        bool is_seen = is_there(state, ids[i]);
+        for (size_t k = 0; k < state->ledger->n_gone && !is_seen; k++)
+            is_seen = nv_str_eq(state->ledger->gone[k].id, ids[i]);
+        entry->short_lived += !is_seen;
+    }
+    if (entry)
+        entry->touched = UINT64_MAX / 2; /* a sum for ever */
+}
+
 /* ---- exported ------------------------------------------------------------------------------- */
 
 int nv_cg_ledger_start(struct nv_cg_state *state)
@@ -425,6 +443,7 @@ void nv_cg_ledger_count(struct nv_pass *pass, struct nv_cg_state *state)
         if (cgroup->values && cgroup->seen == state->pass)
             count_one(state, cgroup);
     read_pods(pass, state);
+    count_births(pass, state);
     expire_gone(state);
     expire_entries(state);
 }

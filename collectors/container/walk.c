@@ -115,7 +115,7 @@ static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_s
         cgroup->oom_before = cgroup->oom_gone = 0;
         cgroup->made_ms = cgroup->started_ms = 0;
         cgroup->pid = 0;
-        cgroup->asked_comm = false;
+        cgroup->asked_comm = cgroup->is_watched = false;
         cgroup->is_new = true;
     }
     if (!cgroup->made_ms)
@@ -151,6 +151,7 @@ static void visit(struct walk *walk, int dir, struct nv_cg *cgroup)
         (cgroup->seen == walk->state->pass && cgroup->walked == walk->number))
         return;
     begin(walk, cgroup, &st);
+    nv_cg_births_watch(walk->pass, walk->state, walk->hierarchy->path, cgroup);
     cgroup->walked = walk->number;
     if (cgroup->values)
         read_files(walk, dir, cgroup);

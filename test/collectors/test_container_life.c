@@ -324,6 +324,31 @@ START_TEST(a_service_that_is_started_again_goes_on_counting)
 }
 END_TEST
 
+/* Of no pod: nobody but the kernel has seen them. */
+START_TEST(containers_without_a_pod_are_counted_too_when_they_are_short)
+{
+    static const char series[] =
+        "container_short_lived_total{container=\"\",namespace=\"\",pod=\"\"}";
+    struct machine machine;
+
+    begin(&machine);
+    put(&machine, "sys/fs/cgroup/docker/memory.current", "1\n");
+    start(&machine, NULL);
+    pass(&machine);
+    put(&machine, "sys/fs/cgroup/docker/" A "/memory.current", "1\n");
+    put(&machine, "sys/fs/cgroup/docker/" B "/memory.current", "1\n");
+    put(&machine, "sys/fs/cgroup/docker/no-container/memory.current", "1\n");
+    take_away(&machine, "sys/fs/cgroup/docker/" A);
+    take_away(&machine, "sys/fs/cgroup/docker/no-container");
+    pass(&machine);
+    ck_assert_double_eq(nv_sample_of(machine.text, series), 1);
+    take_away(&machine, "sys/fs/cgroup/docker/" B); /* this one was seen */
+    pass(&machine);
+    ck_assert_double_eq(nv_sample_of(machine.text, series), 1);
+    end(&machine);
+}
+END_TEST
+
 /* Docker's container is the same after a restart, in a new folder of the same name. */
 START_TEST(a_container_that_is_started_again_goes_on_counting)
 {
@@ -457,6 +482,7 @@ int main(void)
     tcase_add_test(all, a_kill_that_nobody_saw_is_known_by_the_kubelet);
     tcase_add_test(all, a_kill_of_before_we_looked_does_not_count);
     tcase_add_test(all, instances_between_two_passes_are_counted);
+    tcase_add_test(all, containers_without_a_pod_are_counted_too_when_they_are_short);
     tcase_add_test(all, a_service_that_is_started_again_goes_on_counting);
     tcase_add_test(all, a_container_that_is_started_again_goes_on_counting);
     tcase_add_test(all, a_container_that_is_not_listed_yet_is_named_later);
