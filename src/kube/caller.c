@@ -188,10 +188,13 @@ static enum nv_kube_failure ask_once(struct nv_kube_caller *caller, const char *
         caller->worked = true;
         return judge_status(caller, request.url, status, into);
     }
-    if (failure_of(r) == NV_KUBE_TLS)
+    bool tls = caller->access->ways[caller->way].tls;
+    enum nv_kube_failure failure = failure_of(r);
+    if (failure == NV_KUBE_TLS && tls)
         return tell_tls(caller, request.url);
     say(caller, "%s: %s", request.url, nv_http_error(caller->http));
-    return failure_of(r);
+    return failure == NV_KUBE_TLS ? NV_KUBE_MALFORMED
+                                  : failure; /* no HTTP, where there is no TLS */
 }
 
 /* On the way there is. A refused token may have been renewed this very moment. */
@@ -222,9 +225,10 @@ enum nv_kube_failure nv_kube_caller_get(struct nv_kube_caller *caller, const cha
     bool listens = false;
     size_t from = caller->worked && access->ways[caller->way].tls ? caller->way : 0;
 
-    for (size_t i = 0; i < access->n_ways; i++) {
+    for (size_t i = 0; i < 2 * access->n_ways; i++) { /* with TLS, then without */
         size_t way = (from + i) % access->n_ways;
-        if (!access->ways[way].tls && listens)
+        bool plain = i >= access->n_ways;
+        if (access->ways[way].tls == plain || (plain && listens))
             continue;
         if (!take_way(caller, way)) {
             say(caller, "out of memory");

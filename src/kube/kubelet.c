@@ -316,7 +316,7 @@ int nv_kubelet_get(struct nv_kubelet *kubelet, const char *path, int64_t timeout
 {
     struct nv_kube_access access = kubelet->options.access;
 
-    access.timeout_ms = timeout_ms;
+    access.timeout_ms = timeout_ms > 0 ? timeout_ms : 1;
     pthread_mutex_lock(&kubelet->other_lock);
     kubelet->other.access = &access;
     enum nv_kube_failure failure = nv_kube_caller_get(&kubelet->other, path, into);

@@ -6,7 +6,7 @@
  *   kept       the last good answer while later ones fail, for NV_KUBELET_KEEP_MS
  *   failures   logged with doubling silence, and counted by their reason
  *   threads    one that asks; all functions from any
- *   bounds     those of pods.h; NV_KUBELET_ANSWER_MAX bytes of any other answer
+ *   bounds     those of pods.h; that of the buffer for any other answer
  */
 #ifndef NV_KUBE_KUBELET_H
 #define NV_KUBE_KUBELET_H
@@ -19,7 +19,6 @@ enum {
     NV_KUBELET_SOON_MS = 2000,
     NV_KUBELET_EXTRA = 5,
     NV_KUBELET_KEEP_MS = 5 * 60000,
-    NV_KUBELET_ANSWER_MAX = 32 << 20,
 };
 
 struct nv_kubelet_options {
