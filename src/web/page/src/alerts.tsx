@@ -285,7 +285,7 @@ function Told() {
         <>
             {managers?.length ? <p>Alertmanagers: {managers.map((manager) => manager.url).join(", ")}</p> : null}
             {sent?.length ? (
-                <div class="scroll">
+                <div class="scroll" tabIndex={0} role="region" aria-label="table">
                     <table>
                         <thead>
                             <tr>
@@ -328,7 +328,7 @@ function Rules(props: { groups: Group[] }) {
                         </span>
                         {group.rules.some((rule) => rule.health === "err") ? <span class="tag bad">errors</span> : null}
                     </summary>
-                    <div class="scroll">
+                    <div class="scroll" tabIndex={0} role="region" aria-label="table">
                         <table>
                             <thead>
                                 <tr>

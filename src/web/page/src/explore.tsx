@@ -156,7 +156,7 @@ function Expression(props: { text: string; onRun: (text: string) => void }) {
 function Table(props: { result: Result; utc: boolean }) {
     const rows = props.result.series.slice(0, ROWS_MAX);
     return (
-        <div class="scroll">
+        <div class="scroll" tabIndex={0} role="region" aria-label="table">
             <table>
                 <thead>
                     <tr>

@@ -54,7 +54,7 @@ function Collectors() {
     return (
         <section class="card">
             <h3>Collectors</h3>
-            <div class="scroll tall">
+            <div class="scroll tall" tabIndex={0} role="region" aria-label="table">
                 <table>
                     <thead>
                         <tr>
@@ -92,7 +92,7 @@ function Targets(props: { utc: boolean }) {
     return (
         <section class="card wide">
             <h3>Targets</h3>
-            <div class="scroll">
+            <div class="scroll" tabIndex={0} role="region" aria-label="table">
                 <table>
                     <thead>
                         <tr>
@@ -143,7 +143,7 @@ function Counts(props: { title: string; counts: Count[]; bytes?: boolean }) {
     return (
         <section class="card">
             <h3>{props.title}</h3>
-            <div class="scroll tall">
+            <div class="scroll tall" tabIndex={0} role="region" aria-label="table">
                 <table>
                     <tbody>
                         {props.counts.map((count) => (

@@ -74,7 +74,7 @@ function FileSystems(props: { time: number | null }) {
     return (
         <section class="card wide">
             <h3>File systems</h3>
-            <div class="scroll">
+            <div class="scroll" tabIndex={0} role="region" aria-label="table">
                 <table>
                     <thead>
                         <tr>

@@ -69,6 +69,7 @@ export function windowFor(from: number, step: number, now: number, interval: num
 
 export function writeTime(seconds: number, utc: boolean, withDate = true): string {
     const date = new Date(seconds * 1000);
+    if (Number.isNaN(date.getTime())) return "–";
     const options: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     if (withDate) Object.assign(options, { year: "numeric", month: "2-digit", day: "2-digit" });
     if (utc) options.timeZone = "UTC";

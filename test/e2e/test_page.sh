@@ -1,0 +1,31 @@
+#!/bin/sh
+# test_page.sh - the page in a browser: see test/page/src/main.ts. Screenshots go to NV_BUILD/screenshots.
+set -eu
+source=${NV_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
+build=${NV_BUILD:-$source/build}
+skip() {
+    echo "SKIP: $*"
+    exit 77
+}
+command -v node >/dev/null && command -v npm >/dev/null || skip "needs node and npm"
+chromium=$(command -v chromium) || skip "needs chromium"
+[ -s "$build/page/assets.c" ] || skip "the agent was built without its page"
+
+here=$build/page-test
+mkdir -p "$here"
+lock=$(sha256sum "$source/test/page/package-lock.json")
+if [ "$(cat "$here/installed" 2>/dev/null)" != "$lock" ]; then
+    cp "$source/test/page/package.json" "$source/test/page/package-lock.json" "$here/"
+    (cd "$here" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    echo "$lock" >"$here/installed"
+fi
+ln -sfn "$source/test/page" "$here/test"
+cd "$here"
+echo "types of the page and of this test"
+node_modules/.bin/tsc -p test/tsconfig.json --rootDir . --typeRoots node_modules/@types
+(cd "$build/page" && "$here/node_modules/.bin/tsc" -p page/tsconfig.json --rootDir .)
+node_modules/.bin/esbuild test/src/main.ts --bundle --platform=node --format=esm --preserve-symlinks --log-level=warning \
+    --external:playwright-core --outfile=main.mjs
+
+NV_SHARED=$source/../shared NV_SOURCE=$source CHROMIUM=$chromium SCREENSHOTS=$build/screenshots \
+    NODEVITALS=${NODEVITALS:-$build/nodevitals} node main.mjs "$@"
