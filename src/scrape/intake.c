@@ -367,6 +367,16 @@ void nv_intake_fail(struct nv_intake *intake, int64_t time_ms, const char *why)
     settle_failure(intake);
 }
 
+void nv_intake_abandon(struct nv_intake *intake)
+{
+    if (!intake->going)
+        return;
+    intake->going = false;
+    intake->failed = -ECANCELED;
+    forget_values(intake);
+    give_back_room(intake);
+}
+
 const struct nv_intake_told *nv_intake_told(const struct nv_intake *intake)
 {
     return &intake->told;

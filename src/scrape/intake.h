@@ -76,6 +76,9 @@ NV_MUST_USE int nv_intake_end(struct nv_intake *intake);
 /* There was no answer, or no whole one. Without begin too. */
 void nv_intake_fail(struct nv_intake *intake, int64_t time_ms, const char *why);
 
+/* We end before the scrape does: nothing is said of the target, and nothing becomes stale. There is no frame of it. */
+void nv_intake_abandon(struct nv_intake *intake);
+
 /* Of the last scrape; until the next begins. */
 const struct nv_intake_told *nv_intake_told(const struct nv_intake *intake);
 

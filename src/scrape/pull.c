@@ -297,7 +297,9 @@ static void fetch(struct nv_scrape_pull *pull, struct nv_scrape_result *result)
         result->cancelled = r == -ECANCELED;
     }
     nv_arena_done(&memory);
-    if (result->error[0])
+    if (result->cancelled)
+        nv_intake_abandon(pull->intake);
+    else if (result->error[0])
         nv_intake_fail(pull->intake, result->time_ms, result->error);
     else if (nv_intake_end(pull->intake) < 0)
         return; /* what is wrong is told */

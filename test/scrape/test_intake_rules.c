@@ -315,6 +315,21 @@ START_TEST(tracked_own_times_become_stale_when_they_are_gone)
 }
 END_TEST
 
+START_TEST(a_scrape_that_is_abandoned_makes_nothing_stale)
+{
+    t.scrape.track_timestamps_staleness = true;
+    ck_assert_int_eq(taker_scrape(&t, 10000, TEXT, "a 1 9000\n"), 0);
+    nv_buf_reset(&t.sparse);
+    nv_intake_begin(t.intake, nv_str(TEXT), 20000);
+    ck_assert_int_eq(nv_intake_feed(t.intake, "a 2 19000\nb", 11), 0);
+    nv_intake_abandon(t.intake);
+    ck_assert_str_eq(taker_sparse(&t), "");
+    ck_assert_int_eq(taker_scrape(&t, 30000, TEXT, "a 3 29000\n"), 0);
+    ck_assert_str_eq(taker_sparse(&t), "a{" L "} 3 @29000\n");
+    ck_assert_double_eq(taker_report(&t, "scrape_series_added"), 0);
+}
+END_TEST
+
 START_TEST(a_series_may_change_between_the_two_ways)
 {
     ck_assert_int_eq(taker_scrape(&t, 10000, TEXT, "a 1\n"), 0);
@@ -467,6 +482,7 @@ int main(void)
     tcase_add_test(all, a_series_may_bring_several_times_at_once);
     tcase_add_test(all, own_times_of_a_bad_body_are_not_seen);
     tcase_add_test(all, tracked_own_times_become_stale_when_they_are_gone);
+    tcase_add_test(all, a_scrape_that_is_abandoned_makes_nothing_stale);
     tcase_add_test(all, a_series_may_change_between_the_two_ways);
     tcase_add_test(all, what_the_store_refuses_is_counted);
     tcase_add_test(all, openmetrics_has_times_in_seconds_and_exemplars);
