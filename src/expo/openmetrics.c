@@ -112,6 +112,7 @@ static void series_text(const struct nv_expo_writer *w, const struct family *as,
 
     if (!part && series->text.p && (series->legacy || w->escaping == NV_ESCAPE_ALLOW_UTF8)) {
         nv_buf_str(w->out, series->text);
+        nv_buf_str(w->out, series->rest);
         return;
     }
     if (part) {

@@ -74,11 +74,13 @@ void nv_expo_text_family(const struct nv_expo_writer *w, const struct nv_layout_
             from_parts(w, name, series, column);
             continue;
         }
-        if (!nv_buf_room(out, series->text.n + NV_NUMBER_MAX + 1))
+        if (!nv_buf_room(out, series->text.n + series->rest.n + NV_NUMBER_MAX + 1))
             return;
         char *at = out->p + out->n;
         memcpy(at, series->text.p, series->text.n);
         at += series->text.n;
+        memcpy(at, series->rest.p, series->rest.n);
+        at += series->rest.n;
         at += nv_number_text(at, frame->values[column]);
         *at++ = '\n';
         out->n = (size_t)(at - out->p);

@@ -44,7 +44,9 @@ struct nv_series {
     double bound;                  /* of a bucket or quantile */
     const struct nv_label *labels; /* by name; le or quantile is last; no __name__ */
     struct nv_str name;            /* with its suffix */
-    struct nv_str text; /* as classic text: `name{a="b"} `, blank included; p NULL: not rendered */
+    /* As classic text: these two, one after the other. p NULL: not rendered. */
+    struct nv_str text; /* `name`; empty where that is not legacy */
+    struct nv_str rest; /* `{a="b"} `, blank included; the same for all series of these labels */
 };
 
 /* A family as it stands in one layout. */

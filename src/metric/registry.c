@@ -19,9 +19,17 @@ static uint64_t family_hash(uint32_t value, const void *registry)
     return hash_of(((const struct nv_registry *)registry)->families[value].name);
 }
 
-static uint64_t series_hash(uint32_t value, const void *registry)
+/* Names and label sets are interned, so the pointers are the texts. */
+uint64_t nv_registry_identity(const struct nv_series *series)
 {
-    return hash_of(nv_registry_series_at(registry, value)->text);
+    const void *const id[] = {series->name.p, series->labels};
+
+    return nv_hash_keyed(id, sizeof(id));
+}
+
+uint64_t nv_registry_series_hash(uint32_t value, const void *registry)
+{
+    return nv_registry_identity(nv_registry_series_at(registry, value));
 }
 
 bool nv_registry_find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret)
@@ -39,14 +47,16 @@ bool nv_registry_find_family(const struct nv_registry *registry, struct nv_str n
     return false;
 }
 
-static bool find_series(const struct nv_registry *registry, struct nv_str text, uint32_t *ret)
+bool nv_registry_find(const struct nv_registry *registry, const struct nv_series *series,
+                      uint32_t *ret)
 {
-    uint64_t hash = hash_of(text);
+    uint64_t hash = nv_registry_identity(series);
     uint32_t v;
 
     for (uint32_t at = nv_index_first(&registry->series_index, hash);
          nv_index_next(&registry->series_index, hash, &at, &v);) {
-        if (nv_str_eq(nv_registry_series_at(registry, v)->text, text)) {
+        const struct nv_series *other = nv_registry_series_at(registry, v);
+        if (other->name.p == series->name.p && other->labels == series->labels) {
             *ret = v;
             return true;
         }
@@ -213,17 +223,15 @@ static int sort_labels(const struct nv_series_def *def, const char *last, struct
     return n;
 }
 
-/* Writes `name{a="b"} ` or, where a name is not legacy, `{"na.me",a="b"} `. */
-static void render_text(struct nv_buf *text, struct nv_str name, const struct nv_label *labels,
+/* Writes `{a="b"} ` or, where the name is not legacy, `{"na.me",a="b"} `. */
+static void render_rest(struct nv_buf *text, struct nv_str name, const struct nv_label *labels,
                         size_t n, bool *ret_legacy)
 {
     bool legacy = nv_name_is_legacy_metric(name);
 
     *ret_legacy = legacy;
     nv_buf_reset(text);
-    if (legacy) {
-        nv_buf_str(text, name);
-    } else {
+    if (!legacy) {
         nv_buf_text(text, "{\"");
         nv_name_escape_value(text, name);
         nv_buf_char(text, '"');
@@ -359,8 +367,7 @@ int nv_registry_make_room(struct nv_registry *registry, struct nv_registry_famil
     return r < 0 || !family ? r : room_in_family(family);
 }
 
-static int add_series(struct nv_registry *registry, uint32_t number, struct nv_series series,
-                      const struct nv_label *labels, struct nv_str name)
+static int add_series(struct nv_registry *registry, uint32_t number, struct nv_series series)
 {
     struct nv_registry_family *family = &registry->families[number];
     uint32_t column = (uint32_t)registry->n_series;
@@ -369,20 +376,39 @@ static int add_series(struct nv_registry *registry, uint32_t number, struct nv_s
     if (r < 0)
         return r;
     series.family = number;
-    series.labels = keep_labels(registry, labels, series.n_labels);
-    series.text = nv_arena_str(&registry->memory->arena, nv_buf_view(&registry->text));
-    series.name =
-        nv_str_eq(name, family->name) ? family->name : nv_arena_str(&registry->memory->arena, name);
-    if (!series.labels || !series.text.p || !series.name.p)
+    render_rest(&registry->text, series.name, series.labels, series.n_labels, &series.legacy);
+    if (registry->text.failed)
+        return NV_REGISTRY_INVALID;
+    bool named = nv_name_is_legacy_metric(series.name);
+    series.text = named ? series.name : NV_LIT("");
+    series.rest =
+        nv_intern_text(&registry->intern, &registry->memory->arena, nv_buf_view(&registry->text));
+    if (!series.rest.p)
         return -ENOMEM;
     *nv_registry_series_at(registry, column) = series;
-    r = nv_index_add(&registry->series_index, hash_of(series.text), column, series_hash, registry);
+    r = nv_index_add(&registry->series_index, nv_registry_identity(&series), column,
+                     nv_registry_series_hash, registry);
     if (r < 0)
         return r;
     family->fresh[family->n_fresh++] = column;
     registry->n_series++;
     registry->changed = true;
     return 0;
+}
+
+/* Label values as they are kept, the set once for all series that have it. -ENOMEM. */
+static int intern(struct nv_registry *registry, struct nv_label *labels, size_t n,
+                  struct nv_str name, struct nv_series *series)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!nv_utf8_valid(labels[i].value))
+            labels[i].value = keep_value(registry, labels[i].value);
+        if (!labels[i].value.p)
+            return -ENOMEM;
+    }
+    series->name = nv_intern_text(&registry->intern, &registry->memory->arena, name);
+    series->labels = nv_intern_labels(&registry->intern, &registry->memory->arena, labels, n);
+    return series->name.p && series->labels ? 0 : -ENOMEM;
 }
 
 int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *def,
@@ -413,14 +439,14 @@ int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *de
     struct nv_str full = {name, (size_t)length};
     series.role = (uint8_t)role;
     series.n_labels = (uint16_t)n;
-    render_text(&registry->text, full, labels, (size_t)n, &series.legacy);
-    if (registry->text.failed)
-        return NV_REGISTRY_INVALID;
-    if (find_series(registry, nv_buf_view(&registry->text), ret_column))
+    r = intern(registry, labels, (size_t)n, full, &series);
+    if (r < 0)
+        return r;
+    if (nv_registry_find(registry, &series, ret_column))
         return NV_REGISTRY_DUPLICATE;
     if (registry->n_series == NV_LAYOUT_SERIES_MAX)
         return NV_REGISTRY_FULL;
-    r = add_series(registry, family, series, labels, full);
+    r = add_series(registry, family, series);
     if (r == 0)
         *ret_column = (uint32_t)registry->n_series - 1;
     return r;

@@ -17,42 +17,6 @@ struct nv_registry *nv_registry_new_lean(bool bare)
     return registry;
 }
 
-/* ---- identity ------------------------------------------------------------------------------- */
-
-/* Both are interned, so the pointers are the texts. */
-struct identity {
-    const char *name;
-    const struct nv_label *labels;
-};
-
-static uint64_t hash_of(struct identity id)
-{
-    return nv_hash_keyed(&id, sizeof(id));
-}
-
-static uint64_t series_hash(uint32_t value, const void *registry)
-{
-    const struct nv_series *series = nv_registry_series_at(registry, value);
-
-    return hash_of((struct identity){series->name.p, series->labels});
-}
-
-static bool find(const struct nv_registry *registry, struct identity id, uint32_t *ret)
-{
-    uint64_t hash = hash_of(id);
-    uint32_t v;
-
-    for (uint32_t at = nv_index_first(&registry->series_index, hash);
-         nv_index_next(&registry->series_index, hash, &at, &v);) {
-        const struct nv_series *series = nv_registry_series_at(registry, v);
-        if (series->name.p == id.name && series->labels == id.labels) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- adding --------------------------------------------------------------------------------- */
 
 /* The labels by name, but `last` behind them all. False where one comes twice or is none, or `last` is missing. */
@@ -115,9 +79,8 @@ static int put(struct nv_registry *registry, struct nv_series series)
     if (r < 0)
         return r;
     *nv_registry_series_at(registry, column) = series;
-    r = nv_index_add(&registry->series_index,
-                     hash_of((struct identity){series.name.p, series.labels}), column, series_hash,
-                     registry);
+    r = nv_index_add(&registry->series_index, nv_registry_identity(&series), column,
+                     nv_registry_series_hash, registry);
     if (r < 0)
         return r;
     if (family)
@@ -158,7 +121,7 @@ int nv_registry_add_labelled(struct nv_registry *registry, const struct nv_label
         nv_intern_labels(&registry->intern, &registry->memory->arena, labels, def->n_labels);
     if (!series.name.p || !series.labels)
         return -ENOMEM;
-    if (find(registry, (struct identity){series.name.p, series.labels}, ret_column))
+    if (nv_registry_find(registry, &series, ret_column))
         return NV_REGISTRY_DUPLICATE;
     if (registry->n_series == NV_LAYOUT_SERIES_MAX)
         return NV_REGISTRY_FULL;

@@ -29,8 +29,8 @@ struct nv_registry {
     size_t
         room_first; /* series that the first chunk has room for: FIRST_ROOM, four times that ... NV_LAYOUT_CHUNK */
     struct nv_index family_index, series_index;
-    struct nv_intern intern; /* of a lean one */
-    struct nv_buf text;      /* scratch: the identity of a series */
+    struct nv_intern intern; /* names, label sets, what is rendered of them */
+    struct nv_buf text;      /* scratch */
     struct nv_layout *layout;
     struct nv_target *targets; /* by section; their memory is the registry's, not a generation's */
     struct nv_arena target_memory;
@@ -44,6 +44,12 @@ static inline struct nv_series *nv_registry_series_at(const struct nv_registry *
 {
     return &registry->chunks[column / NV_LAYOUT_CHUNK][column % NV_LAYOUT_CHUNK];
 }
+
+/* A series is its name and its label set. */
+uint64_t nv_registry_identity(const struct nv_series *series);
+uint64_t nv_registry_series_hash(uint32_t value, const void *registry);
+bool nv_registry_find(const struct nv_registry *registry, const struct nv_series *series,
+                      uint32_t *ret);
 
 bool nv_registry_find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret);
 

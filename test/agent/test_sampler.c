@@ -269,6 +269,12 @@ static void second(void)
     nv_sampler_turn(sampler);
 }
 
+static bool is_text(const struct nv_series *series, const char *text)
+{
+    return nv_str_starts(nv_str(text), series->text.n ? series->name.p : "") &&
+           nv_str_eq(nv_str_from(nv_str(text), series->text.n), series->rest);
+}
+
 /* A cell of the last frame: 1 present, 0 observed and absent, -1 unobserved, -2 unknown. */
 static int state_of(enum nv_sampler_source source, const char *text, double *ret)
 {
@@ -276,7 +282,7 @@ static int state_of(enum nv_sampler_source source, const char *text, double *ret
 
     for (size_t i = 0; i < frame->n_series; i++) {
         const struct nv_series *series = nv_layout_series(frame->layout, i);
-        if (!nv_str_is(series->text, text))
+        if (!is_text(series, text))
             continue;
         *ret = nv_frame_has(frame, i) ? frame->values[i] : 0;
         return nv_frame_has(frame, i) ? 1 : nv_bit(frame->observed, series->section) ? 0 : -1;
@@ -319,7 +325,7 @@ static const char *target_of(const char *text)
     for (size_t i = 0; i < layout->n_series; i++) {
         const struct nv_series *series = nv_layout_series(layout, i);
         const struct nv_target *t = &layout->targets[series->section];
-        for (size_t k = 0; nv_str_is(series->text, text) && k < t->n_labels; k++)
+        for (size_t k = 0; is_text(series, text) && k < t->n_labels; k++)
             n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s=%.*s ",
                                   NV_ARGS(t->labels[k].name), NV_ARGS(t->labels[k].value));
     }

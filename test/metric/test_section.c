@@ -63,8 +63,9 @@ static const char *shown(void)
             uint32_t column = family->series[i];
             const struct nv_series *series = nv_layout_series(frame->layout, column);
             if (nv_frame_has(frame, column))
-                n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s%.17g\n",
-                                      NV_ARGS(series->text), frame->values[column]);
+                n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s%.*s%.17g\n",
+                                      NV_ARGS(series->text), NV_ARGS(series->rest),
+                                      frame->values[column]);
         }
     }
     return out;
@@ -350,7 +351,7 @@ static void assert_histogram(const struct nv_frame *frame, double first, double 
         if (!h)
             continue;
         ck_assert(nv_frame_has(frame, i));
-        ck_assert(nv_str_is(nv_layout_series(frame->layout, i)->text, "wait_seconds "));
+        ck_assert(nv_str_is(nv_layout_series(frame->layout, i)->text, "wait_seconds"));
         ck_assert_double_eq(h->positive[0], first);
         ck_assert_double_eq(h->positive[1], second);
         ck_assert_int_eq(h->positive_spans[0].offset, 3);
