@@ -66,6 +66,21 @@ static bool read_number(struct nv_pass *pass, struct nv_cg_state *state, int dir
     return n > 0 && nv_str_to_u64(nv_str_trim((struct nv_str){state->text, (size_t)n}), ret);
 }
 
+/* The failures of v2, in a file of lines: "max N". */
+static bool read_failures(struct nv_pass *pass, struct nv_cg_state *state, int dir,
+                          const char *size, uint64_t *ret)
+{
+    char name[64];
+
+    nv_path(name, "hugetlb.%s.events", size);
+    int n = nv_dir_read(pass, dir, name, state->text, NV_CG_TEXT_MAX);
+    struct nv_scan file = nv_scan((struct nv_str){state->text, n > 0 ? (size_t)n : 0}), line;
+    while (nv_scan_line(&file, &line))
+        if (nv_scan_accept(&line, "max "))
+            return nv_str_to_u64(nv_str_trim(nv_scan_rest(&line)), ret);
+    return false;
+}
+
 static void read_size(struct nv_pass *pass, struct nv_cg_state *state, int dir, bool is_v2,
                       const char *size, struct nv_cg_huge *huge)
 {
@@ -75,6 +90,8 @@ static void read_size(struct nv_pass *pass, struct nv_cg_state *state, int dir, 
         if (read_number(pass, state, dir, size, "rsvd.current", &at[0]) ||
             read_number(pass, state, dir, size, "current", &at[0]))
             huge->mask = 1;
+        if (read_failures(pass, state, dir, size, &at[2]))
+            huge->mask |= 4;
         return;
     }
     bool reserved = read_number(pass, state, dir, size, "rsvd.usage_in_bytes", &at[0]);

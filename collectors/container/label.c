@@ -83,7 +83,8 @@ static bool is_pause(struct nv_pass *pass, const struct nv_cg_state *state, stru
     if (nv_read(pass, path, &comm) < 0)
         return false;
     comm = nv_str_trim(comm);
-    if (nv_str_starts(comm, "runc")) /* about to become what it is to run */
+    if (nv_str_starts(comm, "runc") ||
+        nv_str_is(comm, "crun")) /* about to become what it is to run */
         return false;
     cgroup->asked_comm = true;
     return nv_str_is(comm, "pause") || nv_str_is(comm, "pod");

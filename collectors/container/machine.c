@@ -89,6 +89,38 @@ static size_t note(uint64_t *seen, size_t n, uint64_t number)
     return n;
 }
 
+/* From the kernel's view of its topology, where cpuinfo tells none: on ARM. */
+static void read_topology(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    uint64_t *cores = nv_alloc(pass, CORES_MAX * sizeof(*cores));
+    uint64_t *sockets = nv_alloc(pass, CORES_MAX * sizeof(*sockets));
+    size_t n_cores = 0, n_sockets = 0;
+    struct nv_names names;
+    char path[NV_PATH_MAX];
+
+    if (nv_list(pass, "sys/devices/system/cpu", &names) < 0)
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        uint64_t number, core, socket;
+        if (!nv_str_starts(names.at[i], "cpu") ||
+            !nv_str_to_u64(nv_str_from(names.at[i], strlen("cpu")), &number))
+            continue;
+        nv_path(path, "sys/devices/system/cpu/%.*s/topology/core_id", NV_ARGS(names.at[i]));
+        if (nv_read_u64(pass, path, &core) < 0)
+            continue;
+        nv_path(path, "sys/devices/system/cpu/%.*s/topology/physical_package_id",
+                NV_ARGS(names.at[i]));
+        if (nv_read_u64(pass, path, &socket) < 0) /* "-1" where the firmware tells none */
+            socket = 0;
+        n_sockets = note(sockets, n_sockets, socket);
+        n_cores = note(cores, n_cores, socket << 32 | core);
+    }
+    if (n_cores)
+        set(machine, PHYSICAL, n_cores);
+    if (n_sockets)
+        set(machine, SOCKETS, n_sockets);
+}
+
 /* From blocks of "key : value" lines, one for a CPU; some architectures have none of these keys. */
 static void read_cores(struct nv_pass *pass, struct nv_cg_machine *machine)
 {
@@ -171,6 +203,8 @@ static void read_machine(struct nv_pass *pass, struct nv_cg_machine *machine)
     read_line(pass, machine, KERNEL, "proc/sys/kernel/osrelease");
     read_memory(pass, machine);
     read_cores(pass, machine);
+    if (!(machine->mask & 1u << PHYSICAL))
+        read_topology(pass, machine);
     read_online(pass, machine);
     read_distribution(pass, machine);
 }

@@ -167,30 +167,36 @@ static bool read_digits(const char *at, const char *end, uint64_t *ret)
     return true;
 }
 
-/* Takes the values of keys from lines of "key value". A line is compared with the key that is due; when another comes,
- * the rest are looked through, so that a kernel may leave some out. */
+/* The number of a key, looked for from the one that is due round to the one before it; n for none. */
+static size_t find_key(const struct key *keys, size_t n, size_t due, struct nv_str name)
+{
+    for (size_t i = 0, k = due; i < n; i++, k = k + 1 < n ? k + 1 : 0)
+        if (keys[k].name[0] == name.p[0] && nv_str_is(name, keys[k].name))
+            return k;
+    return n;
+}
+
+/* Takes the values of keys from lines of "key value". A line is compared with the key that is due, then with the others:
+ * a kernel may leave some out, or have another order (before 6.1 pgscan came behind pgfault). */
 static void parse_keys(struct nv_cg_values *values, struct nv_str text, const struct key *keys,
                        size_t n)
 {
     const char *end = text.p + text.n;
-    size_t due = 0;
+    size_t due = 0, found = 0;
 
-    for (const char *at = text.p, *line_end; at < end && due < n; at = line_end + 1) {
+    for (const char *at = text.p, *line_end; at < end && found < n; at = line_end + 1) {
         line_end = end_of_line(at, end);
         const char *blank = memchr(at, ' ', (size_t)(line_end - at));
-        if (!blank)
-            continue;
-        size_t size = (size_t)(blank - at);
         uint64_t value;
-        for (size_t k = due; k < n; k++) {
-            if (keys[k].name[0] != at[0] || strncmp(keys[k].name, at, size) != 0 ||
-                keys[k].name[size])
-                continue;
-            if (read_digits(blank + 1, line_end, &value))
-                nv_cg_set(values, keys[k].slot, value * keys[k].times);
-            due = k + 1;
-            break;
-        }
+        if (!blank || blank == at)
+            continue;
+        size_t k = find_key(keys, n, due, (struct nv_str){at, (size_t)(blank - at)});
+        if (k == n)
+            continue;
+        if (read_digits(blank + 1, line_end, &value))
+            nv_cg_set(values, keys[k].slot, value * keys[k].times);
+        due = k + 1 < n ? k + 1 : 0;
+        found++;
     }
 }
 
@@ -307,7 +313,20 @@ static void set_io(struct nv_cg_io *io, enum nv_cg_io_number number, uint64_t va
     io->mask |= 1u << number;
 }
 
-/* Lines of a device and pairs of key=value; there may be none, and keys we do not know. */
+/* Whether a word is major:minor. */
+static bool is_device(struct nv_str word)
+{
+    struct nv_scan scan = nv_scan(word);
+
+    nv_scan_u64(&scan);
+    if (!nv_scan_accept(&scan, ":"))
+        return false;
+    nv_scan_u64(&scan);
+    return !scan.failed && scan.at == scan.end;
+}
+
+/* Lines of a device and pairs of key=value; there may be none, and keys we do not know. Where there are none some kernels
+ * (5.x) end no line, so that the next device stands behind. */
 void nv_cg_parse_io_stat(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
                          struct nv_str text)
 {
@@ -322,6 +341,11 @@ void nv_cg_parse_io_stat(struct nv_pass *pass, struct nv_cg_values *values, enum
             continue;
         nv_scan_u64(&line);
         for (struct nv_str word = nv_scan_word(&line); word.n; word = nv_scan_word(&line)) {
+            if (is_device(word)) {
+                whole.at = word.p;
+                io = NULL;
+                continue;
+            }
             struct nv_str key = nv_str_cut(&word, '=');
             uint64_t value;
             size_t k = 0;

@@ -1,0 +1,149 @@
+/*
+ * test_container_files.c - files of cgroups and machines as some kernels write them, and others do not.
+ */
+#include <check.h>
+#include <sys/stat.h>
+
+#include "support/fixture.h"
+#include "support/machine.h"
+
+extern const struct nv_collector nv_collector_container;
+
+enum { PASS_MS = 20000 };
+
+#define V2     "sys/fs/cgroup/"
+#define POD    "kubepods/pod0a0a0a0a-0000-1111-2222-333344445555"
+#define OF_POD "{container=\"\",id=\"/" POD "\",image=\"\",name=\"\",namespace=\"\",pod=\"\""
+
+static char dir[256];
+
+static void make_machine(void)
+{
+    static int number;
+
+    snprintf(dir, sizeof(dir), "%s/files-%d", nv_temp_dir(), number++);
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    nv_write_file(dir, "proc/meminfo", "MemTotal: 1 kB\n");
+    nv_write_file(
+        dir, "proc/diskstats",
+        "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11\n   8      16 sdb 1 2 3 4 5 6 7 8 9 10 11\n");
+    nv_write_file(dir, V2 "cgroup.controllers", "cpu io memory hugetlb pids\n");
+}
+
+static struct nv_machine *start(void)
+{
+    return nv_machine_new(&nv_collector_container, dir, NULL);
+}
+
+/* Linux 5.15: events behind the states, pgfault before pgscan; 6.1 turned them round. */
+START_TEST(keys_of_memory_are_found_in_any_order)
+{
+    make_machine();
+    nv_write_file(dir, V2 POD "/memory.stat",
+                  "anon 1\nfile 2\nkernel_stack 3\nfile_mapped 4\nfile_dirty 5\nfile_writeback 6\n"
+                  "inactive_file 7\nactive_file 8\nworkingset_refault_anon 9\n"
+                  "workingset_refault_file 10\npgfault 11\npgmajfault 12\npgrefill 13\npgscan 14\n"
+                  "pgsteal 15\nfile_thp 16\n");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    ck_assert_double_eq(nv_sample_of(got, "container_memory_pgscan_total" OF_POD "}"), 14);
+    ck_assert_double_eq(nv_sample_of(got, "container_memory_pgsteal_total" OF_POD "}"), 15);
+    ck_assert_double_eq(nv_sample_of(got, "container_memory_cache" OF_POD "}"), 2);
+    ck_assert_double_eq(nv_sample_of(got, "container_memory_failures_total{container=\"\",failure_"
+                                          "type=\"pgmajfault\",id=\"/" POD
+                                          "\",image=\"\",name=\"\",namespace=\"\",pod=\"\","
+                                          "scope=\"hierarchy\"}"),
+                        12);
+    nv_machine_free(machine);
+}
+END_TEST
+
+static double read_bytes(const char *text, const char *device)
+{
+    char series[512];
+
+    snprintf(series, sizeof(series),
+             "container_fs_reads_bytes_total{container=\"\",device=\"%s\",id=\"/" POD
+             "\",image=\"\",name=\"\",namespace=\"\",pod=\"\"}",
+             device);
+    return nv_has_sample(text, series) ? nv_sample_of(text, series) : -1;
+}
+
+/* Some kernels end the line of a device without numbers not at all. */
+START_TEST(a_device_without_numbers_lends_its_name_to_no_other)
+{
+    make_machine();
+    nv_write_file(dir, V2 POD "/io.stat", "8:0 8:16 rbytes=4096 wbytes=8192 rios=1 wios=2\n7:1 \n");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    ck_assert_double_eq(read_bytes(got, "/dev/sdb"), 4096);
+    ck_assert_double_eq(read_bytes(got, "/dev/sda"), -1);
+    nv_machine_free(machine);
+}
+END_TEST
+
+START_TEST(failures_of_huge_pages_are_events_on_v2)
+{
+    make_machine();
+    nv_write_file(dir, "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8\n");
+    nv_write_file(dir, V2 POD "/hugetlb.2MB.current", "2097152\n");
+    nv_write_file(dir, V2 POD "/hugetlb.2MB.events", "max 3\n");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    const char *of_size = "{container=\"\",id=\"/" POD "\",image=\"\",name=\"\",namespace="
+                          "\"\",pagesize=\"2MB\",pod=\"\"}";
+    char series[512];
+    snprintf(series, sizeof(series), "container_hugetlb_usage_bytes%s", of_size);
+    ck_assert_double_eq(nv_sample_of(got, series), 2097152);
+    snprintf(series, sizeof(series), "container_hugetlb_failcnt%s", of_size);
+    ck_assert_double_eq(nv_sample_of(got, series), 3);
+    nv_machine_free(machine);
+}
+END_TEST
+
+/* ARM's cpuinfo has no cores and sockets. */
+START_TEST(cores_are_counted_where_cpuinfo_tells_none)
+{
+    static const char *const cores[] = {"0", "0", "1", "1", "0"}, *const sockets[] = {"0", "0", "0",
+                                                                                      "0", "1"};
+
+    make_machine();
+    nv_write_file(dir, "proc/cpuinfo", "processor\t: 0\nCPU part\t: 0xd0c\n");
+    for (size_t i = 0; i < NV_LEN(cores); i++) {
+        char path[128];
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%zu/topology/core_id", i);
+        nv_write_file(dir, path, cores[i]);
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%zu/topology/physical_package_id",
+                 i);
+        nv_write_file(dir, path, sockets[i]);
+    }
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    const char *labels = "{boot_id=\"\",machine_id=\"\",system_uuid=\"\"}";
+    char series[256];
+    snprintf(series, sizeof(series), "machine_cpu_physical_cores%s", labels);
+    ck_assert_double_eq(nv_sample_of(got, series), 3);
+    snprintf(series, sizeof(series), "machine_cpu_sockets%s", labels);
+    ck_assert_double_eq(nv_sample_of(got, series), 2);
+    nv_machine_free(machine);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("container_files");
+    TCase *all = tcase_create("all");
+
+    nv_quiet();
+    tcase_set_timeout(all, 120);
+    tcase_add_test(all, keys_of_memory_are_found_in_any_order);
+    tcase_add_test(all, a_device_without_numbers_lends_its_name_to_no_other);
+    tcase_add_test(all, failures_of_huge_pages_are_events_on_v2);
+    tcase_add_test(all, cores_are_counted_where_cpuinfo_tells_none);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
