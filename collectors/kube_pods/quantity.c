@@ -60,7 +60,7 @@ static bool read_factor(struct nv_str text, int *exponent, double *ret)
     int64_t power;
 
     *ret = 1;
-    if (text.n > 1 && (text.p[0] == 'e' || text.p[0] == 'E')) {
+    if (text.n > 1 && (text.p[0] == 'e' || text.p[0] == 'E') && !nv_str_is(text, "Ei")) {
         struct nv_str number = nv_str_from(text, text.p[1] == '+' ? 2 : 1);
         if (!nv_str_to_i64(number, &power) || power > 60 || power < -60)
             return false;

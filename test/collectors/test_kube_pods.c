@@ -2,8 +2,10 @@
  * test_kube_pods.c - kube_pod_* of a recorded node, and amounts as Kubernetes writes them.
  */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 
+#include "kube_pods/pod.h"
 #include "support/fixture.h"
 #include "support/pods.h"
 
@@ -85,6 +87,52 @@ START_TEST(a_recorded_node_gives_every_sample_and_no_other)
 }
 END_TEST
 
+/* A quantity, and what it is in thousandths: rounded up. */
+static const struct {
+    const char *text;
+    double value; /* NAN: none */
+} quantities[] = {
+    {"1",            1000           },
+    {"100m",         100            },
+    {"0.5",          500            },
+    {".5",           500            },
+    {"5.",           5000           },
+    {"+1",           1000           },
+    {"-1",           -1000          },
+    {"100n",         1              },
+    {"1500u",        2              },
+    {"1e3",          1000000        },
+    {"1E3",          1000000        },
+    {"1E",           1e21           },
+    {"1E-2",         10             },
+    {"12e+1",        120000         },
+    {"1k",           1000000        },
+    {"1Ki",          1024000        },
+    {"1.5Gi",        1610612736000  },
+    {"1Ei",          0x1p60 * 1000  },
+    {"8Ei",          0x1p63 * 1000  },
+    {"128974848m",   128974848      },
+    {"",             NAN            },
+    {"Ki",           NAN            },
+    {"1K",           NAN            },
+    {"1e",           NAN            },
+    {"1e999",        NAN            },
+    {"1 Ki",         NAN            },
+    {"one",          NAN            },
+    {"1.2.3",        NAN            },
+};
+
+START_TEST(a_quantity_is_what_kubernetes_makes_of_it) /* looped */
+{
+    double value = NAN;
+    bool good = nv_kube_quantity(nv_str(quantities[_i].text), 1000, &value);
+
+    ck_assert_msg(good != isnan(quantities[_i].value), "%s", quantities[_i].text);
+    ck_assert_msg(!good || value == quantities[_i].value, "%s is %.17g", quantities[_i].text,
+                  value);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("kube_pods");
@@ -92,6 +140,7 @@ int main(void)
 
     nv_quiet();
     tcase_add_test(test, a_recorded_node_gives_every_sample_and_no_other);
+    tcase_add_loop_test(test, a_quantity_is_what_kubernetes_makes_of_it, 0, NV_LEN(quantities));
     suite_add_tcase(suite, test);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
