@@ -156,6 +156,7 @@ static void name_groups(struct nv_str pattern, char groups[NV_RULE_GROUPS_MAX])
     } known[] = {
         {"device>", 'd'},
         {"cgroup>", 'c'},
+        {"unit>",   'u'},
         {"pid>",    'p'}
     };
     size_t n = 0;

@@ -243,6 +243,20 @@ START_TEST(conditions_of_a_file_begin_change_and_end)
 }
 END_TEST
 
+START_TEST(groups_of_an_expression_are_labels_by_their_names)
+{
+    make_node("{\"plugin\": \"kmsg\", \"rules\": [{\"type\": \"temporary\", \"reason\": \"Fell\", "
+              "\"pattern\": \"(a|an) (?P<unit>\\\\S+) fell on (?P<device>\\\\w+)\"}]}",
+              "6,1,1000000,-;an a.service fell on sda\n");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    ck_assert_double_eq(count(got, "Fell"), 1);
+    ck_assert_ptr_nonnull(strstr(got, "unit=\"a.service\""));
+    ck_assert_ptr_nonnull(strstr(got, "device=\"sda\""));
+    nv_machine_free(machine);
+}
+END_TEST
+
 /* A file, and what start() must say of it. */
 static const struct {
     const char *text, *says;
@@ -320,6 +334,7 @@ int main(void)
     tcase_add_test(tests, literals_are_found_wherever_they_are);
     tcase_add_test(tests, rules_of_a_file_mean_what_they_mean_there);
     tcase_add_test(tests, conditions_of_a_file_begin_change_and_end);
+    tcase_add_test(tests, groups_of_an_expression_are_labels_by_their_names);
     tcase_add_loop_test(tests, a_mistake_in_a_file_is_said_with_its_place, 0, NV_LEN(mistakes));
     tcase_add_test(tests, a_file_that_reports_no_metrics_counts_nothing);
     suite_add_tcase(suite, tests);
