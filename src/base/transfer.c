@@ -153,10 +153,11 @@ int nv_transfer_check(struct nv_transfer *transfer)
 
 static int fail_late(struct nv_transfer *transfer, int64_t timeout_ms)
 {
-    curl_off_t connected_us = 0;
+    curl_off_t connected_us = 0, begun_us = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    if (connected_us)
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
+    if (connected_us || begun_us) /* on a connection that was kept, only the second is told */
         return nv_transfer_fail(transfer, -ETIMEDOUT, "no complete answer within %g s",
                                 (double)timeout_ms / 1000);
     if (transfer->connect_timeout_ms < timeout_ms)

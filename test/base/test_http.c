@@ -313,6 +313,19 @@ START_TEST(what_goes_wrong_is_told)
 }
 END_TEST
 
+/* Whoever reads "cannot connect" looks for the fault in the network. */
+START_TEST(a_server_that_hangs_on_a_kept_connection_was_connected)
+{
+    NV_AUTO(nv_http) *http = new_client(&(struct nv_http_options){.timeout_ms = SHORT_MS});
+    NV_AUTO_BUF body = {0}, none = {0};
+
+    while (get(http, url_of("/echo"), &body) != 200) /* however busy the machine is */
+        nv_buf_done(&body);
+    ck_assert_int_eq(get(http, url_of("/stall"), &none), -ETIMEDOUT);
+    ck_assert_str_eq(nv_http_error(http), "no complete answer within 0.2 s");
+}
+END_TEST
+
 START_TEST(redirects_are_followed_where_wanted_and_not_for_ever)
 {
     const struct nv_http_options follow = {.follow_redirects = true};
@@ -447,6 +460,7 @@ int main(void)
     tcase_add_test(tcase, a_token_file_is_read_for_each_request);
     tcase_add_test(tcase, a_socket_of_this_machine_is_asked_by_its_path);
     tcase_add_test(tcase, what_goes_wrong_is_told);
+    tcase_add_test(tcase, a_server_that_hangs_on_a_kept_connection_was_connected);
     tcase_add_test(tcase, redirects_are_followed_where_wanted_and_not_for_ever);
     tcase_add_test(tcase, a_function_takes_the_body_piece_by_piece_and_may_end_it);
     tcase_add_test(tcase, another_thread_ends_a_request_and_those_to_come);
