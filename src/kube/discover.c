@@ -6,11 +6,11 @@
 #include "base/index.h"
 #include "kube/meta.h"
 
-enum { ADDRESS_MAX = 80 };
+enum { ADDRESS_MAX = 80, SCRATCH_MAX = 32 << 20 };
 
 struct finder {
     const struct nv_kube_wanted *wanted;
-    struct nv_arena *memory;
+    struct nv_arena *memory, scratch; /* scratch: texts of the present pod, which labels copy */
     struct nv_kube_labels labels;
     struct nv_target_group *groups;
     uint64_t *urls; /* hashes of their URLs */
@@ -95,7 +95,9 @@ static int add_target(struct finder *finder, unsigned number, const struct nv_ku
     }
     struct nv_target_group *group = &finder->groups[finder->n];
     *group = (struct nv_target_group){.targets = address, .n_targets = 1};
+    struct nv_arena_mark mark = nv_arena_mark(&finder->scratch);
     int r = nv_kube_target_labels(&finder->labels, &target, group);
+    nv_arena_rewind(&finder->scratch, mark);
     if (r == 0)
         finder->urls[finder->n++] = url;
     return r;
@@ -169,12 +171,12 @@ static int find_of_pod(struct finder *finder)
 
     if (!nv_str_is(pod->phase, "Running") || !pod->ip.n || is_own(pod, wanted))
         return 0;
-    int r = nv_kube_wish_read(pod->annotations, finder->memory, &finder->wish);
+    int r = nv_kube_wish_read(pod->annotations, &finder->scratch, &finder->wish);
     bool annotated = finder->wish.scrape == NV_KUBE_YES && wanted->annotated;
     bool named = finder->wish.scrape == NV_KUBE_UNSAID && wanted->named_ports;
     if (r < 0 || (!annotated && !named))
         return r;
-    r = nv_kube_declared_read(pod, finder->memory, &finder->declared);
+    r = nv_kube_declared_read(pod, &finder->scratch, &finder->declared);
     if (r < 0)
         return r;
     return annotated ? find_annotated(finder) : find_named(finder);
@@ -204,7 +206,11 @@ int nv_kube_discover(const struct nv_pods *pods, const struct nv_kube_wanted *wa
     if (!finder || !labels || !urls || !sorted)
         return -ENOMEM;
     *finder = (struct finder){
-        .wanted = wanted, .memory = memory, .urls = urls, .labels = {memory, labels, 0}
+        .wanted = wanted,
+        .memory = memory,
+        .scratch = NV_ARENA(SCRATCH_MAX),
+        .urls = urls,
+        .labels = {.memory = memory, .scratch = &finder->scratch, .at = labels},
     };
     finder->groups = nv_arena_alloc(memory, NV_KUBE_TARGETS_MAX * sizeof(*finder->groups));
     if (!finder->groups)
@@ -215,7 +221,9 @@ int nv_kube_discover(const struct nv_pods *pods, const struct nv_kube_wanted *wa
     for (size_t i = 0; i < pods->n && r == 0; i++) {
         finder->pod = sorted[i];
         r = find_of_pod(finder);
+        nv_arena_reset(&finder->scratch);
     }
+    nv_arena_done(&finder->scratch);
     if (r < 0)
         return r;
     *ret = (struct nv_target_groups){finder->groups, finder->n};

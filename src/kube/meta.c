@@ -22,6 +22,7 @@ static int put(struct nv_kube_labels *labels, struct nv_str name, struct nv_str 
         return -ENOMEM;
     labels->at[labels->n] = (struct nv_kube_label){label, labels->n};
     labels->n++;
+    labels->bytes += name.n + value.n;
     return 0;
 }
 
@@ -70,16 +71,23 @@ static int add_all(struct nv_kube_labels *labels, const struct named *list, size
 
 /* ---- of the pod ----------------------------------------------------------------------------- */
 
+/* Whether there is room for what whoever makes pods writes as much of as he likes. */
+static bool has_room(const struct nv_kube_labels *labels, struct nv_str name, struct nv_str value)
+{
+    return labels->bytes + 2 * name.n + value.n <= NV_KUBE_BYTES_MAX;
+}
+
 static int add_label(void *user, struct nv_str name, struct nv_str value)
 {
+    if (!has_room(user, name, value))
+        return 0;
     int r = nv_kube_label_add(user, POD "label_", name, value);
-
     return r ? r : nv_kube_label_add(user, POD "labelpresent_", name, NV_LIT("true"));
 }
 
 static int add_annotation(void *user, struct nv_str name, struct nv_str value)
 {
-    if (value.n > NV_KUBE_ANNOTATION_MAX)
+    if (value.n > NV_KUBE_ANNOTATION_MAX || !has_room(user, name, value))
         return 0;
     int r = nv_kube_label_add(user, POD "annotation_", name, value);
     return r ? r : nv_kube_label_add(user, POD "annotationpresent_", name, NV_LIT("true"));
@@ -107,9 +115,9 @@ static int add_of_pod(struct nv_kube_labels *labels, const struct nv_kube_target
     int r = add_all(labels, list, NV_LEN(list));
 
     if (r == 0)
-        r = nv_kube_pairs(pod->labels, labels->memory, add_label, labels);
+        r = nv_kube_pairs(pod->labels, labels->scratch, add_label, labels);
     if (r == 0)
-        r = nv_kube_pairs(pod->annotations, labels->memory, add_annotation, labels);
+        r = nv_kube_pairs(pod->annotations, labels->scratch, add_annotation, labels);
     return r;
 }
 
@@ -207,7 +215,7 @@ int nv_kube_labels_finish(struct nv_kube_labels *labels, struct nv_target_group 
 int nv_kube_target_labels(struct nv_kube_labels *labels, const struct nv_kube_target *target,
                           struct nv_target_group *ret)
 {
-    labels->n = 0;
+    labels->n = labels->bytes = 0;
     int r = add_of_pod(labels, target);
     if (r == 0)
         r = add_of_port(labels, target->port);

@@ -1,9 +1,9 @@
 /*
  * meta.h - the labels of a target that is a pod: its own, and __meta_kubernetes_* as Prometheus has them.
  *
- *   bounds     NV_KUBE_LABELS_MAX labels; those of empty values, and annotations of more than NV_KUBE_ANNOTATION_MAX bytes,
- *              are left out
- *   ownership  all in the arena
+ *   bounds     NV_KUBE_LABELS_MAX labels; those of empty values, annotations of more than NV_KUBE_ANNOTATION_MAX bytes, and
+ *              labels and annotations of the pod beyond NV_KUBE_BYTES_MAX bytes in all, are left out
+ *   ownership  all in the arena `memory`; `scratch` may be forgotten behind nv_kube_target_labels()
  */
 #ifndef NV_KUBE_META_H
 #define NV_KUBE_META_H
@@ -12,7 +12,11 @@
 #include "kube/declared.h"
 #include "kube/wish.h"
 
-enum { NV_KUBE_LABELS_MAX = 4 * NV_KUBE_PAIRS_MAX + 64, NV_KUBE_ANNOTATION_MAX = 1024 };
+enum {
+    NV_KUBE_LABELS_MAX = 4 * NV_KUBE_PAIRS_MAX + 64,
+    NV_KUBE_ANNOTATION_MAX = 1024,
+    NV_KUBE_BYTES_MAX = 16 << 10
+};
 
 /* Labels being collected. */
 struct nv_kube_label {
@@ -20,9 +24,9 @@ struct nv_kube_label {
     size_t turn; /* of those of one name, which sets the last wins */
 };
 struct nv_kube_labels {
-    struct nv_arena *memory;
+    struct nv_arena *memory, *scratch;
     struct nv_kube_label *at; /* room for NV_KUBE_LABELS_MAX */
-    size_t n;
+    size_t n, bytes;
 };
 
 /* What a target is known by. */

@@ -56,11 +56,17 @@ int nv_kube_pairs(struct nv_str object, struct nv_arena *memory,
 /* Sets a parameter unless it is there. */
 static void add_param(struct nv_kube_wish *wish, struct nv_str name, struct nv_str value)
 {
+    size_t bytes = name.n + value.n;
+
     if (!name.n || wish->n_params == NV_KUBE_PARAMS_MAX)
         return;
-    for (size_t i = 0; i < wish->n_params; i++)
+    for (size_t i = 0; i < wish->n_params; i++) {
         if (nv_str_eq(wish->params[i].name, name))
             return;
+        bytes += wish->params[i].name.n + wish->params[i].value.n;
+    }
+    if (bytes > NV_KUBE_WISH_MAX)
+        return;
     wish->params[wish->n_params++] = (struct nv_label){name, value};
 }
 
@@ -106,7 +112,7 @@ static int read_path(struct reader *reader, struct nv_str value)
     struct nv_str path = nv_str_cut(&value, '?');
 
     reader->query = value;
-    if (!path.n)
+    if (!path.n || path.n >= NV_KUBE_WISH_MAX)
         return 0;
     if (path.p[0] != '/') {
         char *longer = nv_arena_alloc(reader->memory, path.n + 1);

@@ -7,6 +7,7 @@
  *   scheme     http or https
  *   interval, timeout   1s to 1h, the timeout no longer than the interval; what is not sane is as if missing
  *   param_<name>        a parameter of the query
+ *   bounds     a path, and all parameters together, have NV_KUBE_WISH_MAX bytes at most; what is longer is as if missing
  *   ownership  texts in the arena
  */
 #ifndef NV_KUBE_WISH_H
@@ -16,7 +17,7 @@
 #include "base/cleanup.h"
 #include "metric/layout.h"
 
-enum { NV_KUBE_PARAMS_MAX = 32, NV_KUBE_PAIRS_MAX = 1024 };
+enum { NV_KUBE_PARAMS_MAX = 32, NV_KUBE_PAIRS_MAX = 1024, NV_KUBE_WISH_MAX = 4096 };
 
 enum nv_kube_scrape { NV_KUBE_UNSAID, NV_KUBE_YES, NV_KUBE_NO };
 

@@ -189,8 +189,9 @@ static void write_query(struct nv_buf *out, const struct nv_config_scrape *confi
     }
 }
 
-static struct nv_str write_url(const struct nv_config_scrape *config, const struct nv_label *labels,
-                               size_t n, struct nv_arena *memory)
+/* Of bounded length: what a target asks for may be somebody else's to say. */
+static int write_url(const struct nv_config_scrape *config, const struct nv_label *labels, size_t n,
+                     struct nv_arena *memory, struct nv_str *ret)
 {
     NV_AUTO_BUF url = NV_BUF(NV_SCRAPE_URL_MAX);
     struct nv_str path = nv_label_value(labels, n, PATH);
@@ -202,7 +203,10 @@ static struct nv_str write_url(const struct nv_config_scrape *config, const stru
         nv_buf_char(&url, '/');
     escape(&url, path, false);
     write_query(&url, config, labels, n);
-    return url.failed ? (struct nv_str){NULL, 0} : nv_arena_str(memory, nv_buf_view(&url));
+    if (url.failed)
+        return url.failed;
+    *ret = nv_arena_str(memory, nv_buf_view(&url));
+    return ret->p ? 0 : -ENOMEM;
 }
 
 /* ---- checks --------------------------------------------------------------------------------- */
@@ -330,9 +334,11 @@ int nv_scrape_describe(const struct nv_config_scrape *config, const struct nv_ta
         r = keep_public(labels, n, memory, ret);
     if (r < 0)
         return r;
-    ret->url = write_url(config, labels, n, memory);
-    if (!ret->url.p)
-        return -ENOMEM;
+    r = write_url(config, labels, n, memory, &ret->url);
+    if (r == -EFBIG)
+        return refuse(reason, "the URL has more than %d bytes", NV_SCRAPE_URL_MAX);
+    if (r < 0)
+        return r;
     ret->identity = identify(config->job_name, ret);
     return 0;
 }

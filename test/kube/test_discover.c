@@ -6,6 +6,7 @@
 #include <check.h>
 #include <stdio.h>
 
+#include "kube/meta.h"
 #include "kube/pods.h"
 #include "support/fixture.h"
 
@@ -305,6 +306,53 @@ START_TEST(a_long_annotation_is_no_label)
 }
 END_TEST
 
+static void add_text(struct nv_buf *out, const char *name, size_t n)
+{
+    nv_buf_printf(out, ",\"%s\":\"", name);
+    for (size_t i = 0; i < n; i++)
+        nv_buf_char(out, 'x');
+    nv_buf_char(out, '"');
+}
+
+/* Who makes one pod must not decide whether the others are scraped. */
+START_TEST(a_path_and_parameters_without_end_are_as_if_missing)
+{
+    NV_AUTO_BUF text = NV_BUF(1 << 20);
+
+    nv_buf_text(&text, SCRAPE ",\"prometheus.io/port\":\"80\",\"prometheus.io/param_a\":\"1\"");
+    add_text(&text, "prometheus.io/path", 100000);
+    add_text(&text, "prometheus.io/param_b", 100000);
+    FIND({.annotations = nv_buf_c_string(&text)});
+    ck_assert_str_eq(urls(), "http://10.0.0.9:80/metrics");
+    ASSERT_LABEL(0, "__param_a", "1");
+    ASSERT_LABEL(0, "__param_b", "");
+}
+END_TEST
+
+START_TEST(what_a_pod_says_of_itself_is_kept_within_a_bound)
+{
+    NV_AUTO_BUF text = NV_BUF(1 << 20), ports = NV_BUF(1 << 20);
+
+    nv_buf_text(&text, SCRAPE ",\"prometheus.io/path\":\"/here\"");
+    for (int i = 0; i < 200; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "note%d", i);
+        add_text(&text, name, 1000);
+    }
+    nv_buf_text(&ports, "{\"name\":\"app\",\"ports\":[");
+    for (int i = 1; i <= 100; i++)
+        nv_buf_printf(&ports, "%s{\"containerPort\":%d}", i > 1 ? "," : "", i);
+    nv_buf_text(&ports, "]}");
+    FIND({.annotations = nv_buf_c_string(&text), .containers = nv_buf_c_string(&ports)});
+    ck_assert_uint_eq(found.n, 100);
+    ASSERT_LABEL(99, "__metrics_path__", "/here");
+    ASSERT_LABEL(99, "container", "app");
+    ck_assert_uint_eq(label(99, "__meta_kubernetes_pod_annotation_note0").n, 1000);
+    ck_assert_uint_eq(label(99, "__meta_kubernetes_pod_annotation_note199").n, 0);
+    ck_assert_uint_lt(memory.total, 100 * 2 * NV_KUBE_BYTES_MAX);
+}
+END_TEST
+
 START_TEST(labels_that_become_the_same_are_one)
 {
     FIND({.annotations = SCRAPE ",\"prometheus.io/port\":\"80\",\"a.b\":\"1\",\"a-b\":\"2\""});
@@ -402,6 +450,8 @@ int main(void)
     tcase_add_test(tcase, the_same_url_is_one_target_whatever_the_order_of_the_pods);
     tcase_add_test(tcase, an_ipv6_address_is_put_in_brackets);
     tcase_add_test(tcase, a_long_annotation_is_no_label);
+    tcase_add_test(tcase, a_path_and_parameters_without_end_are_as_if_missing);
+    tcase_add_test(tcase, what_a_pod_says_of_itself_is_kept_within_a_bound);
     tcase_add_test(tcase, labels_that_become_the_same_are_one);
     tcase_add_test(tcase, targets_beyond_the_bound_are_left_out_and_counted);
     tcase_add_test(tcase, a_whole_node_gives_the_expected_targets);

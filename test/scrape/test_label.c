@@ -134,6 +134,19 @@ START_TEST(a_path_is_escaped_as_a_path)
 }
 END_TEST
 
+/* One target's fault, and not want of memory, for which all would stay as they are. */
+START_TEST(a_url_without_end_is_refused)
+{
+    NV_AUTO_BUF yaml = NV_BUF(2 * NV_SCRAPE_URL_MAX);
+
+    nv_buf_text(&yaml, JOB "  metrics_path: '/");
+    for (size_t i = 0; i < NV_SCRAPE_URL_MAX; i++)
+        nv_buf_char(&yaml, 'x');
+    nv_buf_text(&yaml, "'\n  static_configs: [{targets: ['a:1']}]\n");
+    is_described(nv_buf_c_string(&yaml), "the URL has more than 32768 bytes\n");
+}
+END_TEST
+
 /* A case for each complaint; the rule stands between. */
 static const struct {
     const char *rule, *expected;
@@ -293,6 +306,7 @@ int main(void)
     tcase_add_test(tests, discovered_labels_are_those_before_relabelling);
     tcase_add_test(tests, relabelling_makes_the_address_the_url_and_the_labels);
     tcase_add_test(tests, a_path_is_escaped_as_a_path);
+    tcase_add_test(tests, a_url_without_end_is_refused);
     tcase_add_loop_test(tests, what_relabelling_leaves_is_checked, 0,
                         sizeof(mistakes) / sizeof(mistakes[0]));
     tcase_add_test(tests, a_target_is_the_same_as_long_as_its_job_labels_and_url_are);
