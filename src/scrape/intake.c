@@ -358,7 +358,6 @@ void nv_intake_fail(struct nv_intake *intake, int64_t time_ms, const char *why)
     if (!intake->going)
         start(intake, time_ms);
     intake->told = (struct nv_intake_told){
-        .body_bytes = intake->told.body_bytes,
         .body_too_large = intake->told.body_too_large,
         .label_limit = intake->told.label_limit,
     };

@@ -57,7 +57,7 @@ struct nv_intake_told {
     uint64_t samples, kept;                                    /* in the body; after relabelling */
     uint64_t added;                                            /* series that are new */
     uint64_t duplicates, out_of_order, out_of_bounds, refused; /* samples that were dropped */
-    uint64_t body_bytes;                                       /* uncompressed */
+    uint64_t body_bytes; /* uncompressed; 0 where the answer was not whole */
     bool body_too_large;
     bool sample_limit, label_limit;  /* why it failed */
     char error[NV_INTAKE_ERROR_MAX]; /* "": it did not */

@@ -203,6 +203,7 @@ START_TEST(a_broken_off_answer_is_no_answer)
     taker_frame(&t);
     ck_assert_str_eq(taker_samples(&t), "");
     ck_assert_double_eq(taker_report(&t, "scrape_samples_scraped"), 0);
+    ck_assert_uint_eq(nv_intake_told(t.intake)->body_bytes, 0); /* as Prometheus has it */
 }
 END_TEST
 
