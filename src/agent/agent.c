@@ -618,9 +618,11 @@ static void raise_file_limit(void)
  * and go are, lies about in all of them. Hardly any work here is malloc(3), so that few heaps suffice. */
 static void limit_heaps(void)
 {
-    enum { HEAPS = 2 };
+    enum { HEAPS = 2, LARGE_BYTES = 1 << 20 };
 
     (void)mallopt(M_ARENA_MAX, HEAPS);
+    /* Fixed, lest the first large answer that is freed makes the heap keep all later ones. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
 
 int nv_agent_run(const struct nv_options *options)

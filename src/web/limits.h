@@ -30,7 +30,7 @@ enum {
     NV_WEB_THREAD_IDLE_S = 30, /* a thread made when needed leaves after this long without work */
 
     NV_WEB_KEPT_BODIES_MAX = 4,      /* buffers of answers kept for the next, */
-    NV_WEB_KEPT_BYTES_MAX = 8 << 20, /* and their total */
+    NV_WEB_KEPT_BYTES_MAX = 1 << 20, /* and their total */
 
     NV_API_BODY_MAX = 4 << 20,      /* of one request to the API, */
     NV_API_BODIES_MAX = 16 << 20,   /* of all, */
