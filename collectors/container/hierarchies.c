@@ -144,18 +144,25 @@ static void give_times(struct nv_cg_state *state)
             state->hierarchies[i].controllers |= NV_CG_C_CPUACCT;
 }
 
+/* The mounts of the first process; our own where those cannot be read, or show no cgroups. */
+static struct nv_str read_mounts(struct nv_pass *pass)
+{
+    static const char *const files[] = {"proc/1/mountinfo", "proc/self/mountinfo"};
+    struct nv_str text;
+
+    for (size_t i = 0; i < NV_LEN(files); i++)
+        if (nv_read(pass, files[i], &text) == 0 && nv_str_contains(text, " - cgroup"))
+            return text;
+    return NV_LIT("");
+}
+
 int nv_cg_hierarchies(struct nv_pass *pass, struct nv_cg_state *state)
 {
-    struct nv_str text;
     struct nv_scan file, line;
 
     if (state->n_hierarchies && state->pass % MOUNTS_EVERY)
         return 0;
-    int r = nv_read(pass, "proc/1/mountinfo", &text);
-    if (r < 0)
-        r = nv_read(pass, "proc/self/mountinfo", &text);
-    if (r < 0)
-        text = NV_LIT("");
+    struct nv_str text = read_mounts(pass);
     if (state->n_hierarchies && state->mounts && text.n == state->n_mounts &&
         memcmp(text.p, state->mounts, text.n) == 0)
         return 0;

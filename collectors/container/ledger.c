@@ -14,7 +14,8 @@
  * its cgroup was made and is not there (births.c), in one sum, since nobody knows their names.
  *
  * What ended before the first pass does not count. Names are kept as long as the kubelet lists them or they have
- * a cgroup, and ENTRY_KEPT passes more; instances that went GONE_KEPT passes, with kills GONE_KILLED.
+ * a cgroup, and ENTRY_KEPT passes more; those of which nothing was counted only ENTRY_IDLE passes, and without series, or
+ * pods that come and go would leave theirs behind. Instances that went are kept GONE_KEPT passes, with kills GONE_KILLED.
  */
 #include "container.h"
 
@@ -25,6 +26,7 @@ enum {
     BUCKETS = 1024,
     GONE_MAX = 1024,
     ENTRY_KEPT = 240, /* passes: an hour */
+    ENTRY_IDLE = 20,
     GONE_KEPT = 40,
     GONE_KILLED = 240,
 };
@@ -139,6 +141,11 @@ static struct entry *entry_of_labels(struct nv_cg_ledger *ledger, const struct n
                        : NULL;
 }
 
+static bool has_counted(const struct entry *entry)
+{
+    return entry->kills || entry->short_lived;
+}
+
 static void expire_entries(struct nv_cg_state *state)
 {
     struct nv_cg_ledger *ledger = state->ledger;
@@ -146,7 +153,8 @@ static void expire_entries(struct nv_cg_state *state)
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct entry **at = &ledger->buckets[i]; *at;) {
             struct entry *entry = *at;
-            if (entry->touched >= state->pass || state->pass - entry->touched < ENTRY_KEPT) {
+            uint64_t kept = has_counted(entry) ? ENTRY_KEPT : ENTRY_IDLE;
+            if (entry->touched + kept > state->pass) {
                 at = &entry->next;
                 continue;
             }
@@ -464,7 +472,8 @@ void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state)
             nv_emit_u64(pass, &nv_cg_ooms, ledger->gone[i].labels, 0, ledger->gone[i].kills);
     for (size_t i = 0; i < BUCKETS; i++)
         for (const struct entry *entry = ledger->buckets[i]; entry; entry = entry->next)
-            nv_emit_row(pass, &nv_cg_entries,
-                        (struct nv_str[]){entry->container, entry->ns, entry->pod},
-                        (uint64_t[]){entry->kills, entry->short_lived}, NV_LEN(entry_columns));
+            if (has_counted(entry) || entry->touched >= state->pass)
+                nv_emit_row(pass, &nv_cg_entries,
+                            (struct nv_str[]){entry->container, entry->ns, entry->pod},
+                            (uint64_t[]){entry->kills, entry->short_lived}, NV_LEN(entry_columns));
 }

@@ -101,6 +101,21 @@ START_TEST(failures_of_huge_pages_are_events_on_v2)
 }
 END_TEST
 
+/* The first process may live in a folder of its own, without the host's cgroups. */
+START_TEST(our_own_mounts_tell_where_those_of_the_first_process_do_not)
+{
+    make_machine();
+    nv_write_file(dir, "proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    nv_write_file(dir, "proc/self/mountinfo",
+                  "2 1 0:9 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    nv_write_file(dir, V2 "memory/" POD "/memory.usage_in_bytes", "4096\n");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    ck_assert_double_eq(nv_sample_of(got, "container_memory_usage_bytes" OF_POD "}"), 4096);
+    nv_machine_free(machine);
+}
+END_TEST
+
 /* ARM's cpuinfo has no cores and sockets. */
 START_TEST(cores_are_counted_where_cpuinfo_tells_none)
 {
@@ -139,6 +154,7 @@ int main(void)
     tcase_add_test(all, keys_of_memory_are_found_in_any_order);
     tcase_add_test(all, a_device_without_numbers_lends_its_name_to_no_other);
     tcase_add_test(all, failures_of_huge_pages_are_events_on_v2);
+    tcase_add_test(all, our_own_mounts_tell_where_those_of_the_first_process_do_not);
     tcase_add_test(all, cores_are_counted_where_cpuinfo_tells_none);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

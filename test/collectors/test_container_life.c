@@ -425,6 +425,7 @@ START_TEST(what_went_leaves_no_series)
     }
     pass(&machine);
     ck_assert_ptr_null(strstr(machine.text, "id=\"/docker/0"));
+    ck_assert_ptr_null(strstr(machine.text, "{container=\"0000")); /* nor by its name */
     ck_assert_ptr_nonnull(strstr(machine.text, "id=\"/docker\""));
     end(&machine);
 }
