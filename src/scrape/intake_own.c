@@ -105,17 +105,22 @@ static void give_out(struct nv_intake *intake, const struct nv_intake_pending *s
 {
     struct nv_intake_own *own = &intake->own[sample->slot];
 
+    if (own->seen != intake->scrape_number)
+        own->histogram = NULL; /* of a body that is gone */
     own->seen = intake->scrape_number;
     if (sample->time_ms < own->last_ms) {
         intake->told.out_of_order++;
     } else if (sample->time_ms == own->last_ms) {
         intake->told.duplicates +=
             !sample->histogram && memcmp(&own->last, &sample->value, sizeof(double)) != 0;
+        own->histogram = own->is_native ? sample->histogram : NULL;
     } else if (hand_on(intake, sample->slot, sample->time_ms, sample->value, sample->histogram)) {
         intake->told.refused++;
     } else {
         own->last_ms = sample->time_ms;
         own->last = sample->value;
+        own->histogram = sample->histogram;
+        own->is_native = sample->histogram;
     }
 }
 
@@ -136,12 +141,27 @@ void nv_intake_own_stale(struct nv_intake *intake)
         if (own->seen == 0 || (own->seen == intake->scrape_number && !intake->failed))
             continue;
         own->seen = 0;
+        own->histogram = NULL;
         if (tracks && intake->time_ms > own->last_ms &&
             hand_on(intake, i, intake->time_ms, nv_stale(), NULL) == 0) {
             own->last_ms = intake->time_ms;
             own->last = nv_stale();
+            own->is_native = false;
         }
     }
+}
+
+/* The last value of a series, where the last scrape had it. -ENOMEM. */
+static int show(const struct nv_intake *intake, size_t i, struct nv_frame *frame)
+{
+    const struct nv_intake_own *own = &intake->own[i];
+
+    if (own->seen != intake->scrape_number || nv_is_stale(own->last) ||
+        own->is_native != (own->histogram != NULL))
+        return 0;
+    frame->values[i] = own->last;
+    nv_bit_set(frame->present, i);
+    return own->histogram ? nv_frame_put_histogram(frame, i, own->histogram) : 0;
 }
 
 /* What was told last, in a frame of the time of the scrape: for those who look, not for the store. */
@@ -156,11 +176,10 @@ struct nv_frame *nv_intake_own_frame(struct nv_intake *intake)
         layout ? nv_frame_new(intake->own_pool, layout, intake->time_ms) : NULL;
     nv_layout_unref(layout);
     for (size_t i = 0; frame && i < frame->n_series; i++) {
-        const struct nv_intake_own *own = &intake->own[i];
-        if (own->seen != intake->scrape_number || nv_is_stale(own->last))
-            continue;
-        frame->values[i] = own->last;
-        nv_bit_set(frame->present, i);
+        if (show(intake, i, frame) < 0) {
+            nv_frame_unref(frame);
+            return NULL;
+        }
     }
     if (frame) {
         nv_bit_set(frame->observed, NV_INTAKE_SAMPLES);

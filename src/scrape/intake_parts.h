@@ -30,6 +30,8 @@ struct nv_intake_family {
 struct nv_intake_own {
     int64_t last_ms; /* INT64_MIN: none yet */
     double last;
+    const struct nv_histogram *histogram; /* the last one, in the scrape that `seen` says */
+    bool is_native;                       /* the last one was a histogram */
     uint32_t seen; /* in which scrape it was there last; 0: not since it became stale */
 };
 

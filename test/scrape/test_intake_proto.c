@@ -10,11 +10,13 @@ static struct taker t;
 static struct nv_buf body;
 static struct nv_wire wire;
 static size_t family_mark, metric_mark;
+static int64_t native_ms; /* of native_body(); 0: none of its own */
 
 static void setup(void)
 {
     taker_begin(&t);
     body = NV_BUF(64 << 20);
+    native_ms = 0;
     wire = (struct nv_wire){.out = &body, .form = NV_WIRE_BINARY};
 }
 
@@ -208,6 +210,8 @@ static void native_body(uint32_t type, bool is_float)
     else
         nv_wire_zigzag(&wire, F(10), 2);
     nv_wire_close(&wire, h);
+    if (native_ms)
+        nv_wire_i64(&wire, F(6), native_ms);
     metric_end();
     family_end();
 }
@@ -248,6 +252,30 @@ START_TEST(both_kinds_may_be_wanted)
             "} 10.5\nn_sum{" L "} 21\n"
             "n{" L "} {float schema 3 gauge count 10.5 sum 21 zero 1.5/0.001 +1:2,2 +3:2 --2:3}\n");
     }
+}
+END_TEST
+
+/* Its sum is no value of it. Repeats of one are shown as long as the target tells them. */
+START_TEST(an_exposed_histogram_with_a_time_of_its_own_is_one)
+{
+    struct nv_frame *frames[NV_INTAKE_EXPOSED_MAX];
+
+    t.scrape.scrape_native_histograms = t.scrape.expose = true;
+    native_ms = 900;
+    native_body(HISTOGRAM, false);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_msg(scrape(1000 + i) == 0, "%s", taker_error(&t));
+        ck_assert_uint_eq(nv_intake_exposed(t.intake, frames), 2);
+        ck_assert(nv_frame_has(frames[1], 0) && frames[1]->histograms[0]);
+        ck_assert_double_eq(frames[1]->histograms[0]->count, 10);
+        nv_frame_unref(frames[0]);
+        nv_frame_unref(frames[1]);
+    }
+    ck_assert_int_eq(taker_scrape(&t, 2000, TEXT, "n 5 900\n"), 0);
+    ck_assert_uint_eq(nv_intake_exposed(t.intake, frames), 2);
+    ck_assert(!nv_frame_has(frames[1], 0)); /* neither what it was nor what came late */
+    nv_frame_unref(frames[0]);
+    nv_frame_unref(frames[1]);
 }
 END_TEST
 
@@ -366,6 +394,7 @@ int main(void)
     tcase_add_test(all, native_histograms_are_values);
     tcase_add_test(all, native_histograms_that_are_not_wanted_are_classic);
     tcase_add_test(all, both_kinds_may_be_wanted);
+    tcase_add_test(all, an_exposed_histogram_with_a_time_of_its_own_is_one);
     tcase_add_test(all, a_series_may_be_a_histogram_and_then_a_number);
     tcase_add_loop_test(all, impossible_histograms_fail_the_scrape, 0, NV_LEN(bad_native));
     tcase_add_test(all, stale_markers_say_that_a_series_is_gone);
