@@ -34,21 +34,24 @@ static const struct {
     int error;
     enum nv_kube_failure failure;
 } failures[] = {
-    {-ECONNREFUSED, NV_KUBE_CONNECT  },
-    {-EHOSTUNREACH, NV_KUBE_CONNECT  },
-    {-ENETUNREACH,  NV_KUBE_CONNECT  },
-    {-ETIMEDOUT,    NV_KUBE_TIMEOUT  },
-    {-EPROTO,       NV_KUBE_TLS      },
-    {-ENOENT,       NV_KUBE_TOKEN    },
-    {-EACCES,       NV_KUBE_TOKEN    },
-    {-EPERM,        NV_KUBE_TOKEN    },
-    {-EISDIR,       NV_KUBE_TOKEN    },
-    {-ECONNRESET,   NV_KUBE_CUT      },
-    {-EFBIG,        NV_KUBE_TOO_LARGE},
-    {-EBADMSG,      NV_KUBE_MALFORMED},
+    {-ECONNREFUSED,  NV_KUBE_CONNECT  },
+    {-EADDRNOTAVAIL, NV_KUBE_CONNECT  }, /* of a family that is off here, as IPv6 in many pods is */
+    {-EAFNOSUPPORT,  NV_KUBE_CONNECT  },
+    {-ENETDOWN,      NV_KUBE_CONNECT  },
+    {-EHOSTUNREACH,  NV_KUBE_CONNECT  },
+    {-ENETUNREACH,   NV_KUBE_CONNECT  },
+    {-ETIMEDOUT,     NV_KUBE_TIMEOUT  },
+    {-EPROTO,        NV_KUBE_TLS      },
+    {-ENOENT,        NV_KUBE_TOKEN    },
+    {-EACCES,        NV_KUBE_TOKEN    },
+    {-EPERM,         NV_KUBE_TOKEN    },
+    {-EISDIR,        NV_KUBE_TOKEN    },
+    {-ECONNRESET,    NV_KUBE_CUT      },
+    {-EFBIG,         NV_KUBE_TOO_LARGE},
+    {-EBADMSG,       NV_KUBE_MALFORMED},
 };
 
-static enum nv_kube_failure failure_of(int error)
+enum nv_kube_failure nv_kube_failure_of(int error)
 {
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
         if (failures[i].error == error)
@@ -189,7 +192,7 @@ static enum nv_kube_failure ask_once(struct nv_kube_caller *caller, const char *
         return judge_status(caller, request.url, status, into);
     }
     bool tls = caller->access->ways[caller->way].tls;
-    enum nv_kube_failure failure = failure_of(r);
+    enum nv_kube_failure failure = nv_kube_failure_of(r);
     if (failure == NV_KUBE_TLS && tls)
         return tell_tls(caller, request.url);
     say(caller, "%s: %s", request.url, nv_http_error(caller->http));

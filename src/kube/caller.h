@@ -36,6 +36,9 @@ enum nv_kube_failure {
 };
 const char *nv_kube_failure_name(enum nv_kube_failure failure); /* as a label value */
 
+/* Of what nv_http_ask() returned. After NV_KUBE_CONNECT another way is tried. */
+enum nv_kube_failure nv_kube_failure_of(int error);
+
 /* Texts are the owner's. */
 struct nv_kube_access {
     const struct nv_kube_way *ways;

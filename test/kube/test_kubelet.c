@@ -451,6 +451,19 @@ START_TEST(the_port_without_tls_is_asked_where_nobody_listens_on_the_other)
 }
 END_TEST
 
+/* The first address of a node of two families may be of the one that a pod lacks. */
+START_TEST(an_address_that_cannot_be_used_here_is_as_good_as_nobody_listening)
+{
+    static const int errors[] = {ECONNREFUSED,  EHOSTUNREACH, ENETUNREACH,
+                                 EADDRNOTAVAIL, EAFNOSUPPORT, ENETDOWN};
+
+    for (size_t i = 0; i < NV_LEN(errors); i++)
+        ck_assert_int_eq(nv_kube_failure_of(-errors[i]), NV_KUBE_CONNECT);
+    ck_assert_int_eq(nv_kube_failure_of(-ETIMEDOUT), NV_KUBE_TIMEOUT);
+    ck_assert_int_eq(nv_kube_failure_of(-EIO), NV_KUBE_OTHER);
+}
+END_TEST
+
 START_TEST(an_unknown_authority_is_refused_and_the_ways_out_are_told)
 {
     struct nv_kube_caller caller;
@@ -509,6 +522,7 @@ int main(void)
     tcase_add_test(tcase, a_certificate_for_the_name_of_the_node_is_enough);
     tcase_add_test(tcase, a_wrong_certificate_is_never_answered_by_the_port_without_tls);
     tcase_add_test(tcase, the_port_without_tls_is_asked_where_nobody_listens_on_the_other);
+    tcase_add_test(tcase, an_address_that_cannot_be_used_here_is_as_good_as_nobody_listening);
     tcase_add_test(tcase, an_unknown_authority_is_refused_and_the_ways_out_are_told);
     tcase_add_test(tcase, a_refusal_of_rights_is_told_in_the_words_of_the_kubelet);
     suite_add_tcase(suite, tcase);
