@@ -80,7 +80,7 @@ const struct nv_problem_rule nv_kernel_rules[] = {
     RULE("GpuXid", NULL, "NVRM: Xid", "NVRM: Xid \\((?:PCI:)?([^)]+)\\)", "d", HEAD),
 
     /* Not "ata1: SATA link down", which every empty port says. */
-    RULE("LinkDown", NULL, "ink is Down|ink is down|: Link down|: link down|link status definitely down", "([^\\s:()]+)(?:\\)?: (?:\\S+: \\S+ )?(?:NIC )?| NIC )(?:[Ll]ink is [Dd]own|[Ll]ink down|link status definitely down)", "d", FLAPS),
+    RULE("LinkDown", NULL, "ink is Down|ink is down|: Link down|: link down|mlx4_en: |link status definitely down", "mlx4_en: (\\S+): Link Down|([^\\s:()]+)(?:\\)?: (?:\\S+: \\S+ )?(?:NIC )?| NIC )(?:[Ll]ink is [Dd]own|[Ll]ink down|link status definitely down)", "dd", FLAPS),
     RULE("ConntrackFull", NULL, "table full", "conntrack: .*table full.*dropping packet", NULL, HEAD),
     RULE("NeighbourTableOverflow", NULL, "table overflow", "[Nn]eighbou?r table overflow", NULL, HEAD),
     RULE("TcpMemoryPressure", NULL, "TCP: out of memory|TCP: Out of memory", NULL, NULL, HEAD),

@@ -101,6 +101,30 @@ START_TEST(failures_of_huge_pages_are_events_on_v2)
 }
 END_TEST
 
+/* While crun sets a sandbox up its process has the runtime's name. */
+START_TEST(a_sandbox_that_is_being_made_is_known_when_it_is)
+{
+    static const char id[] = "abababababababababababababababababababababababababababababababab";
+    char path[512], series[512];
+
+    make_machine();
+    snprintf(path, sizeof(path), V2 POD "/%s/memory.max", id);
+    nv_write_file(dir, path, "4096\n");
+    snprintf(path, sizeof(path), V2 POD "/%s/cgroup.procs", id);
+    nv_write_file(dir, path, "77\n");
+    nv_write_file(dir, "proc/77/comm", "crun\n");
+    snprintf(series, sizeof(series),
+             "container_spec_memory_limit_bytes{container=\"\",id=\"/" POD
+             "/%s\",image=\"\",name=\"%s\",namespace=\"\",pod=\"\"}",
+             id, id);
+    struct nv_machine *machine = start();
+    ck_assert(nv_has_sample(nv_machine_pass(machine, PASS_MS), series));
+    nv_write_file(dir, "proc/77/comm", "pause\n");
+    ck_assert(!nv_has_sample(nv_machine_pass(machine, PASS_MS), series));
+    nv_machine_free(machine);
+}
+END_TEST
+
 /* The first process may live in a folder of its own, without the host's cgroups. */
 START_TEST(our_own_mounts_tell_where_those_of_the_first_process_do_not)
 {
@@ -154,6 +178,7 @@ int main(void)
     tcase_add_test(all, keys_of_memory_are_found_in_any_order);
     tcase_add_test(all, a_device_without_numbers_lends_its_name_to_no_other);
     tcase_add_test(all, failures_of_huge_pages_are_events_on_v2);
+    tcase_add_test(all, a_sandbox_that_is_being_made_is_known_when_it_is);
     tcase_add_test(all, our_own_mounts_tell_where_those_of_the_first_process_do_not);
     tcase_add_test(all, cores_are_counted_where_cpuinfo_tells_none);
     suite_add_tcase(suite, all);
