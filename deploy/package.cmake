@@ -43,7 +43,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers | systemd-sysusers, init-system-helpers (>= 1.54~)")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcurl3t64-gnutls | libcurl3-gnutls, libsystemd0")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcurl3t64-gnutls | libcurl3-gnutls, libncursesw6, libsystemd0")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "metrics, history and alerts of this node")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "One small agent for a Linux node. It serves the metrics of node_exporter to

@@ -6,7 +6,7 @@
 # What a build needs.
 NV_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf libmnl-dev libsystemd-dev libpcre2-dev
     libmicrohttpd-dev libgnutls28-dev libyaml-dev libzstd-dev libdeflate-dev zlib1g-dev libxxhash-dev libcrypt-dev
-    libcurl4-gnutls-dev"
+    libcurl4-gnutls-dev libncurses-dev"
 
 # The page's, unless node and npm are there from elsewhere.
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || NV_BUILD_PACKAGES="$NV_BUILD_PACKAGES nodejs npm"
