@@ -10,7 +10,7 @@ flags() {
     printf '%s\n' "$page" | awk -v tsdb="$1" '
         /^\.SH OPTIONS/ { on = 1; next }
         !on { next }
-        /^\.SS "Of this command"|^\.SS "Query"/ { next }
+        /^\.SS "Of this command"|^\.SS "(Query|Top)"/ { next }
         tsdb == "tsdb" && /^\.SS "Storage"/ { next }
         /^\.TP/ { entry = 1; next }
         entry { entry = 0; skip = /^\\fB(\\-h, \\-\\-help|\\-\\-version)\\fR$/ || (tsdb == "tsdb" && /storage\.tsdb\.path/)

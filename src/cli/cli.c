@@ -7,6 +7,9 @@
 
 #include "agent/agent.h"
 #include "agent/version.h"
+#include "base/buf.h"
+
+enum { DIVERTED_MAX = 1024 }; /* bytes of a diverted error */
 
 /* Words that follow a command, for completion. */
 static const char *const check_words[] = {"config", "metrics", "rules", NULL};
@@ -24,9 +27,22 @@ static const struct command {
     {"check",   "nodevitals check",   "Checks files: configurations, rules, metrics on standard input.", nv_cli_check,   check_words},
     {"query",   "nodevitals query",   "Asks a node with PromQL: now, or over time.",                     nv_cli_query,   NULL},
     {"test",    "nodevitals test",    "Runs tests of rules.",                                            nv_cli_test,    test_words},
+    {"top",     "nodevitals top",     "Shows a node in the terminal: now, and as it was.",               nv_cli_top,     NULL},
     {"tsdb",    "nodevitals tsdb",    "Lists, checks, imports and exports the history.",                 nv_cli_tsdb,    tsdb_words},
 };
 // clang-format on
+
+static _Thread_local struct nv_buf *diverted;
+
+void nv_cli_divert(struct nv_buf *into)
+{
+    diverted = into;
+}
+
+bool nv_cli_is_diverted(void)
+{
+    return diverted != NULL;
+}
 
 int nv_cli_fail(const char *format, ...)
 {
@@ -42,13 +58,19 @@ int nv_cli_fail(const char *format, ...)
 
 int nv_cli_error(int status, const char *format, ...)
 {
+    char line[DIVERTED_MAX];
     va_list arguments;
 
-    fputs("nodevitals: error: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    if (diverted) {
+        vsnprintf(line, sizeof(line), format, arguments);
+        nv_buf_add(diverted, line, diverted->n ? 0 : strnlen(line, diverted->max - 1));
+    } else {
+        fputs("nodevitals: error: ", stderr);
+        vfprintf(stderr, format, arguments);
+        fputc('\n', stderr);
+    }
     va_end(arguments);
-    fputc('\n', stderr);
     return status;
 }
 

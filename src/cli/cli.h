@@ -24,11 +24,18 @@ int nv_cli_check(const struct nv_cli *cli);
 int nv_cli_test(const struct nv_cli *cli);
 int nv_cli_tsdb(const struct nv_cli *cli);
 int nv_cli_query(const struct nv_cli *cli);
+int nv_cli_top(const struct nv_cli *cli);
 
 int nv_cli_main(int argc, const char *const *argv, const struct nv_collector *const *builtins);
 
 /* Prints "nodevitals: error: ...", without the hint at --help: nothing is wrong with the command line. Returns `status`. */
 __attribute__((format(printf, 2, 3))) int nv_cli_error(int status, const char *format, ...);
+
+/* The first error of this thread goes into an empty buffer from now on, without the program's name and as long as there is
+ * room, and others nowhere; NULL: to standard error again. For what shows them itself. */
+struct nv_buf;
+void nv_cli_divert(struct nv_buf *into);
+bool nv_cli_is_diverted(void);
 
 /* Prints the error line. Returns 1. */
 __attribute__((format(printf, 1, 2))) int nv_cli_fail(const char *format, ...);

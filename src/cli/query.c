@@ -104,7 +104,7 @@ void nv_query_print_place(FILE *to, struct nv_str expr, struct nv_str message)
     NV_AUTO_BUF before = NV_BUF(8 * PLACE_WIDTH), after = NV_BUF(8 * PLACE_WIDTH);
     uint64_t line, column;
 
-    if (!find_place(message, &line, &column) || !column)
+    if (nv_cli_is_diverted() || !find_place(message, &line, &column) || !column)
         return;
     struct nv_str text = nv_str_cut(&expr, '\n');
     for (; line > 1 && expr.n; line--)

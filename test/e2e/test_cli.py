@@ -46,8 +46,8 @@ class CommandLine(unittest.TestCase):
         def completed(*words):
             return self.asked("--completion-bash", *words).splitlines()
 
-        self.assertEqual(completed(""), ["agent", "collect", "check", "query", "test", "tsdb"])
-        self.assertEqual(completed("t"), ["test", "tsdb"])
+        self.assertEqual(completed(""), ["agent", "collect", "check", "query", "test", "top", "tsdb"])
+        self.assertEqual(completed("t"), ["test", "top", "tsdb"])
         self.assertEqual(completed("tsdb", "ver"), ["verify"])
         self.assertEqual(completed("check", ""), ["config", "metrics", "rules"])
         self.assertEqual(completed("tsdb", "export", "--form"), ["--format"])

@@ -1,0 +1,220 @@
+/*
+ * top.h - what the files of `nodevitals top` share: what is asked each tick, and the screen it is drawn on.
+ *
+ *   top.c        the command line; --once and --batch
+ *   top_ask.c    one question for all that is shown, and one for the history of the CPUs
+ *   top_screen.c a screen in memory, on which nothing stands but characters of one place each
+ *   top_draw.c   the panels
+ *   top_tree.c   containers, pods and units as a tree
+ *   top_live.c   the terminal: keys, ticks, and a thread that asks
+ *
+ *   bounds     NV_TOP_ROWS_MAX series of a kind, NV_TOP_LINES_MAX lines, NV_TOP_WIDTH_MAX columns
+ *   ownership  data has all it shows, and ends with nv_top_data_free()
+ */
+#ifndef NV_CLI_TOP_H
+#define NV_CLI_TOP_H
+
+#include "cli/query.h"
+
+enum {
+    NV_TOP_ROWS_MAX = 512,
+    NV_TOP_LINES_MAX = 1024,
+    NV_TOP_WIDTH_MAX = 1000,
+    NV_TOP_ERROR_MAX = 256,
+    NV_TOP_FILTER_MAX = 64,
+    NV_TOP_POINTS = 120, /* of a history */
+};
+
+/* ---- what is asked -------------------------------------------------------------------------- */
+
+enum nv_top_part {
+    NV_TOP_UNAME,
+    NV_TOP_UPTIME,
+    NV_TOP_LOAD1,
+    NV_TOP_LOAD5,
+    NV_TOP_LOAD15,
+    NV_TOP_CPU,      /* busy, by cpu */
+    NV_TOP_CPU_MODE, /* by mode, of all */
+    NV_TOP_MEMORY_TOTAL,
+    NV_TOP_MEMORY_AVAILABLE,
+    NV_TOP_MEMORY_CACHE,
+    NV_TOP_SWAP_TOTAL,
+    NV_TOP_SWAP_FREE,
+    NV_TOP_PRESSURE_CPU,
+    NV_TOP_PRESSURE_MEMORY,
+    NV_TOP_PRESSURE_IO,
+    NV_TOP_STALLED_MEMORY,
+    NV_TOP_STALLED_IO,
+    NV_TOP_DISK_READ,
+    NV_TOP_DISK_WRITTEN,
+    NV_TOP_DISK_BUSY,
+    NV_TOP_DISK_LATENCY,
+    NV_TOP_NET_RECEIVED,
+    NV_TOP_NET_SENT,
+    NV_TOP_FS_SIZE,
+    NV_TOP_FS_AVAILABLE,
+    NV_TOP_GROUP_CPU,
+    NV_TOP_GROUP_MEMORY,
+    NV_TOP_ALERTS,
+    NV_TOP_N_PARTS,
+};
+
+struct nv_top_rows {
+    size_t n;
+    const struct nv_answer_series *at[NV_TOP_ROWS_MAX];
+};
+
+struct nv_top_data {
+    int64_t time_ms; /* that it is of */
+    struct nv_answer now, history;
+    bool has_history;
+    struct nv_top_rows parts[NV_TOP_N_PARTS];
+    char error[NV_TOP_ERROR_MAX]; /* why there is nothing; "" where there is */
+};
+struct nv_top_data *nv_top_data_new(void); /* NULL when memory is out */
+void nv_top_data_free(struct nv_top_data *data);
+NV_DEFINE_AUTO(nv_top_data)
+
+/* Sorts what was answered by its part. */
+void nv_top_data_sort(struct nv_top_data *data);
+
+/* The one value of a part; NAN where there is none. */
+double nv_top_value(const struct nv_top_data *data, enum nv_top_part part);
+double nv_top_last(const struct nv_answer_series *series);
+
+/* The value of the series of this part whose label is that; NAN where there is none. */
+double nv_top_value_of(const struct nv_top_data *data, enum nv_top_part part, const char *label,
+                       struct nv_str value);
+struct nv_str nv_top_label(const struct nv_answer_series *series, const char *name);
+
+/* Who is asked: a server, or a folder. */
+struct nv_top_source {
+    struct nv_query_server server;
+    const char *folder; /* NULL: the server */
+    bool ended;         /* nobody writes the folder any more */
+};
+
+struct nv_top_wish {
+    int64_t at_ms; /* 0: now */
+    int64_t span_ms;
+    bool history;
+};
+
+/* Asks. Always fills *ret in, with an error where there is no answer. */
+void nv_top_ask(struct nv_top_source *source, const struct nv_top_wish *wish,
+                struct nv_top_data *ret);
+
+/* What "now" means: of a folder that nobody writes its newest sample. 0, or 1 after telling why. */
+NV_MUST_USE int nv_top_now(struct nv_top_source *source, int64_t *ret_ms);
+
+int64_t nv_top_step(int64_t span_ms); /* between points of the history */
+
+/* ---- the screen ----------------------------------------------------------------------------- */
+
+enum nv_top_style {
+    NV_TOP_PLAIN,
+    NV_TOP_TITLE,
+    NV_TOP_DIM,
+    NV_TOP_GOOD,
+    NV_TOP_WARN,
+    NV_TOP_BAD,
+    NV_TOP_BAR, /* the line at the top */
+    NV_TOP_N_STYLES,
+};
+
+struct nv_top_cell {
+    uint32_t c; /* takes one place on any terminal; ASCII unless the screen is UTF-8 */
+    uint8_t style;
+};
+struct nv_top_screen {
+    size_t width, height;
+    size_t used; /* lines on which something stands */
+    size_t head; /* of them, the first ones, that stay when others scroll */
+    bool utf8;
+    struct nv_top_cell *cells;
+};
+
+/* Made empty, in the size asked for within the bounds. NULL when memory is out. */
+struct nv_top_screen *nv_top_screen_new(size_t width, size_t height, bool utf8);
+void nv_top_screen_free(struct nv_top_screen *screen);
+NV_DEFINE_AUTO(nv_top_screen)
+
+/*
+ * Puts text into `width` places, cut with a mark where it is longer. What is no character of one place in a writing from left
+ * to right becomes a question mark, and what is off the screen is left out. Returns the places taken.
+ */
+size_t nv_top_put(struct nv_top_screen *screen, size_t x, size_t y, size_t width,
+                  enum nv_top_style style, struct nv_str text);
+void nv_top_put_right(struct nv_top_screen *screen, size_t x, size_t y, size_t width,
+                      enum nv_top_style style, struct nv_str text);
+
+/* A bar of `share` (0 to 1) of the width; values (0 to 100, NAN for gaps), two in one place with UTF-8, the last at the right. */
+void nv_top_put_bar(struct nv_top_screen *screen, size_t x, size_t y, size_t width,
+                    enum nv_top_style style, double share);
+void nv_top_put_graph(struct nv_top_screen *screen, size_t x, size_t y, size_t width,
+                      const double *values, size_t n);
+
+/* Lines without the blanks at their ends. */
+void nv_top_print(const struct nv_top_screen *screen, struct nv_buf *out);
+
+/* ---- drawing -------------------------------------------------------------------------------- */
+
+enum nv_top_panel {
+    NV_TOP_PANEL_CPU,
+    NV_TOP_PANEL_MEMORY,
+    NV_TOP_PANEL_PRESSURE,
+    NV_TOP_PANEL_DISKS,
+    NV_TOP_PANEL_NETWORK,
+    NV_TOP_PANEL_FILESYSTEMS,
+    NV_TOP_PANEL_GROUPS,
+    NV_TOP_PANEL_ALERTS,
+    NV_TOP_N_PANELS,
+};
+
+enum nv_top_order { NV_TOP_BY_CPU, NV_TOP_BY_MEMORY, NV_TOP_BY_NAME, NV_TOP_N_ORDERS };
+
+/* How it is looked at. */
+struct nv_top_view {
+    int64_t at_ms; /* 0: live */
+    int64_t span_ms;
+    bool paused, help, flat;
+    bool ended;     /* nobody writes it any more: what is live is its newest sample */
+    bool filtering; /* the filter is being typed */
+    char filter[NV_TOP_FILTER_MAX];
+    enum nv_top_order order;
+    unsigned hidden; /* bits of panels */
+    const char *source;
+    const char *error; /* of the last question; "" for none */
+};
+
+/* Draws header and panels from the top of the screen on. */
+void nv_top_draw(struct nv_top_screen *screen, const struct nv_top_data *data,
+                 const struct nv_top_view *view);
+
+/* A member of the tree. */
+struct nv_top_group {
+    const struct nv_answer_series *series;
+    struct nv_str id, name;
+    double cpu, memory; /* NAN: not known */
+    size_t depth, parent;
+};
+
+/*
+ * Fills `groups` in the order they are shown in: parents before their children and those sorted among themselves; flat where
+ * the view says so or filters. Returns how many.
+ */
+size_t nv_top_tree(const struct nv_top_data *data, const struct nv_top_view *view,
+                   struct nv_top_group groups[NV_TOP_ROWS_MAX]);
+
+/* ---- live ----------------------------------------------------------------------------------- */
+
+struct nv_top_look {
+    int64_t interval_ms;
+    bool colors, utf8;
+};
+
+/* Shows it until the user leaves. Returns the exit status. */
+int nv_top_live(struct nv_top_source *source, struct nv_top_view *view,
+                const struct nv_top_look *look);
+
+#endif

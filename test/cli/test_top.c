@@ -1,0 +1,332 @@
+/*
+ * test_top.c - what top makes of answers, drawn to a screen in memory.
+ */
+#include <check.h>
+#include <math.h>
+
+#include "cli/top.h"
+
+#define SERIES(part, labels, value)                                                                \
+    "{\"metric\":{\"nv_part\":\"" #part "\"" labels "},\"value\":[1,\"" value "\"]}"
+#define ID(id)        ",\"id\":\"" id "\""
+#define LABEL(n, v)   ",\"" n "\":\"" v "\""
+#define VECTOR(items) "{\"resultType\":\"vector\",\"result\":[" items "]}"
+
+static struct nv_top_data *data_of(const char *json)
+{
+    struct nv_top_data *data = nv_top_data_new();
+
+    ck_assert(data);
+    ck_assert_int_eq(nv_query_read_data(&data->now, NV_QUERY_INSTANT, nv_str(json)), 0);
+    data->time_ms = 1767322800000;
+    nv_top_data_sort(data);
+    return data;
+}
+
+static struct nv_top_view view_of(void)
+{
+    return (struct nv_top_view){.span_ms = 300000, .source = "here", .error = ""};
+}
+
+/* Compares all that stands on the screen. */
+static void assert_drawn(const char *json, const struct nv_top_view *view, size_t width, bool utf8,
+                         const char *expected)
+{
+    NV_AUTO(nv_top_data) *data = data_of(json);
+    NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(width, 100, utf8);
+    NV_AUTO_BUF text = NV_BUF(1 << 20);
+
+    nv_top_draw(screen, data, view);
+    nv_top_print(screen, &text);
+    ck_assert_str_eq(nv_buf_c_string(&text), expected);
+}
+
+/* Parts are numbers on the wire; these are the ones used below. */
+START_TEST(parts_have_the_numbers_of_this_test)
+{
+    ck_assert_int_eq(NV_TOP_LOAD1, 2);
+    ck_assert_int_eq(NV_TOP_CPU, 5);
+    ck_assert_int_eq(NV_TOP_MEMORY_TOTAL, 7);
+    ck_assert_int_eq(NV_TOP_DISK_READ, 17);
+    ck_assert_int_eq(NV_TOP_GROUP_CPU, 25);
+    ck_assert_int_eq(NV_TOP_GROUP_MEMORY, 26);
+    ck_assert_int_eq(NV_TOP_ALERTS, 27);
+}
+END_TEST
+
+START_TEST(an_empty_store_is_said_to_be_one)
+{
+    struct nv_top_view view = view_of();
+
+    assert_drawn(VECTOR(""), &view, 60, true,
+                 "nothing known at this time\n"
+                 "2026-01-02 03:00:00 UTC  live  span 5m  here\n");
+}
+END_TEST
+
+START_TEST(what_went_wrong_stands_in_the_header_above_what_is_kept)
+{
+    struct nv_top_view view = view_of();
+
+    view.error = "cannot ask here: refused";
+    assert_drawn(VECTOR(SERIES(7, "", "1048576") "," SERIES(8, "", "524288")), &view, 40, true,
+                 "nothing known at this time\n"
+                 "2026-01-02 03:00:00 UTC  live  span 5m …\n"
+                 "cannot ask here: refused\n"
+                 "Memory\n"
+                 "used  50.0% 512 KiB of 1.0 MiB\n");
+}
+END_TEST
+
+START_TEST(panels_leave_when_they_are_hidden)
+{
+    struct nv_top_view view = view_of();
+
+    view.hidden = 1u << NV_TOP_PANEL_MEMORY;
+    assert_drawn(VECTOR(SERIES(7, "", "1048576") "," SERIES(8, "", "524288")), &view, 60, true,
+                 "nothing known at this time\n"
+                 "2026-01-02 03:00:00 UTC  live  span 5m  here\n");
+}
+END_TEST
+
+START_TEST(cores_stand_by_number_and_what_is_no_number_is_a_dash)
+{
+    struct nv_top_view view = view_of();
+
+    assert_drawn(VECTOR(SERIES(5, LABEL("cpu", "10"), "NaN") "," SERIES(
+                     5, LABEL("cpu", "2"), "97.3") "," SERIES(5, LABEL("cpu", "0"), "+Inf")),
+                 &view, 20, false,
+                 "nothing known at th~\n"
+                 "2026-01-02 03:00:00~\n"
+                 "CPU\n"
+                 "0         -\n"
+                 "2     97.3%\n"
+                 "10        -\n");
+}
+END_TEST
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *utf8, *ascii;
+} texts[] = {
+    {"eth0",                     "eth0",             "eth0"     },
+    {"\033[31mred\a",            "?[31mred?",        "?[31mred?"},
+    {"a\nb\tc\x7f",              "a?b?c?",           "a?b?c?"   },
+    {"gr\u00fcn \u0416",         "gr\u00fcn \u0416", "gr?n ?"   },
+    {"\u65e5\u672c",             "??",               "??"       }, /* two places each */
+    {"e\u0301",                  "e?",               "e?"       }, /* combines */
+    {"\u202eabc\u05d0",          "?abc?",            "?abc?"    }, /* right to left */
+    {"\u00ad\xc2\x85\U0001f600", "???",              "???"      },
+    {"\xff\xc3",                 "??",               "??"       },
+};
+
+START_TEST(only_characters_of_one_place_reach_the_screen)
+{
+    for (int utf8 = 0; utf8 < 2; utf8++) {
+        NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(40, 1, utf8);
+        NV_AUTO_BUF text = NV_BUF(1024);
+        nv_top_put(screen, 0, 0, 40, NV_TOP_PLAIN, nv_str(texts[_i].name));
+        nv_buf_reset(&text);
+        nv_top_print(screen, &text);
+        NV_AUTO_BUF expected = NV_BUF(1024);
+        nv_buf_printf(&expected, "%s\n", utf8 ? texts[_i].utf8 : texts[_i].ascii);
+        ck_assert_str_eq(nv_buf_c_string(&text), nv_buf_c_string(&expected));
+    }
+}
+END_TEST
+
+START_TEST(what_is_off_the_screen_is_left_out)
+{
+    NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(4, 2, true);
+    NV_AUTO_BUF text = NV_BUF(1024);
+
+    nv_top_put(screen, 2, 0, 9, NV_TOP_PLAIN, NV_LIT("abcdef"));
+    nv_top_put(screen, 0, 2, 9, NV_TOP_PLAIN, NV_LIT("abc"));
+    nv_top_put_right(screen, 0, 1, 3, NV_TOP_PLAIN, NV_LIT("12"));
+    nv_top_print(screen, &text);
+    ck_assert_str_eq(nv_buf_c_string(&text), "  ab\n 12\n");
+}
+END_TEST
+
+/* ---- graphs --------------------------------------------------------------------------------- */
+
+static const double points[] = {0, 25, 50, 75, 100, NAN, NAN, 1000};
+
+START_TEST(two_values_share_a_place_of_braille)
+{
+    NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(4, 1, true);
+    static const uint32_t expected[] = {0x2800 + 0x40 + 0x80, 0x2800 + 0x44 + 0xb0, 0x2800 + 0x47,
+                                        0x2800 + 0xb8};
+
+    nv_top_put_graph(screen, 0, 0, 4, points, NV_LEN(points));
+    for (size_t i = 0; i < NV_LEN(expected); i++)
+        ck_assert_uint_eq(screen->cells[i].c, expected[i]);
+    ck_assert_uint_eq(screen->cells[0].style, NV_TOP_GOOD);
+    ck_assert_uint_eq(screen->cells[1].style, NV_TOP_WARN);
+    ck_assert_uint_eq(screen->cells[3].style, NV_TOP_BAD);
+}
+END_TEST
+
+START_TEST(the_newest_values_stand_at_the_right_of_a_graph_in_ascii)
+{
+    NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(10, 2, false);
+    NV_AUTO_BUF text = NV_BUF(1024);
+
+    nv_top_put_graph(screen, 0, 0, 10, points, NV_LEN(points));
+    nv_top_put_graph(screen, 0, 1, 5, points, NV_LEN(points));
+    nv_top_print(screen, &text);
+    ck_assert_str_eq(nv_buf_c_string(&text), "  .:=*@  @\n*@  @\n");
+}
+END_TEST
+
+START_TEST(a_bar_takes_its_share)
+{
+    static const double shares[] = {0, 0.5, 1, 7, -1, NAN};
+    NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(4, NV_LEN(shares), false);
+    NV_AUTO_BUF text = NV_BUF(1024);
+
+    for (size_t i = 0; i < NV_LEN(shares); i++)
+        nv_top_put_bar(screen, 0, i, 4, NV_TOP_GOOD, shares[i]);
+    nv_top_print(screen, &text);
+    ck_assert_str_eq(nv_buf_c_string(&text), "....\n##..\n####\n####\n....\n....\n");
+}
+END_TEST
+
+/* ---- the tree ------------------------------------------------------------------------------- */
+
+static const char groups[] = VECTOR(SERIES(25, ID("/"), "50") "," SERIES(25, ID("/system.slice"), "10") "," SERIES(
+    25, ID("/user.slice"),
+    "40") "," SERIES(25, ID("/system.slice/b.service"),
+                     "9") "," SERIES(25, ID("/system.slice/a.service"),
+                                     "1") "," SERIES(26, ID("/system.slice/a.service"),
+                                                     "2048") "," SERIES(25, ID("/system.slicer"),
+                                                                        "5") "," SERIES(26,
+                                                                                        ID("/kubepo"
+                                                                                           "ds/"
+                                                                                           "pod1/"
+                                                                                           "c1")
+                                                                                            LABEL(
+                                                                                                "co"
+                                                                                                "nt"
+                                                                                                "ai"
+                                                                                                "ne"
+                                                                                                "r",
+                                                                                                "we"
+                                                                                                "b")
+                                                                                                LABEL(
+                                                                                                    "po"
+                                                                                                    "d",
+                                                                                                    "sh"
+                                                                                                    "op"
+                                                                                                    "-"
+                                                                                                    "1"),
+                                                                                        "1024"));
+
+static void assert_tree(const struct nv_top_view *view, const char *expected)
+{
+    NV_AUTO(nv_top_data) *data = data_of(groups);
+    NV_AUTO_FREE struct nv_top_group *found = calloc(NV_TOP_ROWS_MAX, sizeof(*found));
+    NV_AUTO_BUF text = NV_BUF(4096);
+    size_t n = nv_top_tree(data, view, found);
+
+    for (size_t i = 0; i < n; i++)
+        nv_buf_printf(&text, "%zu %.*s\n", found[i].depth, NV_ARGS(found[i].name));
+    ck_assert_str_eq(nv_buf_c_string(&text), expected);
+}
+
+START_TEST(the_path_of_a_group_makes_the_tree_and_siblings_are_sorted)
+{
+    struct nv_top_view view = view_of();
+
+    assert_tree(&view, "0 /\n1 user.slice\n1 system.slice\n2 b.service\n2 a.service\n"
+                       "1 system.slicer\n1 web\n");
+    view.order = NV_TOP_BY_NAME;
+    assert_tree(&view, "0 /\n1 system.slice\n2 a.service\n2 b.service\n1 system.slicer\n"
+                       "1 user.slice\n1 web\n");
+}
+END_TEST
+
+START_TEST(a_flat_list_is_sorted_as_a_whole)
+{
+    struct nv_top_view view = view_of();
+
+    view.flat = true;
+    view.order = NV_TOP_BY_MEMORY;
+    assert_tree(&view, "0 a.service\n0 web\n0 /\n0 b.service\n0 system.slice\n0 system.slicer\n"
+                       "0 user.slice\n");
+}
+END_TEST
+
+START_TEST(a_filter_finds_names_paths_and_pods)
+{
+    struct nv_top_view view = view_of();
+
+    snprintf(view.filter, sizeof(view.filter), "shop");
+    assert_tree(&view, "0 web\n");
+    snprintf(view.filter, sizeof(view.filter), "system.slice/");
+    assert_tree(&view, "0 b.service\n0 a.service\n");
+    snprintf(view.filter, sizeof(view.filter), "nothing");
+    assert_tree(&view, "");
+}
+END_TEST
+
+START_TEST(alerts_show_their_labels)
+{
+    struct nv_top_view view = view_of();
+
+    assert_drawn(VECTOR(SERIES(27,
+                               LABEL("alertname", "DiskFull") LABEL("alertstate", "firing")
+                                   LABEL("device", "sda"),
+                               "1")),
+                 &view, 60, true,
+                 "1 firing\n"
+                 "2026-01-02 03:00:00 UTC  live  span 5m  here\n"
+                 "Alerts\n"
+                 "DiskFull device=sda\n");
+}
+END_TEST
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+START_TEST(every_width_can_be_drawn)
+{
+    struct nv_top_view view = view_of();
+    NV_AUTO(nv_top_data) *data = data_of(groups);
+
+    for (size_t width = 1; width <= 400; width++) {
+        NV_AUTO(nv_top_screen) *screen = nv_top_screen_new(width, 8, true);
+        nv_top_draw(screen, data, &view);
+        ck_assert_uint_eq(screen->used, 8);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("top");
+    TCase *drawn = tcase_create("drawn");
+
+    tcase_add_test(drawn, parts_have_the_numbers_of_this_test);
+    tcase_add_test(drawn, an_empty_store_is_said_to_be_one);
+    tcase_add_test(drawn, what_went_wrong_stands_in_the_header_above_what_is_kept);
+    tcase_add_test(drawn, panels_leave_when_they_are_hidden);
+    tcase_add_test(drawn, cores_stand_by_number_and_what_is_no_number_is_a_dash);
+    tcase_add_loop_test(drawn, only_characters_of_one_place_reach_the_screen, 0, NV_LEN(texts));
+    tcase_add_test(drawn, what_is_off_the_screen_is_left_out);
+    tcase_add_test(drawn, two_values_share_a_place_of_braille);
+    tcase_add_test(drawn, the_newest_values_stand_at_the_right_of_a_graph_in_ascii);
+    tcase_add_test(drawn, a_bar_takes_its_share);
+    tcase_add_test(drawn, the_path_of_a_group_makes_the_tree_and_siblings_are_sorted);
+    tcase_add_test(drawn, a_flat_list_is_sorted_as_a_whole);
+    tcase_add_test(drawn, a_filter_finds_names_paths_and_pods);
+    tcase_add_test(drawn, alerts_show_their_labels);
+    tcase_add_test(drawn, every_width_can_be_drawn);
+    suite_add_tcase(suite, drawn);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
