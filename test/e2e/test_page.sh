@@ -1,5 +1,6 @@
 #!/bin/sh
-# test_page.sh - the page in a browser: see test/page/src/main.ts. Screenshots go to NV_BUILD/screenshots.
+# test_page.sh - the page in a browser: see test/page/src/main.ts. Screenshots go to NV_BUILD/screenshots, and with
+# NV_PICTURES=1 the one that README.md shows to deploy/pictures.
 set -eu
 source=${NV_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=${NV_BUILD:-$source/build}
@@ -29,3 +30,4 @@ node_modules/.bin/esbuild test/src/main.ts --bundle --platform=node --format=esm
 
 NV_SHARED=$source/../shared NV_SOURCE=$source CHROMIUM=$chromium SCREENSHOTS=$build/screenshots \
     NODEVITALS=${NODEVITALS:-$build/nodevitals} node main.mjs "$@"
+[ -z "${NV_PICTURES:-}" ] || cp "$build/screenshots/recorded-overview.png" "$source/deploy/pictures/overview.png"

@@ -285,7 +285,7 @@ function Told() {
         <>
             {managers?.length ? <p>Alertmanagers: {managers.map((manager) => manager.url).join(", ")}</p> : null}
             {sent?.length ? (
-                <div class="scroll" tabIndex={0} role="region" aria-label="table">
+                <div class="card scroll" tabIndex={0} role="region" aria-label="table">
                     <table>
                         <thead>
                             <tr>
@@ -324,7 +324,7 @@ function Rules(props: { groups: Group[] }) {
                     <summary>
                         <b>{group.name}</b> <span class="dim">{group.file}</span>{" "}
                         <span class="dim">
-                            every {duration(group.interval)}, {group.rules.length} rules, took {format(group.evaluationTime, "seconds")}, {age(group.lastEvaluation)}
+                            every {duration(group.interval)}, {group.rules.length} {group.rules.length === 1 ? "rule" : "rules"}, took {format(group.evaluationTime, "seconds")}, {age(group.lastEvaluation)}
                         </span>
                         {group.rules.some((rule) => rule.health === "err") ? <span class="tag bad">errors</span> : null}
                     </summary>

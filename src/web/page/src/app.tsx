@@ -64,7 +64,7 @@ function readNode(series: Series[]): Node {
         system: at(1)?.metric["pretty_name"] ?? "",
         kernel: at(0)?.metric["release"] ?? "",
         boot: value(2),
-        load: [3, 4, 5].map((i) => format(value(i), "plain")).join("  "),
+        load: value(3) === null ? "" : [3, 4, 5].map((i) => format(value(i), "plain")).join("  "),
         size: [cpus === null ? "" : `${cpus} CPUs`, memory === null ? "" : format(memory, "bytes")].filter(Boolean).join(", "),
     };
 }
@@ -74,8 +74,9 @@ interface Alert {
     labels: Record<string, string>;
 }
 
-function Header(props: { view: string; fields: URLSearchParams }) {
-    const series = useRepeated(async (signal) => (await query(union(facts), now(), signal)).series, 5, "facts");
+/* As of the time that is shown: `time`, or null for now. */
+function Header(props: { view: string; fields: URLSearchParams; time: number | null }) {
+    const series = useRepeated(async (signal) => (await query(union(facts), props.time ?? now(), signal)).series, props.time === null ? 5 : 3600, `facts ${props.time}`);
     const alerts = useRepeated(async (signal) => (await get<{ alerts: Alert[] }>("api/v1/alerts", signal)).alerts, 10, "alerts");
     const node = useMemo(() => (series ? readNode(series) : null), [series]);
     const firing = (alerts ?? []).filter((alert) => alert.state === "firing").length;
@@ -91,8 +92,8 @@ function Header(props: { view: string; fields: URLSearchParams }) {
                     <span>{node?.system}</span>
                     <span>{node?.kernel}</span>
                     <span>{node?.size}</span>
-                    <span>{node?.boot ? `up ${duration(now() - node.boot)}` : ""}</span>
-                    <span class="load">{node ? `load ${node.load}` : ""}</span>
+                    <span>{node?.boot ? `up ${duration((props.time ?? now()) - node.boot)}` : ""}</span>
+                    <span class="load">{node?.load ? `load ${node.load}` : ""}</span>
                 </p>
             </div>
             <nav aria-label="views">
@@ -310,7 +311,7 @@ export function App() {
     const common = { span, theme, utc, interval, points, onZoom: zoom, onReset: () => show({ kind: "live", seconds: 900 }) };
     return (
         <>
-            <Header view={view} fields={address.fields} />
+            <Header view={view} fields={address.fields} time={span.kind === "fixed" ? span.to : null} />
             <div class="bar-line">
                 {view === "inside" ? <span /> : <SpanPicker span={span} utc={utc} paused={paused} onSpan={show} onPause={() => setPaused(!paused)} />}
                 <div class="switches">

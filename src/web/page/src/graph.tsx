@@ -16,6 +16,7 @@ export interface Line {
     color?: string; /* a custom property of the style sheet; else the next of the palette */
     dashed?: boolean;
     part?: number; /* which of the panel's expressions it is of */
+    below?: boolean; /* drawn below zero, and not negative */
 }
 
 export interface GraphProps {
@@ -98,6 +99,7 @@ function axis(side: number, size: number): uPlot.Axis {
 function options(props: GraphProps, lines: Line[], width: number, span: () => [number, number]): uPlot.Options {
     const { unit, stacked, utc } = props;
     const highest = props.max;
+    const mirrored = lines.some((line) => line.below);
     return {
         width,
         height: props.height ?? 150,
@@ -120,7 +122,7 @@ function options(props: GraphProps, lines: Line[], width: number, span: () => [n
             {
                 ...axis(3, 64),
                 space: 28,
-                values: (_u, splits) => splits.map((value) => format(value, unit)),
+                values: (_u, splits) => splits.map((value) => format(mirrored ? Math.abs(value) : value, unit)),
                 ...(unit === "bytes" ? { incrs: powers } : {}),
             },
         ],
@@ -165,7 +167,7 @@ function writeLegend(root: HTMLElement, lines: Line[], at: number | null | undef
     lines.forEach((line, i) => {
         const value = at === null || at === undefined ? lastOf(line.values) : (line.values[at] ?? null);
         const cell = cells[i];
-        if (cell) cell.textContent = format(value, props.unit);
+        if (cell) cell.textContent = format(line.below && value !== null ? -value : value, props.unit);
     });
     const when = root.querySelector<HTMLElement>("[data-when]");
     const time = at === null || at === undefined ? undefined : props.times[at];

@@ -49,6 +49,7 @@ function lineOf(store: Store, series: Series): Line | null {
         line = { name, part: found.panel.parts.indexOf(found.part), values: new Array<number | null>(store.times.length).fill(null) };
         if (found.part.color) line.color = found.part.color;
         if (found.part.dashed) line.dashed = true;
+        if (found.part.below) line.below = true;
         of.set(name, line);
     }
     return line;

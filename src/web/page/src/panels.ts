@@ -13,6 +13,7 @@ export interface Part {
     name: (labels: Labels) => string;
     color?: string;
     dashed?: boolean;
+    below?: boolean; /* drawn below zero */
 }
 
 export interface Panel {
@@ -109,7 +110,7 @@ export const panels: Panel[] = [
         most: 10,
         parts: [
             { expr: `rate(node_disk_read_bytes_total{${DISKS}}[$w])`, name: device(" read") },
-            { expr: `-rate(node_disk_written_bytes_total{${DISKS}}[$w])`, name: device(" written") },
+            { expr: `-rate(node_disk_written_bytes_total{${DISKS}}[$w])`, name: device(" written"), below: true },
         ],
     },
     {
@@ -146,7 +147,7 @@ export const panels: Panel[] = [
         most: 10,
         parts: [
             { expr: `rate(node_network_receive_bytes_total{${LINKS}}[$w])`, name: device(" received") },
-            { expr: `-rate(node_network_transmit_bytes_total{${LINKS}}[$w])`, name: device(" sent") },
+            { expr: `-rate(node_network_transmit_bytes_total{${LINKS}}[$w])`, name: device(" sent"), below: true },
         ],
     },
     {
