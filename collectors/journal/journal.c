@@ -321,10 +321,13 @@ static void see(struct nv_pass *pass, struct state *state)
                                         NULL};
     static const char *const devices[] = {"_KERNEL_DEVICE", NULL};
     static const char *const cgroups[] = {"COREDUMP_CGROUP", NULL};
-    char short_one[16];
+    char short_one[16], facility_text[16];
 
     struct nv_str transport = field(pass, state, "_TRANSPORT", short_one, sizeof(short_one));
-    bool kernel = nv_str_is(transport, "kernel"), driver = nv_str_is(transport, "driver");
+    struct nv_str facility =
+        field(pass, state, "SYSLOG_FACILITY", facility_text, sizeof(facility_text));
+    bool kernel = nv_problem_is_kernels(transport, facility),
+         driver = nv_str_is(transport, "driver");
     bool root = nv_str_is(field(pass, state, "_UID", short_one, sizeof(short_one)), "0");
     uint64_t time_us = nv_journal_time_us(pass, state->journal);
     struct nv_problem_line line = {

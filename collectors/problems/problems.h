@@ -111,4 +111,11 @@ extern const struct nv_table nv_problem_counters, nv_problem_gauges, nv_problem_
 size_t nv_problems_write(const struct nv_problems *problems, char *out, size_t size);
 void nv_problems_read(struct nv_problems *problems, struct nv_str line);
 
+/* Whether an entry of the journal is the kernel's own: what root writes to /dev/kmsg comes the same way, as another
+ * facility. */
+static inline bool nv_problem_is_kernels(struct nv_str transport, struct nv_str facility)
+{
+    return nv_str_is(transport, "kernel") && (!facility.n || nv_str_is(facility, "0"));
+}
+
 #endif

@@ -257,6 +257,15 @@ START_TEST(groups_of_an_expression_are_labels_by_their_names)
 }
 END_TEST
 
+START_TEST(what_root_writes_to_the_kernels_log_is_not_the_kernels)
+{
+    ck_assert(nv_problem_is_kernels(nv_str("kernel"), nv_str("0")));
+    ck_assert(nv_problem_is_kernels(nv_str("kernel"), nv_str("")));
+    ck_assert(!nv_problem_is_kernels(nv_str("kernel"), nv_str("3")));
+    ck_assert(!nv_problem_is_kernels(nv_str("syslog"), nv_str("0")));
+}
+END_TEST
+
 /* A file, and what start() must say of it. */
 static const struct {
     const char *text, *says;
@@ -334,6 +343,7 @@ int main(void)
     tcase_add_test(tests, literals_are_found_wherever_they_are);
     tcase_add_test(tests, rules_of_a_file_mean_what_they_mean_there);
     tcase_add_test(tests, conditions_of_a_file_begin_change_and_end);
+    tcase_add_test(tests, what_root_writes_to_the_kernels_log_is_not_the_kernels);
     tcase_add_test(tests, groups_of_an_expression_are_labels_by_their_names);
     tcase_add_loop_test(tests, a_mistake_in_a_file_is_said_with_its_place, 0, NV_LEN(mistakes));
     tcase_add_test(tests, a_file_that_reports_no_metrics_counts_nothing);
