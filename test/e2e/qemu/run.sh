@@ -201,6 +201,12 @@ agrees() {
     awk -v a="$value" -v b="$number" -v t="${4:-1}" 'BEGIN { d = a * t - b; exit !(a != "" && d * d <= 1) }' ||
         { echo "$1: ${value:-absent}, the file says $number"; return 1; }
 }
+# disks_agree FAMILY LABELS FIELD CGROUP: over all disks, as the field of its io.stat.
+disks_agree() {
+    sum=$(tr ' ' '\n' <"$4/io.stat" | awk -F= -v key="$3" '$1 == key { s += $2 } END { print s + 0 }')
+    value=$(grep -F -- "$1{" pass | grep -F -- "$2" | awk '{ s += $NF } END { print s + 0 }')
+    awk -v a="$value" -v b="$sum" 'BEGIN { exit !(a > 0 && a == b) }' || { echo "$1: $value, the file says $sum"; return 1; }
+}
 top=/sys/fs/cgroup
 pods=$top/kubepods.slice
 pod=$pods/kubepods-pod0a0a0a0a_0000_1111_2222_333344445555.slice
@@ -213,11 +219,24 @@ mkdir "$container"
 echo 32M >"$container/memory.max"
 echo 0 >"$container/memory.swap.max"
 echo "30000 100000" >"$container/cpu.max"
-sh -c "echo \$\$ >$container/cgroup.procs; i=0; while [ \$i -lt 20000 ]; do i=\$((i + 1)); done; exec sleep 600" &
+sh -c "echo \$\$ >$container/cgroup.procs; i=0; while [ \$i -lt 20000 ]; do i=\$((i + 1)); done
+    dd if=/dev/zero of=/var/tmp/written bs=64k count=32 conv=fsync 2>/dev/null; exec sleep 600" &
 sleeper=$!
 until_true 60 grep -q sleep /proc/$sleeper/comm
 set_up systemd-run --unit=nv-limited -p MemoryMax=64M -p TasksMax=50 sleep 600
 until_true 30 test -s $top/system.slice/nv-limited.service/cgroup.procs
+# Named and placed as kubelet and containerd do it by systemd.
+scope=cri-containerd-$(printf 'b%.0s' $(seq 64)).scope
+slice=kubepods-besteffort-pod0b0b0b0b_0000_1111_2222_333344445555.slice
+systemd-run -q --scope --unit="$scope" --slice=$slice -p MemoryMax=48M -p TasksMax=40 sleep 600 2>scope.log &
+scoped=$pods/kubepods-besteffort.slice/$slice/$scope
+until_true 30 grep -q . "$scoped/cgroup.procs"
+# Goes on after the kill, so that its cgroup is there to be read.
+set_up systemd-run --unit=nv-hungry -p MemoryMax=32M -p MemorySwapMax=0 -p OOMPolicy=continue \
+    sh -c 'python3 -c "b = b\"x\" * (100 << 20)"; exec sleep 600'
+hungry=$top/system.slice/nv-hungry.service
+until_true 60 grep -q '^oom_kill [1-9]' $hungry/memory.events
+until_true 60 sh -c "grep -q sleep /proc/\$(head -n 1 $hungry/cgroup.procs)/comm"
 pass container
 check "a container's CPU time is the kernel's" agrees container_cpu_usage_seconds_total "$id" "$container/cpu.stat:usage_usec" 1000000
 check "so is its throttling" agrees container_cpu_cfs_throttled_seconds_total "$id" "$container/cpu.stat:throttled_usec" 1000000
@@ -226,6 +245,16 @@ check "and what of it is anonymous" agrees container_memory_rss "$id" "$containe
 check "and its peak" agrees container_memory_max_usage_bytes "$id" "$container/memory.peak"
 check "and its limit" agrees container_spec_memory_limit_bytes "$id" "$container/memory.max"
 check "and its tasks" agrees container_threads "$id" "$container/pids.current"
+check "and what it wrote" disks_agree container_fs_writes_bytes_total "$id" wbytes "$container"
+check "and how often" disks_agree container_fs_writes_total "$id" wios "$container"
+check "a pod's memory is the kernel's" agrees container_memory_usage_bytes "id=\"${pod#"$top"}\"" "$pod/memory.current"
+check "the limit of a scope that systemd made is the kernel's" agrees container_spec_memory_limit_bytes \
+    "id=\"${scoped#"$top"}\"" "$scoped/memory.max"
+check "its memory is the kernel's" agrees container_memory_usage_bytes "id=\"${scoped#"$top"}\"" "$scoped/memory.current"
+check "so are its tasks" agrees container_threads "id=\"${scoped#"$top"}\"" "$scoped/pids.current"
+check "and their limit" agrees container_threads_max "id=\"${scoped#"$top"}\"" "$scoped/pids.max"
+check "an OOM kill in a unit is counted" agrees container_oom_events_total 'id="/system.slice/nv-hungry.service"' \
+    $hungry/memory.events:oom_kill
 check "a unit's limit is the kernel's" agrees container_spec_memory_limit_bytes 'id="/system.slice/nv-limited.service"' \
     $top/system.slice/nv-limited.service/memory.max
 check "a unit's tasks are the kernel's" agrees container_threads 'id="/system.slice/nv-limited.service"' \
