@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "tsdb/log_record.h"
 
+enum { QUEUE_ROOM = NV_LOG_QUEUE_MAX + NV_RECORD_MAX };
+
 struct nv_log {
     struct nv_fs *fs;
     int64_t sync_ms;
@@ -94,10 +96,11 @@ uint64_t nv_log_begin(struct nv_log *log)
     return log->segment;
 }
 
+/* Columns of many series are more than the queue holds: whatever the size, it is taken where not too much waits. */
 void nv_log_end(struct nv_log *log, struct nv_str records, uint64_t frames)
 {
     if (records.n) {
-        if (log->queue.n + records.n > NV_LOG_QUEUE_MAX) {
+        if (log->queue.n > NV_LOG_QUEUE_MAX) {
             log->stats.dropped_frames += frames;
             drop_queue(log);
         } else {
@@ -408,8 +411,8 @@ int nv_log_new(struct nv_fs *fs, uint64_t first, int64_t sync_ms, bool threads, 
         .segment = first,
         .file_segment = first,
         .handle = -1,
-        .queue = NV_BUF(2 * NV_LOG_QUEUE_MAX),
-        .writing = NV_BUF(2 * NV_LOG_QUEUE_MAX),
+        .queue = NV_BUF(QUEUE_ROOM),
+        .writing = NV_BUF(QUEUE_ROOM),
     };
     pthread_mutex_init(&log->lock, NULL);
     pthread_mutex_init(&log->file, NULL);

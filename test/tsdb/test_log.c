@@ -93,6 +93,42 @@ static void wide_end(struct wide *w)
     nv_frame_pool_free(w->pool);
 }
 
+/* Columns of many series: one record that is larger than all that may wait. */
+START_TEST(what_is_larger_than_the_queue_is_written_all_the_same)
+{
+    enum { LARGE = NV_LOG_QUEUE_MAX + NV_LOG_QUEUE_MAX / 2 };
+    const struct nv_fs_ops *ops;
+    struct nv_fs *disk = model_disk(&ops);
+    struct nv_log *log;
+    struct nv_log_stats stats;
+    NV_AUTO_BUF record = NV_BUF(2 * LARGE);
+
+    ck_assert_int_eq(nv_log_new(disk, 1, 1000, false, &log), 0);
+    size_t at = nv_record_begin(&record, NV_RECORD_COLUMNS);
+    for (size_t i = 0; i < LARGE / 8; i++)
+        nv_buf_str(&record, NV_LIT("a column"));
+    nv_record_end(&record, at);
+    for (int i = 0; i < 2; i++) {
+        uint64_t segment = nv_log_begin(log);
+        nv_log_end(log, nv_buf_view(&record), 1);
+        ck_assert_uint_eq(segment, nv_log_segment(log));
+        ck_assert_int_eq(nv_log_flush(log, INT64_MAX), 0);
+    }
+    nv_log_stats(log, &stats);
+    ck_assert_uint_eq(stats.dropped_frames, 0);
+    ck_assert_uint_gt(stats.bytes, 2UL * LARGE);
+
+    for (int i = 0; i < 3; i++) { /* and what waits is bounded nonetheless */
+        nv_log_begin(log);
+        nv_log_end(log, nv_buf_view(&record), 1);
+    }
+    nv_log_stats(log, &stats);
+    ck_assert_uint_gt(stats.dropped_frames, 0);
+    nv_log_free(log);
+    model_disk_done(disk, ops);
+}
+END_TEST
+
 START_TEST(an_hour_of_600_series_is_one_and_a_half_megabytes)
 {
     const struct nv_store_options how = {.wal_sync_ms = 10000};
@@ -395,6 +431,7 @@ int main(void)
     suite_add_tcase(suite, test);
     tcase_set_timeout(test, 240);
     tcase_add_test(test, an_hour_of_600_series_is_one_and_a_half_megabytes);
+    tcase_add_test(test, what_is_larger_than_the_queue_is_written_all_the_same);
     tcase_add_test(test, every_flipped_byte_is_noticed_or_makes_no_difference);
     tcase_add_test(test, what_lies_under_a_good_checksum_is_named);
     tcase_add_test(test, a_log_cut_at_any_byte_keeps_all_whole_records);
