@@ -399,6 +399,13 @@ static bool is_to_be_tried_again(const struct nv_head *head)
            nv_series_unclaimed(head->table) != head->unclaimed;
 }
 
+/* Whether columns that series of earlier layouts only become stale in stand in the way of new ones. */
+static bool is_crowded(const struct nv_head *head, const struct nv_layout *layout)
+{
+    return head->columns->n > head->n_mapped &&
+           head->columns->n + (layout->n_series - head->n_mapped) > NV_LOG_COLUMNS_MAX;
+}
+
 /* The layout of a frame: the one before, a longer one, or another. */
 int nv_head_follow_layout(struct nv_head *head, struct nv_layout *layout)
 {
@@ -410,7 +417,7 @@ int nv_head_follow_layout(struct nv_head *head, struct nv_layout *layout)
     if (r < 0)
         return r;
     bool same = head->layout && head->layout->memory == layout->memory &&
-                layout->n_series >= head->n_mapped;
+                layout->n_series >= head->n_mapped && !is_crowded(head, layout);
     r = same ? map_columns(head, layout, &elsewhere) : begin_generation(head, layout);
     if (r == 0 && elsewhere)
         r = begin_generation(head, layout);

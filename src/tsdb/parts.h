@@ -17,6 +17,8 @@
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
     NV_STORE_PAGES_BYTES = 16 << 20, /* in memory, then a block is cut before its time */
+    NV_STORE_SERIES_SPARE =
+        64 << 10, /* series in memory beyond twice those after the last cut: likewise */
     NV_STORE_MEMORY_BYTES =
         64 << 20, /* without a disk, or while it fails: then the oldest pages go */
     NV_STORE_BLOCK_MS = 3600 * 1000,
@@ -45,6 +47,7 @@ struct nv_store {
     struct nv_store_options options;
     struct nv_fs *fs; /* NULL: in memory only */
     struct nv_series_table *table;
+    size_t series_kept; /* in it after the last cut; the maintainer's */
     struct nv_log *log; /* NULL: not written */
     struct nv_block_cache *cache;
     struct nv_queryable queryable;

@@ -152,6 +152,12 @@ static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to
     }
 }
 
+/* Whether most series in memory are there for pages that wait, as when containers come and go: a block takes them along. */
+static bool are_series_many(struct nv_store *store)
+{
+    return nv_series_count(store->table) > 2 * store->series_kept + NV_STORE_SERIES_SPARE;
+}
+
 static bool is_cut_due(struct nv_store *store)
 {
     int64_t from, to;
@@ -162,7 +168,8 @@ static bool is_cut_due(struct nv_store *store)
     if (from < store->cut_ms)
         from = store->cut_ms; /* a slow source's page began long ago */
     return store->cut_now || to - from >= store->options.block_ms ||
-           page_bytes(store) > NV_STORE_PAGES_BYTES || nv_store_sparse_due(store);
+           page_bytes(store) > NV_STORE_PAGES_BYTES || are_series_many(store) ||
+           nv_store_sparse_due(store);
 }
 
 /* A segment more every half block, so that those before go soon after their block is there. */
@@ -266,6 +273,8 @@ int nv_store_maintain(struct nv_store *store)
         r = nv_store_cut(store, store->cut_now);
         done += r > 0;
         written |= r > 0;
+        if (r >= 0)
+            store->series_kept = nv_series_count(store->table);
         store->cut_retry_ns =
             r < 0 ? nv_monotonic_ns() + NV_STORE_CUT_RETRY_MS * INT64_C(1000000) : 0;
     }
