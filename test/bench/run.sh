@@ -8,6 +8,7 @@
 #   test/bench/run.sh store [size] [ingest] [read] [endurance] [FILE]   the store: see store.py
 #   test/bench/run.sh intake [SCRAPES]                               an answer of cAdvisor: see intake.py
 #   test/bench/run.sh pods                                           the kubelet's /pods: see pods.py
+#   test/bench/run.sh churn [SPEED [MINUTES]]                        pods that come and go: see churn.py
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../.." && pwd)
@@ -41,5 +42,9 @@ fi
 if [ "${1:-}" = pods ]; then
     shift
     exec python3 "$here/pods.py" "$@"
+fi
+if [ "${1:-}" = churn ]; then
+    shift
+    exec python3 "$here/churn.py" "$@"
 fi
 exec python3 "$here/bench.py" "$@"
