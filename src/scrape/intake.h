@@ -105,6 +105,8 @@ size_t nv_intake_exposed(struct nv_intake *intake, struct nv_frame *ret[NV_INTAK
 /* Whether a new generation is worth it: to be asked, and done, when the store begins a page of this source; before the frame
  * of that scrape is made. */
 bool nv_intake_wants_renewal(const struct nv_intake *intake);
+bool nv_intake_is_crowded(
+    const struct nv_intake *intake); /* so much so that no page is waited for */
 void nv_intake_renew(struct nv_intake *intake);
 
 /* What the target tells of its families. Counted, immutable; by name. */

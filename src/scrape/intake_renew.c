@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "scrape/intake_parts.h"
 
-enum { SPARE_SERIES = 256, NONE = UINT32_MAX };
+enum { SPARE_SERIES = 256, CROWD = 1 << 16, NONE = UINT32_MAX };
 
 bool nv_intake_wants_renewal(const struct nv_intake *intake)
 {
@@ -14,6 +14,15 @@ bool nv_intake_wants_renewal(const struct nv_intake *intake)
     if (intake->failed) /* what was there will most likely be there again */
         return false;
     return n > 2 * intake->n_there + SPARE_SERIES || own > 2 * intake->n_own_there + SPARE_SERIES;
+}
+
+/* A target may have other series in each scrape, and a page lasts for many. */
+bool nv_intake_is_crowded(const struct nv_intake *intake)
+{
+    size_t n = nv_registry_n_series(intake->registry);
+    size_t own = intake->own_registry ? nv_registry_n_series(intake->own_registry) : 0;
+
+    return n > 4 * intake->n_there + CROWD || own > 4 * intake->n_own_there + CROWD;
 }
 
 /* ---- moving --------------------------------------------------------------------------------- */

@@ -315,8 +315,9 @@ static void append(struct nv_scrape *scrape, struct nv_scrape_pull *pull,
     };
     NV_AUTO(nv_frame) *frame = NULL;
 
-    if (pull->has_source && nv_intake_wants_renewal(pull->intake) &&
-        storage->begins_page(storage->user, pull->source))
+    if (nv_intake_wants_renewal(pull->intake) &&
+        (!pull->has_source || nv_intake_is_crowded(pull->intake) ||
+         storage->begins_page(storage->user, pull->source)))
         nv_intake_renew(pull->intake);
     int r = nv_intake_frame(pull->intake, &report, &frame);
     if (r == 0)
