@@ -155,7 +155,10 @@ static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to
 /* Whether most series in memory are there for pages that wait, as when containers come and go: a block takes them along. */
 static bool are_series_many(struct nv_store *store)
 {
-    return nv_series_count(store->table) > 2 * store->series_kept + NV_STORE_SERIES_SPARE;
+    enum { NEARLY_ALL = NV_SERIES_TABLE_MAX / 4 * 3 };
+    size_t many = 2 * store->series_kept + NV_STORE_SERIES_SPARE;
+
+    return nv_series_count(store->table) > (many < NEARLY_ALL ? many : NEARLY_ALL);
 }
 
 static bool is_cut_due(struct nv_store *store)
