@@ -5,6 +5,7 @@
  *   top_ask.c    one question for all that is shown, and one for the history of the CPUs
  *   top_screen.c a screen in memory, on which nothing stands but characters of one place each
  *   top_draw.c   the panels
+ *   top_processes.c the processes of this moment, where the node is this one
  *   top_tree.c   containers, pods and units as a tree
  *   top_live.c   the terminal: keys, ticks, and a thread that asks
  *
@@ -23,6 +24,8 @@ enum {
     NV_TOP_ERROR_MAX = 256,
     NV_TOP_FILTER_MAX = 64,
     NV_TOP_POINTS = 120, /* of a history */
+    NV_TOP_PROCESSES_MAX = 8192,
+    NV_TOP_NAME_MAX = 64, /* of a process; the kernel's own are longest */
 };
 
 /* ---- what is asked -------------------------------------------------------------------------- */
@@ -168,10 +171,17 @@ enum nv_top_panel {
     NV_TOP_PANEL_FILESYSTEMS,
     NV_TOP_PANEL_GROUPS,
     NV_TOP_PANEL_ALERTS,
+    NV_TOP_PANEL_PROCESSES,
     NV_TOP_N_PANELS,
 };
 
 enum nv_top_order { NV_TOP_BY_CPU, NV_TOP_BY_MEMORY, NV_TOP_BY_NAME, NV_TOP_N_ORDERS };
+
+struct nv_top_process {
+    uint64_t pid;
+    double cpu, memory; /* percent of a core, negative where it is not known yet; bytes */
+    char name[NV_TOP_NAME_MAX];
+};
 
 /* How it is looked at. */
 struct nv_top_view {
@@ -182,7 +192,9 @@ struct nv_top_view {
     bool filtering; /* the filter is being typed */
     char filter[NV_TOP_FILTER_MAX];
     enum nv_top_order order;
-    unsigned hidden; /* bits of panels */
+    unsigned hidden;                        /* bits of panels */
+    const struct nv_top_process *processes; /* of this moment; in their order */
+    size_t n_processes;
     const char *source;
     const char *error; /* of the last question; "" for none */
 };
@@ -205,6 +217,27 @@ struct nv_top_group {
  */
 size_t nv_top_tree(const struct nv_top_data *data, const struct nv_top_view *view,
                    struct nv_top_group groups[NV_TOP_ROWS_MAX]);
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+struct nv_top_processes;
+struct nv_top_processes *nv_top_processes_new(void); /* NULL when memory is out */
+void nv_top_processes_free(struct nv_top_processes *processes);
+NV_DEFINE_AUTO(nv_top_processes)
+
+/* Reads them from a folder like /proc; no more than NV_TOP_PROCESSES_MAX, and none that has gone. */
+void nv_top_processes_read(struct nv_top_processes *processes, const char *proc, int64_t now_ns);
+
+/* Whether it is time to read them again, which depends on the CPU time it took. */
+bool nv_top_processes_due(const struct nv_top_processes *processes, int64_t now_ns);
+void nv_top_processes_took(struct nv_top_processes *processes, int64_t now_ns, int64_t cost_ns);
+
+/* Sorts them. They stay where they are until they are read or sorted again. */
+const struct nv_top_process *nv_top_processes_sort(struct nv_top_processes *processes,
+                                                   enum nv_top_order order, size_t *ret_n);
+
+/* Whether the source tells of the node this runs on. */
+bool nv_top_is_here(const struct nv_top_source *source, const struct nv_top_data *data);
 
 /* ---- live ----------------------------------------------------------------------------------- */
 

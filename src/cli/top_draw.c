@@ -12,6 +12,7 @@ enum {
     CORES_MAX = 256,
     DEVICES_MAX = 16,
     ALERTS_MAX = 24,
+    PROCESSES_SHOWN = 20,
     NUMBER = 10
 };
 
@@ -425,13 +426,41 @@ static void draw_alerts(struct area *a)
     more(a, n, ALERTS_MAX);
 }
 
+static void draw_processes(struct area *a)
+{
+    static const char *const heads[] = {"pid", "cpu", "memory"};
+    char text[NV_CLI_TEXT_MAX];
+    size_t shown = 0;
+
+    if (a->view->n_processes)
+        title(a, "Processes", heads, NV_LEN(heads));
+    for (size_t i = 0; i < a->view->n_processes && shown < PROCESSES_SHOWN; i++) {
+        const struct nv_top_process *process = &a->view->processes[i];
+        if (!nv_str_contains(nv_str(process->name), a->view->filter))
+            continue;
+        put(a, 0, name_width(a, 3), NV_TOP_PLAIN, process->name);
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)process->pid);
+        put_number(a, 2, NUMBER, NV_TOP_DIM, text);
+        put_number(a, 1, NUMBER, style_of(process->cpu, 60, 90),
+                   percent(text, process->cpu < 0 ? NAN : process->cpu));
+        put_number(a, 0, NUMBER, NV_TOP_PLAIN, size(text, process->memory));
+        a->y++;
+        shown++;
+    }
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 static void (*const panels[NV_TOP_N_PANELS])(struct area *a) = {
-    [NV_TOP_PANEL_CPU] = draw_cpu,           [NV_TOP_PANEL_MEMORY] = draw_memory,
-    [NV_TOP_PANEL_PRESSURE] = draw_pressure, [NV_TOP_PANEL_DISKS] = draw_disks,
-    [NV_TOP_PANEL_NETWORK] = draw_network,   [NV_TOP_PANEL_FILESYSTEMS] = draw_filesystems,
-    [NV_TOP_PANEL_GROUPS] = draw_groups,     [NV_TOP_PANEL_ALERTS] = draw_alerts,
+    [NV_TOP_PANEL_CPU] = draw_cpu,
+    [NV_TOP_PANEL_MEMORY] = draw_memory,
+    [NV_TOP_PANEL_PRESSURE] = draw_pressure,
+    [NV_TOP_PANEL_DISKS] = draw_disks,
+    [NV_TOP_PANEL_NETWORK] = draw_network,
+    [NV_TOP_PANEL_FILESYSTEMS] = draw_filesystems,
+    [NV_TOP_PANEL_GROUPS] = draw_groups,
+    [NV_TOP_PANEL_ALERTS] = draw_alerts,
+    [NV_TOP_PANEL_PROCESSES] = draw_processes,
 };
 
 static void write_node(const struct nv_top_data *data, struct nv_buf *line)
@@ -453,7 +482,7 @@ static void write_node(const struct nv_top_data *data, struct nv_buf *line)
         nv_buf_printf(line, "%sup %s", line->n ? "  " : "",
                       nv_cli_span(text, (int64_t)uptime * 1000));
     if (!line->n)
-        nv_buf_text(line, data->time_ms ? "nothing known at this time" : "asking");
+        nv_buf_text(line, data->time_ms ? "nothing known at this time" : "no answer yet");
 }
 
 static void draw_header(struct area *a)
@@ -467,8 +496,10 @@ static void draw_header(struct area *a)
     put_str(a, 0, a->width, NV_TOP_BAR, nv_buf_view(&line));
     a->y++;
     nv_buf_reset(&line);
-    snprintf(when, sizeof(when), "%s UTC",
-             a->data->time_ms ? nv_cli_time(time, a->data->time_ms) : "no time yet");
+    if (a->data->time_ms)
+        snprintf(when, sizeof(when), "%s UTC", nv_cli_time(time, a->data->time_ms));
+    else
+        snprintf(when, sizeof(when), "no time yet");
     nv_buf_printf(&line, "%s  %s  span %s  %s", when,
                   a->view->paused  ? "paused"
                   : a->view->at_ms ? "past"
@@ -498,10 +529,10 @@ static void draw_help(struct area *a)
         "n                 now, live again",
         "Space             pause",
         "- +               longer, shorter span",
-        "s c m a           sort groups: next, CPU, memory, name",
+        "s c m a           sort by the next, CPU, memory, name",
         "t                 groups as tree, or flat",
-        "/                 filter groups; Enter keeps, Esc clears",
-        "1 ... 8           hide and show panels",
+        "/                 filter groups and processes; Enter keeps, Esc clears",
+        "1 ... 9           hide and show panels",
         "Up Down PgUp PgDn Home, wheel: scroll",
     };
 

@@ -18,7 +18,7 @@
 #include "base/terminal.h"
 #include "cli/top.h"
 
-enum { POLL_MS = 500, ESCAPE_MS = 25, WHEEL_LINES = 3 };
+enum { POLL_MS = 500, SLOW_MS = 2000, ESCAPE_MS = 25, WHEEL_LINES = 3 };
 
 static const int64_t spans_ms[] = {60000,    120000,   300000,   900000,   3600000,
                                    10800000, 21600000, 86400000, 604800000};
@@ -39,13 +39,14 @@ struct live {
     struct nv_top_view *view;
     const struct nv_top_look *look;
     struct nv_top_data *data;
+    struct nv_top_processes *processes;
     WINDOW *window;
     char error[NV_TOP_ERROR_MAX];
     size_t scroll, lines,
-        room;           /* of what scrolls: where it is, how much there is, how much is seen */
-    int64_t next_ms;    /* CLOCK_MONOTONIC */
-    int64_t history_at; /* step of the history, 0 to ask for it anew */
-    int64_t newest_ms;  /* of what was live */
+        room; /* of what scrolls: where it is, how much there is, how much is seen */
+    int64_t asked_ms, next_ms; /* CLOCK_MONOTONIC */
+    int64_t history_at;        /* step of the history, 0 to ask for it anew */
+    int64_t newest_ms;         /* of what was live */
     bool ask, quit, ended;
 };
 
@@ -129,10 +130,23 @@ static void ask(struct live *live)
         asker->busy = asker->wanted = true;
         live->history_at = at;
         live->ask = false;
+        live->asked_ms = now_ms;
         live->next_ms = now_ms + live->look->interval_ms;
         pthread_cond_signal(&asker->changed);
     }
     pthread_mutex_unlock(&asker->lock);
+}
+
+/* Only of this moment and this node. */
+static void read_processes(struct live *live)
+{
+    int64_t now_ns = nv_monotonic_ns(), begun_ns = nv_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+    if (live->view->at_ms || !nv_top_is_here(live->asker.source, live->data) ||
+        !nv_top_processes_due(live->processes, now_ns))
+        return;
+    nv_top_processes_read(live->processes, "/proc", now_ns);
+    nv_top_processes_took(live->processes, now_ns, nv_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun_ns);
 }
 
 /* Takes what came. Returns whether anything did. */
@@ -160,6 +174,7 @@ static bool take(struct live *live)
     nv_top_data_free(live->data);
     live->data = fresh;
     live->newest_ms = live->newest_ms > fresh->time_ms ? live->newest_ms : fresh->time_ms;
+    read_processes(live);
     return true;
 }
 
@@ -206,8 +221,17 @@ static void paint_line(const struct live *live, const struct nv_top_screen *scre
     }
 }
 
+static bool is_slow(struct live *live)
+{
+    pthread_mutex_lock(&live->asker.lock);
+    bool busy = live->asker.busy;
+    pthread_mutex_unlock(&live->asker.lock);
+    return busy && nv_monotonic_ns() / 1000000 - live->asked_ms >= SLOW_MS;
+}
+
 static void paint(struct live *live)
 {
+    char slow[NV_CLI_TEXT_MAX];
     int height = getmaxy(live->window), width = getmaxx(live->window);
     NV_AUTO(nv_top_screen) *screen =
         height > 0 && width > 0
@@ -217,6 +241,15 @@ static void paint(struct live *live)
     if (!screen)
         return;
     live->view->error = live->error;
+    if (is_slow(live)) {
+        snprintf(slow, sizeof(slow), "no answer for %lld s",
+                 (long long)(nv_monotonic_ns() / 1000000 - live->asked_ms) / 1000);
+        live->view->error = slow;
+    }
+    live->view->processes =
+        nv_top_processes_sort(live->processes, live->view->order, &live->view->n_processes);
+    if (live->view->at_ms)
+        live->view->n_processes = 0;
     live->view->ended = live->ended;
     nv_top_draw(screen, live->data, live->view);
     size_t rows = (size_t)height;
@@ -450,11 +483,15 @@ static int open_terminal(struct live *live, SCREEN **ret)
     return 0;
 }
 
-static int64_t wait_ms(const struct live *live)
+/* Until the next question is due, as far as it could be asked then. */
+static int wait_ms(struct live *live)
 {
     int64_t left = live->next_ms - nv_monotonic_ns() / 1000000;
 
-    return left < 1 ? 1 : left < POLL_MS ? left : POLL_MS;
+    pthread_mutex_lock(&live->asker.lock);
+    bool busy = live->asker.busy;
+    pthread_mutex_unlock(&live->asker.lock);
+    return busy || left > POLL_MS ? POLL_MS : left < 1 ? 1 : (int)left;
 }
 
 static void run(struct live *live)
@@ -469,11 +506,11 @@ static void run(struct live *live)
     while (!live->quit && !ended_by_signal) {
         ask(live);
         bool idle = live->view->at_ms || live->view->paused || live->ended;
-        int r = poll(fds, NV_LEN(fds), idle || live->asker.busy ? POLL_MS : (int)wait_ms(live));
+        int r = poll(fds, NV_LEN(fds), idle ? POLL_MS : wait_ms(live));
         if (r > 0 && fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
             return;
         bool heard = hear(live), came = take(live);
-        if (heard || came)
+        if (heard || came || is_slow(live))
             paint(live);
     }
 }
@@ -484,10 +521,14 @@ int nv_top_live(struct nv_top_source *source, struct nv_top_view *view,
     struct nv_top_look fitting = *look;
     struct live live = {
         .view = view, .look = &fitting, .data = nv_top_data_new(), .ended = view->ended};
+    NV_AUTO(nv_top_processes) *processes = nv_top_processes_new();
     SCREEN *terminal = NULL;
 
-    if (!live.data)
+    if (!live.data || !processes) {
+        nv_top_data_free(live.data);
         return nv_cli_error(1, "out of memory");
+    }
+    live.processes = processes;
     setlocale(LC_CTYPE, "");
     fitting.utf8 = look->utf8 && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     catch_signals();

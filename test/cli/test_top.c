@@ -2,7 +2,10 @@
  * test_top.c - what top makes of answers, drawn to a screen in memory.
  */
 #include <check.h>
+#include <errno.h>
 #include <math.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "cli/top.h"
 
@@ -287,6 +290,127 @@ START_TEST(alerts_show_their_labels)
 }
 END_TEST
 
+/* ---- processes ------------------------------------------------------------------------------ */
+
+/* A /proc of our own; the name may be anything. */
+static void write_stat(const char *proc, unsigned pid, const char *name, unsigned ticks,
+                       unsigned start, unsigned pages)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%u", proc, pid);
+    ck_assert(mkdir(path, 0755) == 0 || errno == EEXIST);
+    snprintf(path, sizeof(path), "%s/%u/stat", proc, pid);
+    FILE *file = fopen(path, "w");
+    ck_assert(file);
+    fprintf(file, "%u (%s) S 1 1 1 0 -1 0 1 2 3 4 %u 1 5 6 20 0 1 0 %u 4096 %u 99\n", pid, name,
+            ticks - 1, start, pages);
+    fclose(file);
+}
+
+static void assert_processes(struct nv_top_processes *processes, enum nv_top_order order,
+                             const char *expected)
+{
+    NV_AUTO_BUF text = NV_BUF(4096);
+    size_t n;
+    const struct nv_top_process *list = nv_top_processes_sort(processes, order, &n);
+
+    for (size_t i = 0; i < n; i++)
+        nv_buf_printf(&text, "%s %.0f %.0f\n", list[i].name, list[i].cpu,
+                      list[i].memory / (double)sysconf(_SC_PAGESIZE));
+    ck_assert_str_eq(nv_buf_c_string(&text), expected);
+}
+
+START_TEST(processes_have_their_share_of_a_core_between_two_readings)
+{
+    char proc[] = "/tmp/test_top.XXXXXX", path[256];
+    NV_AUTO(nv_top_processes) *processes = nv_top_processes_new();
+    unsigned second = (unsigned)sysconf(_SC_CLK_TCK);
+
+    ck_assert(processes && mkdtemp(proc));
+    write_stat(proc, 1, "init", 10, 1, 30);
+    write_stat(proc, 20, "a) (b", 100, 5, 20);
+    write_stat(proc, 3, "reused", 7, 5, 10);
+    snprintf(path, sizeof(path), "%s/self", proc);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    nv_top_processes_read(processes, proc, 1000000000);
+    assert_processes(processes, NV_TOP_BY_MEMORY, "init -1 30\na) (b -1 20\nreused -1 10\n");
+
+    write_stat(proc, 20, "a) (b", 100 + second, 5, 20);
+    write_stat(proc, 3, "reused", 900, 6, 10); /* began anew */
+    write_stat(proc, 4, "new", 900, 7, 1);
+    nv_top_processes_read(processes, proc, 3000000000);
+    assert_processes(processes, NV_TOP_BY_CPU, "a) (b 50 20\ninit 0 30\nreused -1 10\nnew -1 1\n");
+    assert_processes(processes, NV_TOP_BY_NAME, "a) (b 50 20\ninit 0 30\nnew -1 1\nreused -1 10\n");
+
+    snprintf(path, sizeof(path), "rm -r %s", proc);
+    ck_assert_int_eq(system(path), 0);
+    nv_top_processes_read(processes, proc, 4000000000);
+    assert_processes(processes, NV_TOP_BY_CPU, "");
+}
+END_TEST
+
+START_TEST(reading_processes_takes_a_two_hundredth_of_a_core)
+{
+    NV_AUTO(nv_top_processes) *processes = nv_top_processes_new();
+
+    ck_assert(nv_top_processes_due(processes, 0));
+    nv_top_processes_took(processes, 1000, 10);
+    ck_assert(!nv_top_processes_due(processes, 2999));
+    ck_assert(nv_top_processes_due(processes, 3000));
+    nv_top_processes_took(processes, 0, INT64_MAX);
+    ck_assert(nv_top_processes_due(processes, 10000000000));
+}
+END_TEST
+
+START_TEST(processes_are_drawn_and_filtered)
+{
+    static const struct nv_top_process list[] = {
+        {7, 12.5, 1048576, "one"    },
+        {8, -1,   2048,    "\033two"}
+    };
+    struct nv_top_view view = view_of();
+
+    view.processes = list;
+    view.n_processes = NV_LEN(list);
+    assert_drawn(VECTOR(""), &view, 46, true,
+                 "nothing known at this time\n"
+                 "2026-01-02 03:00:00 UTC  live  span 5m  here\n"
+                 "Processes              pid       cpu    memory\n"
+                 "one                      7     12.5%   1.0 MiB\n"
+                 "?two                     8         -   2.0 KiB\n");
+    snprintf(view.filter, sizeof(view.filter), "two");
+    assert_drawn(VECTOR(""), &view, 46, true,
+                 "nothing known at this time\n"
+                 "2026-01-02 03:00:00 UTC  live  span 5m  here\n"
+                 "Processes              pid       cpu    memory\n"
+                 "?two                     8         -   2.0 KiB\n");
+}
+END_TEST
+
+/* Only the agent of this node tells of this node's processes; behind a tunnel is another. */
+START_TEST(processes_are_shown_of_this_node_alone)
+{
+    struct utsname name;
+    NV_AUTO_BUF here = NV_BUF(1024);
+    struct nv_top_source source = {.server = {.shown = "http://localhost:9100"}};
+
+    ck_assert_int_eq(uname(&name), 0);
+    nv_buf_printf(&here, VECTOR(SERIES(0, LABEL("nodename", "%s"), "1")), name.nodename);
+    NV_AUTO(nv_top_data) *ours = data_of(nv_buf_c_string(&here));
+    NV_AUTO(nv_top_data) *other =
+        data_of(VECTOR(SERIES(0, LABEL("nodename", "an.other/node"), "1")));
+    ck_assert(nv_top_is_here(&source, ours));
+    ck_assert(!nv_top_is_here(&source, other));
+    source.server.shown = "http://web-3:9100";
+    ck_assert(!nv_top_is_here(&source, ours));
+    source.server.shown = "unix:/run/agent";
+    ck_assert(nv_top_is_here(&source, ours));
+    source.folder = "/var/lib/nodevitals";
+    ck_assert(!nv_top_is_here(&source, ours));
+}
+END_TEST
+
 /* ---- sizes ---------------------------------------------------------------------------------- */
 
 START_TEST(every_width_can_be_drawn)
@@ -321,6 +445,10 @@ int main(void)
     tcase_add_test(drawn, a_flat_list_is_sorted_as_a_whole);
     tcase_add_test(drawn, a_filter_finds_names_paths_and_pods);
     tcase_add_test(drawn, alerts_show_their_labels);
+    tcase_add_test(drawn, processes_have_their_share_of_a_core_between_two_readings);
+    tcase_add_test(drawn, reading_processes_takes_a_two_hundredth_of_a_core);
+    tcase_add_test(drawn, processes_are_drawn_and_filtered);
+    tcase_add_test(drawn, processes_are_shown_of_this_node_alone);
     tcase_add_test(drawn, every_width_can_be_drawn);
     suite_add_tcase(suite, drawn);
 

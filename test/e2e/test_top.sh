@@ -182,9 +182,26 @@ stop() {
     agent=
 }
 start
-open 120 40 --url="unix:$here/agent"
+open 120 300 --url="unix:$here/agent"
 await '^CPU .*user'
 await ' UTC  live'
+await '^Processes .*pid'
+press /; await 'Filter: '
+press -l nodevitals; press Enter
+await '^nodevitals .*%' # which asks, or answers
+press Escape
+await '^CPU .*user'
+press Left
+await 'past'
+tries=0
+while capture | grep -q '^Processes'; do # of this moment alone
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || fail "shows processes of now beside the past"
+    sleep 0.1
+done
+press n
+await '^Processes'
+await '^CPU .*user' # the past may have been before the agent's first sample
 stop
 await 'cannot ask'
 await '^CPU .*user'
