@@ -252,6 +252,16 @@ async function aStoreWithNothingInIt(): Promise<void> {
 
 /* ---- recorded nodes ------------------------------------------------------------------------- */
 
+/* The other views of a page that is open, each without a violation. */
+async function everyViewOf(page: Page, name: string, span: string): Promise<void> {
+    for (const view of ["overview?x=", "explore?q=count by (__name__) ({__name__!=''})", "alerts?x=", "inside?x="]) {
+        await page.evaluate((to) => (location.hash = to), `#${view}${span}`);
+        await page.waitForTimeout(900);
+        await mustBeAccessible(page, `${name} ${view}`);
+        await page.screenshot({ path: join(shots, `${name}-${view.replace(/\?.*/, "")}.png`) });
+    }
+}
+
 async function aRecordedNode(): Promise<void> {
     const record = join(shared, "fixtures/record/node-2s.om.zst");
     if (!shared || !existsSync(record)) {
@@ -267,6 +277,7 @@ async function aRecordedNode(): Promise<void> {
     await page.locator("#cpu canvas").waitFor();
     assert.equal(await legend(page, "load", "1 min"), String(Number((await agent.value("node_load1", to)).toFixed(4))));
     await page.screenshot({ path: join(shots, "recorded-overview.png"), fullPage: true });
+    await everyViewOf(page, "recorded", `&span=${to - 1800}-${to}`);
     await context.close();
     await agent.stop();
 }
@@ -286,7 +297,11 @@ async function aKubernetesNode(): Promise<void> {
         const agent = await Agent.start([...flags, `--storage.tsdb.path=${folder}/kube`, `--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.rootfs=${root}`, "--collector.disable-defaults", "--collector.container", "--collector.kube-pods", "--no-kube.annotations", "--kube.scrape-interval=1s"]);
         const { page, context } = await open(agent.url + "#overview?span=2m");
         await page.locator("#container-memory .name", { hasText: "data/postgres-0/postgres" }).waitFor({ timeout: 60000 * slow });
+        await page.locator("h3", { hasText: "Pods" }).waitFor({ timeout: 60000 * slow }).catch(() => undefined);
+        const memory = await agent.value('sum(container_memory_working_set_bytes{pod="postgres-0",container="postgres"})');
+        assert.equal(await legend(page, "container-memory", "data/postgres-0/postgres"), `${Number((memory / 2 ** 30).toFixed(2))} GiB`);
         await page.screenshot({ path: join(shots, "kubernetes-overview.png"), fullPage: true });
+        await everyViewOf(page, "kubernetes", "&span=2m");
         await context.close();
         await agent.stop();
     } finally {

@@ -120,7 +120,7 @@ function options(props: GraphProps, lines: Line[], width: number, span: () => [n
         axes: [
             { ...axis(2, 26), space: 70, values: (_u, splits) => writeTicks(splits, utc) },
             {
-                ...axis(3, 64),
+                ...axis(3, 74),
                 space: 28,
                 values: (_u, splits) => splits.map((value) => format(mirrored ? Math.abs(value) : value, unit)),
                 ...(unit === "bytes" ? { incrs: powers } : {}),
@@ -226,7 +226,7 @@ export function Graph(props: GraphProps) {
                 <span class="when" data-when />
             </figcaption>
             <div class="plot" ref={holder} style={{ height: `${props.height ?? 150}px` }} onDblClick={() => props.onReset?.()} />
-            <ul class="legend">
+            <ul class="legend" {...(!props.onPick && props.lines.length > 5 ? { tabIndex: 0, "aria-label": `legend of ${props.title}` } : {})}>
                 {props.lines.map((line, i) => {
                     const off = props.shown && !props.shown.has(line.name);
                     const label = (
