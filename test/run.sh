@@ -2,7 +2,8 @@
 # run.sh - everything that has to pass, in about twenty minutes on two cores.
 #
 #   1  packages that the tests need, by apt where they are missing; no service of theirs is started
-#   2  preset dev (gcc, address and undefined-behaviour sanitizers): all tests, through ctest
+#   2  preset dev (gcc, address and undefined-behaviour sanitizers): all tests, through ctest; with the page where npm can
+#      install what it takes, else its tests are skipped
 #   3  release builds with gcc and clang, where a warning is an error; the unit tests once more in gcc's, for there
 #      allocations are counted and memory is bounded, which a sanitizer hides
 #   4  preset tsan (clang): the unit tests
@@ -144,12 +145,12 @@ heading "packages"
 nv_install $NV_BUILD_PACKAGES $PACKAGES
 
 heading "dev: gcc with ASan and UBSan"
-count "build dev" build dev -DCMAKE_BUILD_TYPE=Debug -DNV_PAGE=ON -DNV_TESTS=ON -DNV_WERROR=ON \
+count "build dev" build dev -DCMAKE_BUILD_TYPE=Debug -DNV_TESTS=ON -DNV_WERROR=ON \
     -DNV_SANITIZE=address,undefined
 tests dev
 
 heading "release: gcc and clang without a warning"
-count "build release (gcc)" build release -DCMAKE_BUILD_TYPE=Release -DNV_PAGE=ON -DNV_TESTS=ON -DNV_WERROR=ON
+count "build release (gcc)" build release -DCMAKE_BUILD_TYPE=Release -DNV_TESTS=ON -DNV_WERROR=ON
 tests release -L unit
 tests release -R '^e2e/image$' # a sanitizer's size is not the image's
 count "build release (clang)" build release-clang -DCMAKE_BUILD_TYPE=Release -DNV_PAGE=OFF -DNV_WERROR=ON \
