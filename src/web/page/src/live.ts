@@ -117,8 +117,13 @@ const empty: Picture = { times: [], from: 0, to: 1, step: 1, panels: [], loaded:
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+        const done = () => {
+            clearTimeout(timer);
+            signal.removeEventListener("abort", done); /* or they would gather, one a tick */
+            resolve();
+        };
+        const timer = setTimeout(done, ms);
+        signal.addEventListener("abort", done);
     });
 }
 
