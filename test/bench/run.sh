@@ -9,6 +9,7 @@
 #   test/bench/run.sh intake [SCRAPES]                               an answer of cAdvisor: see intake.py
 #   test/bench/run.sh pods                                           the kubelet's /pods: see pods.py
 #   test/bench/run.sh churn [SPEED [MINUTES]]                        pods that come and go: see churn.py
+#   test/bench/run.sh tab [MINUTES]                                  the page, left open: see tab.sh
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../.." && pwd)
@@ -46,5 +47,9 @@ fi
 if [ "${1:-}" = churn ]; then
     shift
     exec python3 "$here/churn.py" "$@"
+fi
+if [ "${1:-}" = tab ]; then
+    shift
+    NV_BUILD=$build exec sh "$here/tab.sh" "$@"
 fi
 exec python3 "$here/bench.py" "$@"

@@ -12,21 +12,12 @@ command -v node >/dev/null && command -v npm >/dev/null || skip "needs node and 
 chromium=$(command -v chromium) || skip "needs chromium"
 [ -s "$build/page/assets.c" ] || skip "the agent was built without its page"
 
+sh "$source/test/page/prepare.sh" "$build" main
 here=$build/page-test
-mkdir -p "$here"
-lock=$(sha256sum "$source/test/page/package-lock.json")
-if [ "$(cat "$here/installed" 2>/dev/null)" != "$lock" ]; then
-    cp "$source/test/page/package.json" "$source/test/page/package-lock.json" "$here/"
-    (cd "$here" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-    echo "$lock" >"$here/installed"
-fi
-ln -sfn "$source/test/page" "$here/test"
 cd "$here"
 echo "types of the page and of this test"
 node_modules/.bin/tsc -p test/tsconfig.json --rootDir . --typeRoots node_modules/@types
 (cd "$build/page" && "$here/node_modules/.bin/tsc" -p page/tsconfig.json --rootDir .)
-node_modules/.bin/esbuild test/src/main.ts --bundle --platform=node --format=esm --preserve-symlinks --log-level=warning \
-    --external:playwright-core --outfile=main.mjs
 
 NV_SHARED=$source/../shared NV_SOURCE=$source CHROMIUM=$chromium SCREENSHOTS=$build/screenshots \
     NODEVITALS=${NODEVITALS:-$build/nodevitals} node main.mjs "$@"
