@@ -9,6 +9,11 @@
  */
 #include "label.h"
 
+bool nv_cg_is_of_pod(const struct nv_cg *cgroup)
+{
+    return cgroup->above->is.kind == NV_CG_POD || nv_cg_pod_in(cgroup->name).n;
+}
+
 static char *put(char *at, struct nv_str s, struct nv_str *ret)
 {
     *ret = (struct nv_str){at, s.n};
@@ -117,12 +122,13 @@ static struct nv_str long_name(struct nv_pass *pass, struct nv_str container,
     return (struct nv_str){text, (size_t)n};
 }
 
-static const struct nv_pod *pod_of(struct nv_pass *pass, const struct nv_pods *pods,
-                                   const struct nv_cg *cgroup)
+/* The pod a cgroup's name tells of. One of systemd has '_' where the uid has '-'. */
+static const struct nv_pod *find_pod(struct nv_pass *pass, const struct nv_pods *pods,
+                                     struct nv_str key)
 {
-    struct nv_str key = cgroup->is.key;
+    const struct nv_pod *pod = nv_pods_find_pod(pods, nv_cg_uid(key, nv_alloc(pass, key.n + 1)));
 
-    return nv_pods_find_pod(pods, nv_cg_uid(key, nv_alloc(pass, key.n + 1)));
+    return pod ? pod : nv_pods_find_pod(pods, key);
 }
 
 static bool label_container(struct nv_pass *pass, const struct nv_pods *pods, struct nv_cg *cgroup,
@@ -146,31 +152,47 @@ static bool label_container(struct nv_pass *pass, const struct nv_pods *pods, st
     return true;
 }
 
+/* What is known of the pod it is in. */
+static struct nv_pod pod_around(struct nv_pass *pass, const struct nv_pods *pods,
+                                const struct nv_cg *cgroup)
+{
+    const struct nv_cg *above = cgroup->above;
+    struct nv_str key = above->is.kind == NV_CG_POD ? above->is.key : nv_cg_pod_in(cgroup->name);
+    const struct nv_pod *pod = pods ? find_pod(pass, pods, key) : NULL;
+
+    return pod ? *pod
+               : (struct nv_pod){.name = above->labels[NV_CG_L_POD],
+                                 .ns = above->labels[NV_CG_L_NAMESPACE],
+                                 .uid = nv_cg_uid(key, nv_alloc(pass, key.n + 1)),
+                                 .host_network = above->host_network};
+}
+
 /* In a pod but not among its containers: a sandbox, or one that has just come or gone. */
 static void label_unlisted(struct nv_pass *pass, struct nv_cg_state *state,
                            const struct nv_pods *pods, struct nv_cg *cgroup,
                            struct nv_cg_said *said)
 {
-    const struct nv_pod *pod = pods ? pod_of(pass, pods, cgroup->above) : NULL;
+    const struct nv_pod pod = pod_around(pass, pods, cgroup);
 
     if (!cgroup->is_sandbox && is_pause(pass, state, cgroup))
         be_sandbox(cgroup);
     if (!cgroup->is_sandbox)
         nv_pods_wanted(pass);
     said->name = cgroup->is.key;
-    said->ns = cgroup->above->labels[NV_CG_L_NAMESPACE];
-    said->pod = cgroup->above->labels[NV_CG_L_POD];
-    cgroup->host_network = cgroup->above->host_network;
-    if (pod && cgroup->is_sandbox && says_docker(cgroup, pod->json)) {
-        said->container = NV_LIT("POD");
-        said->name = long_name(pass, said->container, pod, 0);
-    }
+    said->ns = pod.ns;
+    said->pod = pod.name;
+    cgroup->host_network = pod.host_network;
+    if (!cgroup->is_sandbox || !pod.name.n || !says_docker(cgroup, pod.json))
+        return;
+    said->container = NV_LIT("POD");
+    if (cgroup->is.runtime == NV_CG_CRIO || !nv_cg_docker_label(pass, cgroup, said))
+        said->name = long_name(pass, said->container, &pod, 0);
 }
 
 static void label_pod(struct nv_pass *pass, struct nv_cg_state *state, const struct nv_pods *pods,
                       struct nv_cg *cgroup, struct nv_cg_said *said)
 {
-    const struct nv_pod *pod = pods ? pod_of(pass, pods, cgroup) : NULL;
+    const struct nv_pod *pod = pods ? find_pod(pass, pods, cgroup->is.key) : NULL;
 
     if (pod) {
         said->ns = pod->ns;
@@ -194,7 +216,7 @@ static void label_one(struct nv_pass *pass, struct nv_cg_state *state, const str
         said.name = nv_cg_unescape(cgroup->is.key, nv_alloc(pass, cgroup->is.key.n + 1));
     } else if (!pods || !label_container(pass, pods, cgroup, &said)) {
         if (pods || !nv_cg_names_container(pass, state, cgroup, &said)) {
-            if (cgroup->above->is.kind == NV_CG_POD)
+            if (nv_cg_is_of_pod(cgroup))
                 label_unlisted(pass, state, pods, cgroup, &said);
             else
                 nv_cg_runtime_label(pass, cgroup, &said);
@@ -211,8 +233,8 @@ static bool needs_labels(const struct nv_cg *cgroup)
 /* One that is not named yet is looked up again in each pass, as long as it is not known to be a sandbox. */
 static bool is_nameless(const struct nv_cg *cgroup)
 {
-    return cgroup->is.kind == NV_CG_CONTAINER && cgroup->above->is.kind == NV_CG_POD &&
-           !cgroup->is_sandbox && !cgroup->labels[NV_CG_L_CONTAINER].n;
+    return cgroup->is.kind == NV_CG_CONTAINER && !cgroup->is_sandbox &&
+           !cgroup->labels[NV_CG_L_CONTAINER].n && nv_cg_is_of_pod(cgroup);
 }
 
 void nv_cg_label_all(struct nv_pass *pass, struct nv_cg_state *state)

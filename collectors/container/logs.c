@@ -151,7 +151,7 @@ bool nv_cg_names_container(struct nv_pass *pass, struct nv_cg_state *state,
                            const struct nv_cg *cgroup, struct nv_cg_said *said)
 {
     const struct entry *found =
-        cgroup->above->is.kind == NV_CG_POD ? find(pass, state, false, cgroup->is.key) : NULL;
+        nv_cg_is_of_pod(cgroup) ? find(pass, state, false, cgroup->is.key) : NULL;
 
     if (!found)
         return false;

@@ -136,6 +136,16 @@ static bool is_pod(struct nv_str name, struct nv_cg_name *ret)
     return ret->key.n > 0;
 }
 
+struct nv_str nv_cg_pod_in(struct nv_str name)
+{
+    size_t colon = nv_str_find(name, ':');
+    struct nv_cg_name is = {0};
+
+    if (colon < name.n)
+        is_pod((struct nv_str){name.p, colon}, &is);
+    return is.key;
+}
+
 static bool is_qos(struct nv_str name)
 {
     struct nv_str part = last_part(without(name, ".slice"));

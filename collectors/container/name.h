@@ -50,6 +50,9 @@ enum { NV_CG_ID = 64 /* digits of a container id */ };
 void nv_cg_name(enum nv_cg_kind above, struct nv_str above_name, struct nv_str name,
                 struct nv_cg_name *ret);
 
+/* The uid, as it is spelt there, of the pod before the first ':' of a name that two drivers made; else empty. */
+struct nv_str nv_cg_pod_in(struct nv_str name);
+
 /* Whether all of it is hexadecimal digits, as runtimes write them. */
 bool nv_cg_is_hex(struct nv_str s);
 

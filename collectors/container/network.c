@@ -182,6 +182,13 @@ static void of_pod(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg
             return;
 }
 
+/* A container that is no pod's; of a pod whose containers lie apart the sandbox is the one. */
+static bool stands_alone(const struct nv_cg *cgroup)
+{
+    return cgroup->is.kind == NV_CG_CONTAINER && cgroup->above->is.kind != NV_CG_POD &&
+           (cgroup->is_sandbox || !cgroup->labels[NV_CG_L_POD].n);
+}
+
 void nv_cg_network(struct nv_pass *pass, struct nv_cg_state *state)
 {
     if (!(state->groups & NV_CG_NETWORK))
@@ -197,7 +204,7 @@ void nv_cg_network(struct nv_pass *pass, struct nv_cg_state *state)
             continue;
         if (cgroup->is.kind == NV_CG_POD)
             of_pod(pass, state, cgroup);
-        else if (cgroup->is.kind == NV_CG_CONTAINER && cgroup->above->is.kind != NV_CG_POD)
+        else if (stands_alone(cgroup))
             read_links(pass, state, cgroup, cgroup->values, false);
     }
 }

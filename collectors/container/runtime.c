@@ -37,7 +37,7 @@ static void read_config(struct nv_pass *pass, struct nv_json *json, struct nv_st
     }
 }
 
-static bool ask_docker(struct nv_pass *pass, const struct nv_cg *cgroup, struct nv_cg_said *said)
+bool nv_cg_docker_label(struct nv_pass *pass, const struct nv_cg *cgroup, struct nv_cg_said *said)
 {
     char path[NV_PATH_MAX];
     struct nv_str text, key;
@@ -153,7 +153,8 @@ void nv_cg_runtime_label(struct nv_pass *pass, const struct nv_cg *cgroup, struc
 {
     uint8_t runtime = cgroup->is.runtime;
 
-    if ((runtime == NV_CG_DOCKER || runtime == NV_CG_BARE) && ask_docker(pass, cgroup, said))
+    if ((runtime == NV_CG_DOCKER || runtime == NV_CG_BARE) &&
+        nv_cg_docker_label(pass, cgroup, said))
         return;
     if (runtime == NV_CG_PODMAN && ask_podman(pass, cgroup, said))
         return;

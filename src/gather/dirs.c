@@ -105,6 +105,8 @@ int nv_dirs_list(struct nv_pass *pass, int dir, struct nv_names *ret)
     struct nv_str *names = NULL;
     size_t n = 0, room = 0;
 
+    if (lseek(dir, 0, SEEK_SET) < 0) /* it may have been listed before */
+        return -errno;
     for (;;) {
         nv_buf_reset(entries);
         if (!nv_buf_room(entries, ENTRIES_ROOM))
