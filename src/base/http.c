@@ -345,7 +345,8 @@ static int ask(struct nv_http *http, const struct nv_http_request *request, int 
     if (r < 0 && !http->transfer.error[0])
         nv_transfer_fail(&http->transfer, r, "%s", strerror(-r));
     if (r == 0)
-        r = nv_transfer_run(&http->transfer, request->timeout_ms, &http->callback_error);
+        r = nv_transfer_run(&http->transfer, request->connect_timeout_ms, request->timeout_ms,
+                            &http->callback_error);
     if (http->transfer.ready) {
         NV_TRANSFER_SET(&http->transfer, CURLOPT_HTTPHEADER, (struct curl_slist *)NULL);
         NV_TRANSFER_SET(&http->transfer, CURLOPT_CONNECT_TO, (struct curl_slist *)NULL);
@@ -429,6 +430,11 @@ int nv_http_ask(struct nv_http *http, const struct nv_http_request *request, int
 const char *nv_http_error(const struct nv_http *http)
 {
     return http->transfer.error;
+}
+
+enum nv_http_reach nv_http_reach(struct nv_http *http)
+{
+    return nv_transfer_reach(&http->transfer);
 }
 
 int nv_http_status(struct nv_http *http)

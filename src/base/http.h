@@ -70,9 +70,9 @@ struct nv_http_request {
     size_t
         n_private; /* so many of them, the first ones, are for the host of the URL alone: no redirect carries them, nor
                          * who we are, to another. For requests without a body */
-    struct nv_str body; /* p NULL: none. Read in place */
-    int64_t timeout_ms; /* 0: the client's */
-    bool decode;        /* ask for gzip or zstd, and undo it; what is counted is what comes out */
+    struct nv_str body;                     /* p NULL: none. Read in place */
+    int64_t connect_timeout_ms, timeout_ms; /* 0: the client's */
+    bool decode; /* ask for gzip or zstd, and undo it; what is counted is what comes out */
 
     /* Where the body of the answer goes; neither: nowhere. `take` returns 0, or a negative errno to end it. Status and
      * headers can be asked from there. */
@@ -103,6 +103,14 @@ NV_DEFINE_AUTO(nv_http)
 NV_MUST_USE int nv_http_ask(struct nv_http *http, const struct nv_http_request *request,
                             int *ret_status);
 const char *nv_http_error(const struct nv_http *http);
+
+/* How far the last request came, to tell what its deadline means. */
+enum nv_http_reach {
+    NV_HTTP_UNREACHED, /* nobody took the connection */
+    NV_HTTP_CONNECTED, /* somebody did, but ended no handshake */
+    NV_HTTP_ASKED,
+};
+enum nv_http_reach nv_http_reach(struct nv_http *http);
 
 /* Of the last answer, until the next request. A header it did not have is empty. */
 int nv_http_status(struct nv_http *http);

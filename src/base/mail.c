@@ -173,7 +173,7 @@ static int send_to(struct nv_mailer *mailer, const struct nv_mail *mail,
     NV_TRANSFER_SET(transfer, CURLOPT_MAIL_FROM, mail->from);
     NV_TRANSFER_SET(transfer, CURLOPT_MAIL_RCPT, recipients);
     NV_TRANSFER_SET(transfer, CURLOPT_INFILESIZE_LARGE, (curl_off_t)mailer->message.n);
-    r = nv_transfer_run(transfer, 0, &no_error);
+    r = nv_transfer_run(transfer, 0, 0, &no_error);
     NV_TRANSFER_SET(transfer, CURLOPT_MAIL_RCPT, (struct curl_slist *)NULL);
     return explain(mailer, r);
 }

@@ -71,7 +71,6 @@ void nv_transfer_init(struct nv_transfer *transfer, int64_t connect_timeout_ms, 
     transfer->ready = transfer->multi != NULL;
     NV_TRANSFER_SET(transfer, CURLOPT_NOSIGNAL, 1L);
     NV_TRANSFER_SET(transfer, CURLOPT_ERRORBUFFER, transfer->library_error);
-    NV_TRANSFER_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->connect_timeout_ms);
     NV_TRANSFER_SET(transfer, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that hangs */
     NV_TRANSFER_SET(transfer, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 }
@@ -151,18 +150,30 @@ int nv_transfer_check(struct nv_transfer *transfer)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-static int fail_late(struct nv_transfer *transfer, int64_t timeout_ms)
+enum nv_http_reach nv_transfer_reach(struct nv_transfer *transfer)
 {
-    curl_off_t connected_us = 0, begun_us = 0;
+    curl_off_t begun_us = 0;
+    char *peer = NULL; /* the time of connecting is told only when the handshake is over */
 
-    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
-    if (connected_us || begun_us) /* on a connection that was kept, only the second is told */
-        return nv_transfer_fail(transfer, -ETIMEDOUT, "no complete answer within %g s",
-                                (double)timeout_ms / 1000);
-    if (transfer->connect_timeout_ms < timeout_ms)
-        timeout_ms = transfer->connect_timeout_ms;
-    return nv_transfer_fail(transfer, -ETIMEDOUT, "cannot connect within %g s",
+    if (transfer->easy) {
+        curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
+        curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &peer);
+    }
+    return begun_us ? NV_HTTP_ASKED : peer && peer[0] ? NV_HTTP_CONNECTED : NV_HTTP_UNREACHED;
+}
+
+static int fail_late(struct nv_transfer *transfer, int64_t connect_timeout_ms, int64_t timeout_ms)
+{
+    static const char *const texts[] = {
+        [NV_HTTP_UNREACHED] = "cannot connect",
+        [NV_HTTP_CONNECTED] = "no complete handshake",
+        [NV_HTTP_ASKED] = "no complete answer",
+    };
+    enum nv_http_reach reach = nv_transfer_reach(transfer);
+
+    if (reach != NV_HTTP_ASKED && connect_timeout_ms < timeout_ms)
+        timeout_ms = connect_timeout_ms;
+    return nv_transfer_fail(transfer, -ETIMEDOUT, "%s within %g s", texts[reach],
                             (double)timeout_ms / 1000);
 }
 
@@ -188,13 +199,11 @@ static int fail_unread(struct nv_transfer *transfer)
     return 0;
 }
 
-static int fail_with(struct nv_transfer *transfer, CURLcode code, int64_t timeout_ms)
+static int fail_with(struct nv_transfer *transfer, CURLcode code)
 {
     const char *text = transfer->library_error;
     int error = -EIO;
 
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        return fail_late(transfer, timeout_ms);
     if (code == CURLE_COULDNT_CONNECT)
         return fail_unconnected(transfer);
     if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "HTTP/0.9"))
@@ -241,11 +250,14 @@ static CURLcode run(struct nv_transfer *transfer, bool *ret_ended)
     return m == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : code;
 }
 
-int nv_transfer_run(struct nv_transfer *transfer, int64_t timeout_ms, const int *callback_error)
+int nv_transfer_run(struct nv_transfer *transfer, int64_t connect_timeout_ms, int64_t timeout_ms,
+                    const int *callback_error)
 {
     bool ended;
 
+    connect_timeout_ms = connect_timeout_ms ? connect_timeout_ms : transfer->connect_timeout_ms;
     timeout_ms = timeout_ms ? timeout_ms : transfer->timeout_ms;
+    NV_TRANSFER_SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
     NV_TRANSFER_SET(transfer, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     int r = nv_transfer_check(transfer);
     if (r < 0)
@@ -257,7 +269,9 @@ int nv_transfer_run(struct nv_transfer *transfer, int64_t timeout_ms, const int 
         return transfer->error[0]
                    ? *callback_error
                    : nv_transfer_fail(transfer, *callback_error, "%s", strerror(-*callback_error));
-    return code == CURLE_OK ? 0 : fail_with(transfer, code, timeout_ms);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return fail_late(transfer, connect_timeout_ms, timeout_ms);
+    return code == CURLE_OK ? 0 : fail_with(transfer, code);
 }
 
 void nv_transfer_cancel(struct nv_transfer *transfer)

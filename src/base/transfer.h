@@ -34,12 +34,14 @@ void nv_transfer_set_tls(struct nv_transfer *transfer, const struct nv_http_tls 
 NV_MUST_USE int nv_transfer_check(struct nv_transfer *transfer);
 
 /*
- * Runs it. `callback_error`: what a callback of ours may have ended it with. timeout_ms 0: the transfer's. Returns 0, or
+ * Runs it. `callback_error`: what a callback of ours may have ended it with. Times of 0: the transfer's. Returns 0, or
  * a negative errno as http.h lists them and the text.
  */
-NV_MUST_USE int nv_transfer_run(struct nv_transfer *transfer, int64_t timeout_ms,
-                                const int *callback_error);
+NV_MUST_USE int nv_transfer_run(struct nv_transfer *transfer, int64_t connect_timeout_ms,
+                                int64_t timeout_ms, const int *callback_error);
 void nv_transfer_cancel(struct nv_transfer *transfer);
+
+enum nv_http_reach nv_transfer_reach(struct nv_transfer *transfer);
 
 /* Writes the text. Returns `error`. */
 __attribute__((format(printf, 3, 4))) int nv_transfer_fail(struct nv_transfer *transfer, int error,

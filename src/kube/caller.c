@@ -7,7 +7,12 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-enum { CONNECT_MS = 4000, SAID_MAX = 300 /* bytes of a refusal that are quoted */ };
+enum {
+    CONNECT_MS = 4000, /* at most: ways share what time there is */
+    PLAIN_TURNS =
+        20,         /* questions in a row on a way without TLS, before one with it is tried again */
+    SAID_MAX = 300, /* bytes of a refusal that are quoted */
+};
 
 static const char *const names[] = {
     [NV_KUBE_OK] = "none",
@@ -97,7 +102,6 @@ static bool take_way(struct nv_kube_caller *caller, size_t way)
                 .server_name = to->server_name,
                 .insecure_skip_verify = access->insecure_skip_verify},
         .credentials_file = token ? access->token_file : NULL,
-        .connect_timeout_ms = CONNECT_MS,
         .timeout_ms = NV_KUBE_CALL_MS,
     };
     new = nv_http_new(&options);
@@ -171,8 +175,23 @@ static enum nv_kube_failure judge_status(struct nv_kube_caller *caller, const ch
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
+/* Whoever did not take the connection in its time is as good as nobody. */
+static enum nv_kube_failure judge_failure(struct nv_kube_caller *caller, const char *url, int error)
+{
+    enum nv_kube_failure failure = nv_kube_failure_of(error);
+    bool tls = caller->access->ways[caller->way].tls;
+
+    if (failure == NV_KUBE_TLS && tls)
+        return tell_tls(caller, url);
+    say(caller, "%s: %s", url, nv_http_error(caller->http));
+    if (failure == NV_KUBE_TIMEOUT && nv_http_reach(caller->http) == NV_HTTP_UNREACHED)
+        return NV_KUBE_CONNECT;
+    return failure == NV_KUBE_TLS ? NV_KUBE_MALFORMED
+                                  : failure; /* no HTTP, where there is no TLS */
+}
+
 static enum nv_kube_failure ask_once(struct nv_kube_caller *caller, const char *path,
-                                     struct nv_buf *into, int64_t left_ms)
+                                     struct nv_buf *into, int64_t connect_ms, int64_t left_ms)
 {
     NV_AUTO_BUF url = NV_BUF(2 * NV_KUBE_ADDRESS_MAX);
     int status = 0;
@@ -183,26 +202,20 @@ static enum nv_kube_failure ask_once(struct nv_kube_caller *caller, const char *
         .url = nv_buf_c_string(&url),
         .into = into,
         .decode = true,
+        .connect_timeout_ms = connect_ms,
         .timeout_ms = left_ms,
     };
     nv_buf_reset(into);
     int r = nv_http_ask(caller->http, &request, &status);
-    if (r == 0) {
-        caller->worked = true;
-        return judge_status(caller, request.url, status, into);
-    }
-    bool tls = caller->access->ways[caller->way].tls;
-    enum nv_kube_failure failure = nv_kube_failure_of(r);
-    if (failure == NV_KUBE_TLS && tls)
-        return tell_tls(caller, request.url);
-    say(caller, "%s: %s", request.url, nv_http_error(caller->http));
-    return failure == NV_KUBE_TLS ? NV_KUBE_MALFORMED
-                                  : failure; /* no HTTP, where there is no TLS */
+    if (r < 0)
+        return judge_failure(caller, request.url, r);
+    caller->worked = true;
+    return judge_status(caller, request.url, status, into);
 }
 
 /* On the way there is. A refused token may have been renewed this very moment. */
 static enum nv_kube_failure ask(struct nv_kube_caller *caller, const char *path,
-                                struct nv_buf *into, int64_t until_ns)
+                                struct nv_buf *into, int64_t connect_ms, int64_t until_ns)
 {
     enum nv_kube_failure failure = NV_KUBE_UNAUTHORIZED;
 
@@ -212,41 +225,122 @@ static enum nv_kube_failure ask(struct nv_kube_caller *caller, const char *path,
             say(caller, "%s: no answer in time", caller->access->ways[caller->way].url);
             return NV_KUBE_TIMEOUT;
         }
-        failure = ask_once(caller, path, into, left_ms);
+        failure = ask_once(caller, path, into, connect_ms, left_ms);
     }
     return failure;
+}
+
+/* ---- the ways in turn ----------------------------------------------------------------------- */
+
+/* One question on one way after the other. */
+struct trial {
+    size_t from;
+    unsigned done; /* bits of ways that are not tried any more */
+    bool listens;  /* somebody does, with TLS */
+    int64_t until_ns;
+    enum nv_kube_failure failure; /* the one that tells most */
+    char error[NV_KUBE_CALL_ERROR_MAX];
+};
+
+static bool is_done(const struct trial *trial, size_t way)
+{
+    return trial->done & 1u << way;
+}
+
+static struct trial begin(struct nv_kube_caller *caller)
+{
+    const struct nv_kube_access *access = caller->access;
+    int64_t wait_ms = access->timeout_ms ? access->timeout_ms : NV_KUBE_CALL_MS;
+    struct trial trial = {.until_ns = nv_monotonic_ns() + wait_ms * 1000000};
+
+    if (access->ways[caller->start].tls || caller->plain_turns) {
+        trial.from = caller->start;
+        caller->plain_turns -= caller->plain_turns > 0;
+    }
+    return trial;
+}
+
+/* That which worked; those with TLS in turn from there; those without. */
+static bool next_way(const struct trial *trial, const struct nv_kube_access *access, size_t *ret)
+{
+    for (size_t i = 0; i < 2 * access->n_ways; i++) {
+        size_t way = (trial->from + i) % access->n_ways;
+        bool plain = i >= access->n_ways, due = access->ways[way].tls ? !plain : plain;
+        if (is_done(trial, way) || !(due || (i == 0 && !trial->done)))
+            continue;
+        if (!access->ways[way].tls && trial->listens)
+            continue;
+        *ret = way;
+        return true;
+    }
+    return false;
+}
+
+static bool same_address(const struct nv_kube_access *access, size_t one, size_t other)
+{
+    return strcmp(access->ways[one].url, access->ways[other].url) == 0;
+}
+
+/* What the next address has to connect: its share of the time that is left. Those of one address are behind each other. */
+static int64_t share_ms(const struct trial *trial, const struct nv_kube_access *access)
+{
+    int64_t left_ms = (trial->until_ns - nv_monotonic_ns()) / 1000000, n = 0;
+
+    for (size_t i = 0; i < access->n_ways; i++)
+        n += !is_done(trial, i) && (i == 0 || !same_address(access, i, i - 1));
+    left_ms /= n ? n : 1;
+    return left_ms < 1 ? 1 : left_ms < CONNECT_MS ? left_ms : CONNECT_MS;
+}
+
+/* Whether another way is worth trying; the same address under another name only where TLS speaks there. */
+static bool leads_on(struct nv_kube_caller *caller, struct trial *trial,
+                     enum nv_kube_failure failure)
+{
+    const struct nv_kube_access *access = caller->access;
+    bool silent = failure == NV_KUBE_TIMEOUT && nv_http_reach(caller->http) == NV_HTTP_CONNECTED;
+
+    if (failure != NV_KUBE_CONNECT && failure != NV_KUBE_TLS && !silent)
+        return false;
+    caller->worked = false;
+    trial->listens |= failure != NV_KUBE_CONNECT;
+    for (size_t i = 0; i < access->n_ways; i++)
+        if (i == caller->way || (failure != NV_KUBE_TLS && same_address(access, i, caller->way)))
+            trial->done |= 1u << i;
+    if (!trial->failure || (trial->failure == NV_KUBE_CONNECT && failure != NV_KUBE_CONNECT)) {
+        trial->failure = failure;
+        memcpy(trial->error, caller->error, sizeof(trial->error));
+    }
+    return true;
+}
+
+void nv_kube_caller_prefer(struct nv_kube_caller *caller, size_t way)
+{
+    caller->start = way;
+    caller->plain_turns = 1;
 }
 
 enum nv_kube_failure nv_kube_caller_get(struct nv_kube_caller *caller, const char *path,
                                         struct nv_buf *into)
 {
     const struct nv_kube_access *access = caller->access;
-    int64_t wait_ms = access->timeout_ms ? access->timeout_ms : NV_KUBE_CALL_MS;
-    int64_t until_ns = nv_monotonic_ns() + wait_ms * 1000000;
-    enum nv_kube_failure first = NV_KUBE_OK, failure = NV_KUBE_OTHER;
-    char error[NV_KUBE_CALL_ERROR_MAX] = "";
-    bool listens = false;
-    size_t from = caller->worked && access->ways[caller->way].tls ? caller->way : 0;
+    struct trial trial = begin(caller);
+    size_t way;
 
-    for (size_t i = 0; i < 2 * access->n_ways; i++) { /* with TLS, then without */
-        size_t way = (from + i) % access->n_ways;
-        bool plain = i >= access->n_ways;
-        if (access->ways[way].tls == plain || (plain && listens))
-            continue;
+    while (next_way(&trial, access, &way)) {
         if (!take_way(caller, way)) {
             say(caller, "out of memory");
             return NV_KUBE_OTHER;
         }
-        failure = ask(caller, path, into, until_ns);
-        if (failure != NV_KUBE_CONNECT && failure != NV_KUBE_TLS)
-            return failure;
-        caller->worked = false;
-        listens |= failure == NV_KUBE_TLS;
-        if (!first || (first == NV_KUBE_CONNECT && failure == NV_KUBE_TLS)) {
-            first = failure;
-            memcpy(error, caller->error, sizeof(error));
-        }
+        enum nv_kube_failure failure =
+            ask(caller, path, into, share_ms(&trial, access), trial.until_ns);
+        if (leads_on(caller, &trial, failure))
+            continue;
+        if (caller->worked)
+            caller->start = way;
+        if (caller->worked && !access->ways[way].tls && trial.done)
+            caller->plain_turns = PLAIN_TURNS;
+        return failure;
     }
-    memcpy(caller->error, error, sizeof(error));
-    return first;
+    memcpy(caller->error, trial.error, sizeof(caller->error));
+    return trial.failure;
 }

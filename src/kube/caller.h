@@ -2,7 +2,9 @@
  * caller.h - one who asks the kubelet: on the ways there are, with the token and certificates of the moment.
  *
  *   ways       those with TLS are tried in turn from the one that worked last, until there is an answer, whatever it says; the
- *              port without TLS only where nobody listens on any of them, never for a certificate that does not verify
+ *              port without TLS only where nobody listens on any of them, never for a certificate that does not verify, and
+ *              not for long, then they are tried again
+ *   silence    an address that takes no connection costs its share of the time, and leads on as one that refuses does
  *   token      read from its file for every request, so that rotation is seen; one that is refused is read and tried once
  *              more. Sent without TLS only where it was asked for
  *   deadline   NV_KUBE_CALL_MS for all ways together
@@ -55,8 +57,10 @@ struct nv_kube_caller {
     pthread_mutex_t lock; /* of http and cancelled */
     struct nv_http *http; /* for the way that was used last; NULL at first */
     bool cancelled;
-    size_t way;  /* of http; what worked last */
-    bool worked; /* there was an answer on it */
+    size_t way;           /* of http */
+    bool worked;          /* there was an answer on it */
+    size_t start;         /* the way that worked last */
+    unsigned plain_turns; /* how often that may be one without TLS before the others are tried */
     char error[NV_KUBE_CALL_ERROR_MAX];
 };
 
@@ -66,6 +70,9 @@ void nv_kube_caller_done(struct nv_kube_caller *caller);
 /* GET of a path. The answer's body is in `into` where the outcome is NV_KUBE_OK; else a line for the user in `error`. */
 NV_MUST_USE enum nv_kube_failure nv_kube_caller_get(struct nv_kube_caller *caller, const char *path,
                                                     struct nv_buf *into);
+
+/* Begins with this way, which others found to work. */
+void nv_kube_caller_prefer(struct nv_kube_caller *caller, size_t way);
 
 /* Ends what runs, and all that would. */
 void nv_kube_caller_cancel(struct nv_kube_caller *caller);

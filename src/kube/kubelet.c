@@ -317,7 +317,9 @@ int nv_kubelet_get(struct nv_kubelet *kubelet, const char *path, int64_t timeout
     struct nv_kube_access access = kubelet->options.access;
 
     access.timeout_ms = timeout_ms > 0 ? timeout_ms : 1;
+    size_t way = (size_t)(nv_kubelet_way(kubelet) - access.ways);
     pthread_mutex_lock(&kubelet->other_lock);
+    nv_kube_caller_prefer(&kubelet->other, way);
     kubelet->other.access = &access;
     enum nv_kube_failure failure = nv_kube_caller_get(&kubelet->other, path, into);
     int status = kubelet->other.http ? nv_http_status(kubelet->other.http) : 0;

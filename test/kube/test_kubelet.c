@@ -4,6 +4,7 @@
  */
 #include "kube/kubelet.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -464,6 +465,132 @@ START_TEST(an_address_that_cannot_be_used_here_is_as_good_as_nobody_listening)
 }
 END_TEST
 
+/* ---- addresses that say nothing ------------------------------------------------------------- */
+
+enum { FILLERS = 8, SILENT_MS = 1500 };
+
+/* A port whose queue is full, so that whoever connects gets no answer at all; or one that takes connections and says
+ * nothing. */
+struct silence {
+    int fd, fillers[FILLERS];
+    char url[64];
+};
+
+static void begin_silence(struct silence *silence, bool full)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(address);
+
+    silence->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(silence->fd, 0);
+    ck_assert_int_eq(bind(silence->fd, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(silence->fd, full ? 0 : FILLERS), 0);
+    ck_assert_int_eq(getsockname(silence->fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(silence->url, sizeof(silence->url), "https://127.0.0.1:%u", ntohs(address.sin_port));
+    for (size_t i = 0; i < FILLERS; i++) {
+        silence->fillers[i] = full ? socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) : -1;
+        if (full)
+            (void)!connect(silence->fillers[i], (struct sockaddr *)&address, size);
+    }
+}
+
+static void end_silence(struct silence *silence)
+{
+    close(silence->fd);
+    for (size_t i = 0; i < FILLERS; i++)
+        if (silence->fillers[i] >= 0)
+            close(silence->fillers[i]);
+}
+
+/* Looped: the address takes no connection; it does, and there it ends. */
+START_TEST(an_address_that_says_nothing_leads_on_to_the_next)
+{
+    struct silence silence;
+
+    begin_silence(&silence, _i == 0);
+    use_tls("node-7");
+    const struct nv_kube_way ways[] = {
+        {.url = silence.url,       .tls = true            },
+        {              .url = silence.url,             .tls = true, .server_name = "node-7"},
+        {              .url = tls_url,             .tls = true                       },
+        { .url = tls_url, .tls = true,                        .server_name = "node-7"},
+    };
+    options.access.ways = ways;
+    options.access.n_ways = NV_LEN(ways);
+    options.access.timeout_ms = 2 * SILENT_MS;
+    start();
+    ck_assert(nv_kubelet_wait(kubelet, LONG_MS));
+    ck_assert_ptr_eq(nv_kubelet_way(kubelet), &ways[3]);
+    unsigned connections = nv_http_server_connections(server);
+    uint64_t before = stats().asked;
+    WAIT_FOR(stats().asked >= before + 3);
+    ck_assert_uint_eq(nv_http_server_connections(server), connections); /* it stays with that one */
+    ck_assert_uint_eq(stats().failed[NV_KUBE_CONNECT] + stats().failed[NV_KUBE_TIMEOUT], 0);
+
+    NV_AUTO_BUF text = NV_BUF(4096); /* and others, who have less time, begin with it */
+    char error[NV_KUBE_CALL_ERROR_MAX];
+    ck_assert_int_eq(nv_kubelet_get(kubelet, "/configz", LONG_MS, &text, error), 0);
+    ck_assert_uint_eq(nv_http_server_connections(server), connections + 1);
+    nv_kubelet_stop(kubelet);
+    end_silence(&silence);
+}
+END_TEST
+
+START_TEST(the_port_without_tls_is_stayed_with_where_the_other_says_nothing)
+{
+    struct silence silence;
+
+    begin_silence(&silence, true);
+    const struct nv_kube_way ways[] = {
+        {.url = silence.url, .tls = true},
+        {.url = nv_http_server_url(server)                 },
+    };
+    options.access.ways = ways;
+    options.access.n_ways = NV_LEN(ways);
+    options.access.timeout_ms = 2 * SILENT_MS;
+    start();
+    ck_assert(nv_kubelet_wait(kubelet, LONG_MS));
+    ck_assert_ptr_eq(nv_kubelet_way(kubelet), &ways[1]);
+    uint64_t before = stats().asked;
+    WAIT_FOR(stats().asked >= before + 5);
+    ck_assert_uint_eq(nv_http_server_connections(server), 1);
+    nv_kubelet_stop(kubelet);
+    end_silence(&silence);
+}
+END_TEST
+
+START_TEST(silence_on_all_addresses_ends_in_time_and_is_told)
+{
+    struct silence full, mute;
+    struct nv_kube_caller caller;
+    NV_AUTO_BUF text = NV_BUF(4096);
+
+    begin_silence(&full, true);
+    begin_silence(&mute, false);
+    const struct nv_kube_way ways[] = {
+        {.url = full.url, .tls = true},
+        {.url = mute.url,               .tls = true},
+        {.url = nv_http_server_url(server)}, /* for somebody listens on the other */
+    };
+    options.access.ways = ways;
+    options.access.n_ways = NV_LEN(ways);
+    options.access.timeout_ms = 600;
+    for (size_t n = 1; n <= NV_LEN(ways); n++) {
+        options.access.n_ways = n;
+        nv_kube_caller_init(&caller, &options.access);
+        ck_assert_int_eq(nv_kube_caller_get(&caller, "/pods", &text),
+                         n == 1 ? NV_KUBE_CONNECT : NV_KUBE_TIMEOUT);
+        ck_assert_msg(strstr(caller.error, n == 1 ? "cannot connect within 0."
+                                                  : "no complete handshake within 0."),
+                      "%s", caller.error);
+        nv_kube_caller_done(&caller);
+    }
+    ck_assert_uint_eq(asked(), 0);
+    end_silence(&full);
+    end_silence(&mute);
+}
+END_TEST
+
 START_TEST(an_unknown_authority_is_refused_and_the_ways_out_are_told)
 {
     struct nv_kube_caller caller;
@@ -523,6 +650,9 @@ int main(void)
     tcase_add_test(tcase, a_wrong_certificate_is_never_answered_by_the_port_without_tls);
     tcase_add_test(tcase, the_port_without_tls_is_asked_where_nobody_listens_on_the_other);
     tcase_add_test(tcase, an_address_that_cannot_be_used_here_is_as_good_as_nobody_listening);
+    tcase_add_loop_test(tcase, an_address_that_says_nothing_leads_on_to_the_next, 0, 2);
+    tcase_add_test(tcase, the_port_without_tls_is_stayed_with_where_the_other_says_nothing);
+    tcase_add_test(tcase, silence_on_all_addresses_ends_in_time_and_is_told);
     tcase_add_test(tcase, an_unknown_authority_is_refused_and_the_ways_out_are_told);
     tcase_add_test(tcase, a_refusal_of_rights_is_told_in_the_words_of_the_kubelet);
     suite_add_tcase(suite, tcase);
