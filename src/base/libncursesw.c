@@ -34,6 +34,7 @@ HAND_ON(int, start_color, (void), (), ERR)
 HAND_ON(int, use_default_colors, (void), (), ERR)
 HAND_ON(int, init_pair, (short pair, short front, short back), (pair, front, back), ERR)
 HAND_ON(int, tigetnum, (const char *name), (name), -1)
+HAND_ON(char *, tigetstr, (const char *name), (name), NULL)
 HAND_ON(int, wattr_set, (WINDOW *window, attr_t attributes, short pair, void *options),
         (window, attributes, pair, options), ERR)
 HAND_ON(int, wmove, (WINDOW *window, int y, int x), (window, y, x), ERR)

@@ -7,7 +7,8 @@
  *   top_draw.c   the panels
  *   top_processes.c the processes of this moment, where the node is this one
  *   top_tree.c   containers, pods and units as a tree
- *   top_live.c   the terminal: keys, ticks, and a thread that asks
+ *   top_live.c   keys, ticks, and a thread that asks
+ *   top_terminal.c  the terminal, which is as it was however top ends
  *
  *   bounds     NV_TOP_ROWS_MAX series of a kind, NV_TOP_LINES_MAX lines, NV_TOP_WIDTH_MAX columns
  *   ownership  data has all it shows, and ends with nv_top_data_free()

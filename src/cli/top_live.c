@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/terminal.h"
 #include "cli/top.h"
+#include "cli/top_terminal.h"
 
-enum { POLL_MS = 500, SLOW_MS = 2000, ESCAPE_MS = 25, WHEEL_LINES = 3 };
+enum { POLL_MS = 500, SLOW_MS = 2000, WHEEL_LINES = 3 };
 
 static const int64_t spans_ms[] = {60000,    120000,   300000,   900000,   3600000,
                                    10800000, 21600000, 86400000, 604800000};
@@ -56,6 +56,7 @@ static void *run_asker(void *user)
 {
     struct asker *asker = user;
 
+    nv_top_terminal_guard();
     pthread_mutex_lock(&asker->lock);
     while (!asker->stop) {
         if (!asker->wanted) {
@@ -264,7 +265,7 @@ static void paint(struct live *live)
         if (from < screen->used)
             paint_line(live, screen, from, (int)y);
     }
-    wrefresh(live->window);
+    nv_top_terminal_show(live->window);
 }
 
 /* ---- keys ----------------------------------------------------------------------------------- */
@@ -439,49 +440,7 @@ static bool hear(struct live *live)
     return any;
 }
 
-/* ---- the terminal --------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t ended_by_signal;
-
-static void end(int number)
-{
-    ended_by_signal = number;
-}
-
-static void catch_signals(void)
-{
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    struct sigaction action = {.sa_handler = end};
-
-    for (size_t i = 0; i < NV_LEN(ends); i++)
-        sigaction(ends[i], &action, NULL);
-    action.sa_handler = SIG_IGN; /* a terminal that is gone is a failed write */
-    sigaction(SIGPIPE, &action, NULL);
-}
-
-static int open_terminal(struct live *live, SCREEN **ret)
-{
-    if (!nv_terminal_has_library())
-        return nv_cli_error(1, "libncursesw is not installed; --once and --batch need none");
-    *ret = newterm(NULL, stdout, stdin);
-    if (!*ret)
-        return nv_cli_error(1, "this terminal is not known: TERM=%s",
-                            getenv("TERM") ? getenv("TERM") : "");
-    live->window = newwin(0, 0, 0, 0);
-    if (!live->window) {
-        endwin();
-        return nv_cli_error(1, "out of memory");
-    }
-    cbreak();
-    noecho();
-    keypad(live->window, true);
-    nodelay(live->window, true);
-    set_escdelay(ESCAPE_MS);
-    curs_set(0);
-    mousemask(BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
-    mouseinterval(0);
-    return 0;
-}
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Until the next question is due, as far as it could be asked then. */
 static int wait_ms(struct live *live)
@@ -503,14 +462,19 @@ static void run(struct live *live)
 
     live->ask = true;
     paint(live);
-    while (!live->quit && !ended_by_signal) {
+    while (!live->quit && !nv_top_terminal_ended()) {
         ask(live);
         bool idle = live->view->at_ms || live->view->paused || live->ended;
         int r = poll(fds, NV_LEN(fds), idle ? POLL_MS : wait_ms(live));
         if (r > 0 && fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
             return;
+        bool anew = nv_top_terminal_stopped();
+        if (nv_top_terminal_ended())
+            return;
+        if (anew)
+            clearok(live->window, true);
         bool heard = hear(live), came = take(live);
-        if (heard || came || is_slow(live))
+        if (anew || heard || came || is_slow(live))
             paint(live);
     }
 }
@@ -522,7 +486,6 @@ int nv_top_live(struct nv_top_source *source, struct nv_top_view *view,
     struct live live = {
         .view = view, .look = &fitting, .data = nv_top_data_new(), .ended = view->ended};
     NV_AUTO(nv_top_processes) *processes = nv_top_processes_new();
-    SCREEN *terminal = NULL;
 
     if (!live.data || !processes) {
         nv_top_data_free(live.data);
@@ -531,16 +494,17 @@ int nv_top_live(struct nv_top_source *source, struct nv_top_view *view,
     live.processes = processes;
     setlocale(LC_CTYPE, "");
     fitting.utf8 = look->utf8 && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    catch_signals();
-    int status = open_terminal(&live, &terminal);
+    int status = nv_top_terminal_open(&live.window);
     if (status == 0) {
+        mousemask(BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+        mouseinterval(0);
         fitting.colors = look->colors && has_colors();
         if (fitting.colors)
             prepare_colors();
         int r = start_asker(&live.asker, source);
         if (r == 0)
             run(&live);
-        endwin();
+        nv_top_terminal_close();
         if (r == 0)
             stop_asker(&live.asker);
         else

@@ -8,66 +8,8 @@ source=${NV_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 nodevitals=${NODEVITALS:-$source/build/nodevitals}
 screens=$source/test/e2e/top
 write=${1:-}
-if ! command -v tmux >/dev/null; then
-    echo "SKIP: needs tmux"
-    exit 77
-fi
-here=$(mktemp -d)
-cd "$here"
-unset NO_COLOR COLUMNS TMUX http_proxy HTTP_PROXY all_proxy ALL_PROXY
-export TZ=UTC LC_ALL=C.UTF-8
+. "$source/test/e2e/top/terminal.sh"
 
-agent=
-finish() {
-    terminal kill-server 2>/dev/null || true
-    [ -z "$agent" ] || kill "$agent" 2>/dev/null || true
-    [ -z "$agent" ] || wait "$agent" 2>/dev/null || true
-    rm -rf "$here"
-}
-trap finish EXIT
-trap 'exit 1' HUP INT TERM
-
-fail() {
-    echo "FAILED: $*"
-    capture || true
-    exit 1
-}
-opened=0
-terminal() { tmux -S "$here/tmux$opened" -f /dev/null "$@"; }
-capture() { terminal capture-pane -p | sed 's/ *$//'; }
-press() { terminal send-keys "$@"; }
-
-# open WIDTH HEIGHT ARGUMENTS...: top in a terminal of that size; its status goes into a file.
-open() {
-    width=$1 height=$2
-    shift 2
-    rm -f status
-    opened=$((opened + 1)) # a server that ends takes no more sessions
-    terminal new-session -d -x "$width" -y "$height" "${prefix:-} $nodevitals top $* 2>errors; echo \$? >status; stty -a >modes; sleep 100"
-}
-# await PATTERN: until the screen has it.
-await() {
-    tries=0
-    until capture | grep -q -- "$1"; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || fail "never saw: $1"
-        sleep 0.1
-    done
-}
-# close: leaves with q; the terminal is as it was.
-close() {
-    [ "${1:-q}" = none ] || press "${1:-q}"
-    tries=0
-    until [ -s modes ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || fail "does not end"
-        sleep 0.1
-    done
-    [ "$(cat status)" -eq 0 ] || fail "status $(cat status): $(cat errors)"
-    grep -q ' icanon' modes && grep -q ' echo ' modes || fail "the terminal is not as it was"
-    rm -f modes
-    terminal kill-server
-}
 # same NAME: the screen is the one expected. Lines may still be on their way.
 same() {
     file=$screens/$1.txt
@@ -90,8 +32,7 @@ same() {
 
 # ---- screens, by size
 
-awk -f "$screens/node.awk" >made.om
-"$nodevitals" tsdb import --storage.tsdb.path=made made.om >/dev/null
+make_store
 stores=made
 if [ -e "$source/../shared/fixtures/record/node-2s.om.zst" ] && command -v zstd >/dev/null; then
     zstd -dcq --long=27 "$source/../shared/fixtures/record/node-2s.om.zst" >record.om
