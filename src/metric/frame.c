@@ -182,5 +182,7 @@ void nv_frame_unref(struct nv_frame *frame)
         return;
     nv_layout_unref(frame->layout);
     frame->layout = NULL;
+    free(frame->own_ms);
+    frame->own_ms = NULL;
     give_back(frame->pool, frame);
 }

@@ -22,6 +22,7 @@ struct nv_frame {
     double *values;
     const struct nv_histogram *
         *histograms; /* by column, NULL where a value is a double; or NULL for none */
+    int64_t *own_ms; /* times that samples brought, by column, 0 for none; or NULL for none. Owned */
     struct nv_frame *next_free;
     size_t room_series, room_sections; /* sizes of the arrays */
     struct nv_frame_pool *pool;
@@ -43,6 +44,14 @@ static inline void nv_bit_set(uint64_t *bits, size_t i)
 static inline bool nv_frame_has(const struct nv_frame *frame, size_t column)
 {
     return nv_bit(frame->present, column);
+}
+
+/* When a present value was observed. */
+static inline int64_t nv_frame_time(const struct nv_frame *frame, size_t column)
+{
+    int64_t own_ms = frame->own_ms ? frame->own_ms[column] : 0;
+
+    return own_ms ? own_ms : frame->time_ms;
 }
 
 /* Frames are made from a pool, which keeps the memory of those given back. */

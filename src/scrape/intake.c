@@ -106,6 +106,7 @@ void nv_intake_free(struct nv_intake *intake)
     free(intake->values);
     free(intake->present);
     free(intake->histograms);
+    free(intake->own_ms);
     nv_buf_done(&intake->carry);
     nv_arena_done(&intake->reader.memory);
     nv_arena_done(&intake->work);
@@ -134,6 +135,8 @@ static void forget_values(struct nv_intake *intake)
         memset(intake->present, 0, intake->room / 8);
     intake->n_pending = 0;
     intake->any_histogram = false;
+    free(intake->own_ms);
+    intake->own_ms = NULL;
     nv_arena_reset(&intake->native);
 }
 

@@ -97,7 +97,7 @@ NV_MUST_USE int nv_intake_leave(struct nv_intake *intake, int64_t time_ms, struc
 /*
  * For who shows the target's series on our own /metrics: the samples of the last scrape without the report, and those
  * with own times. Returns how many frames, whose counts are the caller's. Nothing where the configuration does not say
- * `expose`, or memory is out.
+ * `expose`, or memory is out. Times that were not honoured stand in the first frame of a scrape that is asked for.
  */
 enum { NV_INTAKE_EXPOSED_MAX = 2 };
 size_t nv_intake_exposed(struct nv_intake *intake, struct nv_frame *ret[NV_INTAKE_EXPOSED_MAX]);

@@ -138,6 +138,7 @@ static struct nv_frame *samples_alone(struct nv_intake *intake, const struct nv_
         if (from->histograms[i] && nv_frame_has(from, i) &&
             nv_frame_put_histogram(frame, i, from->histograms[i]) < 0)
             return NULL;
+    frame->own_ms = nv_take(intake->own_ms);
     nv_bit_set(frame->observed, NV_INTAKE_SAMPLES);
     nv_bit_set(frame->observed, NV_INTAKE_ODD);
     return nv_take(frame);

@@ -65,6 +65,7 @@ struct nv_intake {
     const struct nv_histogram **histograms; /* NULL: there has never been one */
     size_t room;
     bool any_histogram; /* in this scrape */
+    int64_t *own_ms; /* as in a frame: times of this scrape that are shown, but not honoured */
     uint32_t report[NV_INTAKE_REPORT_COLUMNS];
     size_t n_report;
     bool has_odd; /* there is a third section, of series without the target's labels as they are */

@@ -117,6 +117,8 @@ static void move_values(struct nv_intake *intake, const uint32_t *moved, size_t 
         intake->values[moved[i]] = intake->values[i];
         if (intake->histograms)
             intake->histograms[moved[i]] = intake->histograms[i];
+        if (intake->own_ms)
+            intake->own_ms[moved[i]] = intake->own_ms[i];
         nv_bit_set(intake->present, moved[i]);
     }
 }

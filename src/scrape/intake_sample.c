@@ -11,10 +11,23 @@ static bool same_bits(double a, double b)
     return memcmp(&a, &b, sizeof(a)) == 0;
 }
 
+/* A time that is not honoured is still shown to those who look at the target. */
+static int keep_time(struct nv_intake *intake, uint32_t column, int64_t time_ms)
+{
+    if (!intake->own_ms)
+        intake->own_ms = calloc(intake->room, sizeof(*intake->own_ms));
+    if (!intake->own_ms)
+        return nv_intake_no_memory(intake);
+    intake->own_ms[column] = time_ms;
+    return 0;
+}
+
 /* The second value for a column in one scrape is dropped; where it says the same, nobody minds. */
-static int put(struct nv_intake *intake, uint32_t column, double value,
+static int put(struct nv_intake *intake, uint32_t column, const struct nv_line_value *line,
                const struct nv_histogram *histogram)
 {
+    double value = line->value;
+
     if (nv_bit(intake->present, column)) {
         intake->told.duplicates += histogram || !same_bits(intake->values[column], value);
         return 0;
@@ -34,7 +47,7 @@ static int put(struct nv_intake *intake, uint32_t column, double value,
         intake->histograms[column] = NULL;
     }
     nv_bit_set(intake->present, column);
-    return 0;
+    return line->has_time && intake->scrape->expose ? keep_time(intake, column, line->time_ms) : 0;
 }
 
 static int place(struct nv_intake *intake, uint32_t kind, uint32_t slot,
@@ -42,7 +55,7 @@ static int place(struct nv_intake *intake, uint32_t kind, uint32_t slot,
 {
     switch (kind) {
     case NV_ENTRY_FRAME:
-        return put(intake, slot, value->value, histogram);
+        return put(intake, slot, value, histogram);
     case NV_ENTRY_OWN:
         return nv_intake_add_pending(intake, slot, value, histogram);
     default:

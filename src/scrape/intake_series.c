@@ -216,8 +216,13 @@ int nv_intake_room_for(struct nv_intake *intake, size_t n)
         intake->histograms ? realloc(intake->histograms, room * sizeof(*histograms)) : NULL;
     if (histograms)
         intake->histograms = histograms;
-    if (!values || !present || (intake->histograms && !histograms))
+    int64_t *own_ms = intake->own_ms ? realloc(intake->own_ms, room * sizeof(*own_ms)) : NULL;
+    if (own_ms)
+        intake->own_ms = own_ms;
+    if (!values || !present || (intake->histograms && !histograms) || (intake->own_ms && !own_ms))
         return nv_intake_no_memory(intake);
+    if (own_ms)
+        memset(own_ms + intake->room, 0, (room - intake->room) * sizeof(*own_ms));
     memset(values + intake->room, 0, (room - intake->room) * sizeof(*values));
     memset((char *)present + intake->room / 8, 0, (room - intake->room) / 8);
     if (histograms)

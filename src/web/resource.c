@@ -8,7 +8,8 @@
  *   node       the root cgroup
  *   labels     container, namespace, pod in this order, and no others: metrics-server searches the text for each name
  *   swap       its limit is the kubelet's to tell: what cgroups say includes memory under v1 and not under v2
- *   times      that of the frame, so that rates are right where the answer is older than the request
+ *   times      those that samples bring, as the kubelet's do; else that of the frame: rates are right where the answer is
+ *              older than the request
  */
 #include "web/server.h"
 
@@ -111,6 +112,14 @@ static void direct_series(struct nv_buf *out, const struct family *family,
     nv_buf_text(out, open ? "} " : " ");
 }
 
+/* 0: none. */
+static int64_t time_of(const struct nv_frame *frame, const struct family *family, uint32_t column)
+{
+    bool own = frame->own_ms && frame->own_ms[column];
+
+    return own || family->timed ? nv_frame_time(frame, column) : 0;
+}
+
 static void write_family(const struct nv_frame *frame, const struct family *family,
                          struct nv_buf *out)
 {
@@ -125,7 +134,7 @@ static void write_family(const struct nv_frame *frame, const struct family *fami
             head(out, family);
         begun = true;
         direct_series(out, family, nv_layout_series(frame->layout, column));
-        number(out, frame->values[column], family->timed ? frame->time_ms : 0);
+        number(out, frame->values[column], time_of(frame, family, column));
     }
 }
 
@@ -181,6 +190,7 @@ struct row {
     size_t part;
     double value;
     double values[N_VALUES];
+    int64_t times_ms[N_VALUES];
     unsigned has; /* bit by value */
     int64_t time_ms;
     enum level level;
@@ -234,7 +244,7 @@ static size_t collect_family(const struct nv_frame *frame, enum value which, siz
             to[n] = (struct row){.which = which,
                                  .part = part,
                                  .value = frame->values[column],
-                                 .time_ms = frame->time_ms};
+                                 .time_ms = nv_frame_time(frame, column)};
             read_labels(&to[n], nv_layout_series(frame->layout, column));
         }
         n++;
@@ -304,6 +314,7 @@ static size_t join(struct row *rows, size_t n)
             if (rows[end].part != all.part)
                 continue;
             all.values[rows[end].which] += sane(rows[end].which, rows[end].value);
+            all.times_ms[rows[end].which] = rows[end].time_ms;
             all.has |= 1u << rows[end].which;
         }
         all.level = level_of(&all);
@@ -380,7 +391,8 @@ static int write_joined(const struct nv_expo_part *parts, size_t n_parts, struct
                 head(out, family);
             begun = true;
             series(out, family, &rows[k]);
-            number(out, rows[k].values[family->value], family->timed ? rows[k].time_ms : 0);
+            number(out, rows[k].values[family->value],
+                   family->timed ? rows[k].times_ms[family->value] : 0);
         }
     }
     ending(out, failed);

@@ -81,6 +81,12 @@ def untimed(text):
     return found
 
 
+def times(text):
+    """{series: its own time, None without} of a text in which "{" ends a name."""
+    lines = [line.rpartition("} ") for line in text.split("\n") if line.startswith(("container_", "pod_"))]
+    return {series: (value.split() + [None])[1] for series, _, value in lines}
+
+
 class Peer(unittest.TestCase):
     def compare(self, kubelet):
         with Agent(*QUICK, *kubelet.flags()) as agent:
@@ -126,6 +132,8 @@ class Paths(unittest.TestCase):
         node.freeze()
         with Kubelet(node=node) as kubelet:
             theirs = untimed(from_kubelet(kubelet, "/metrics/resource"))
+            asked = times(from_kubelet(kubelet, "/metrics/resource"))
+            self.assertGreater(len(set(asked.values())), 4)  # each cgroup's own
             for endpoints in ("cadvisor", "cadvisor,resource"):
                 with Agent(*QUICK, *kubelet.flags(), "--kubelet.endpoints=" + endpoints) as agent:
                     wait_for(lambda: agent.get("/metrics/resource")[0] == 200)
@@ -133,6 +141,7 @@ class Paths(unittest.TestCase):
                     text = agent.metrics("/metrics/resource")
                     ours = untimed(text)
                     self.assertEqual({name: ours.get(name) for name in theirs}, theirs)
+                    self.assertEqual({line: when for line, when in times(text).items() if line in asked}, asked)
                     self.assertRegex(text, r'\npod_cpu_usage_seconds_total\{[^}]*\} \S+ \d{13}\n')
                     self.assertRegex(text, r'\ncontainer_start_time_seconds\{[^}]*\} \S+\n')
                     self.assertNotIn("\npod_cpu_usage", agent.metrics())

@@ -455,6 +455,45 @@ START_TEST(an_exposed_target_is_shown_with_its_families)
 }
 END_TEST
 
+/* Whoever shows an answer that is older than the question can say so. */
+START_TEST(times_that_are_not_honoured_are_shown)
+{
+    struct nv_frame *frames[NV_INTAKE_EXPOSED_MAX];
+    NV_AUTO_BUF body = NV_BUF(1 << 20);
+
+    t.scrape.expose = true;
+    t.scrape.honor_timestamps = false;
+    for (int i = 0; i < 1000; i++) /* which leave, so that the others get other columns */
+        nv_buf_printf(&body, "gone{i=\"%d\"} 1 7\n", i);
+    ck_assert_int_eq(taker_scrape(&t, 10000, TEXT, nv_buf_c_string(&body)), 0);
+    ck_assert_int_eq(taker_scrape(&t, 20000, TEXT, "a 1 19000\nb 2\nc 3 18000\n"), 0);
+    ck_assert(nv_intake_wants_renewal(t.intake));
+    ck_assert_int_eq(taker_scrape(&t, 30000, TEXT, "a 1 29000\nb 2\nc 3 28000\nc 3 27000\n"), 0);
+    nv_intake_renew(t.intake);
+    const struct nv_intake_report report = {0};
+    struct nv_frame *kept;
+    ck_assert_int_eq(nv_intake_frame(t.intake, &report, &kept), 0);
+    ck_assert_ptr_null(kept->own_ms); /* in the store they do not count */
+    nv_frame_unref(kept);
+    ck_assert_uint_eq(nv_intake_exposed(t.intake, frames), 1);
+    static const struct {
+        const char *name;
+        int64_t time_ms;
+    } wanted[] = {
+        {"a", 29000},
+        {"b", 30000},
+        {"c", 28000},
+    };
+    for (size_t i = 0; i < NV_LEN(wanted); i++) {
+        const struct nv_layout_family *family =
+            nv_layout_find(frames[0]->layout, nv_str(wanted[i].name));
+        ck_assert_ptr_nonnull(family);
+        ck_assert_int_eq(nv_frame_time(frames[0], family->series[0]), wanted[i].time_ms);
+    }
+    nv_frame_unref(frames[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("intake_rules");
@@ -489,6 +528,7 @@ int main(void)
     tcase_add_loop_test(all, openmetrics_is_strict, 0, NV_LEN(bad_openmetrics));
     tcase_add_test(all, an_end_may_lack_its_newline);
     tcase_add_test(all, an_exposed_target_is_shown_with_its_families);
+    tcase_add_test(all, times_that_are_not_honoured_are_shown);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -8,6 +8,7 @@
 
 static struct maker m;
 enum { NOW_MS = 1700000000123 };
+static int64_t *own_ms; /* of the columns, in the order they were added; NULL for none */
 
 static void begin(void)
 {
@@ -16,6 +17,7 @@ static void begin(void)
 
 static void end(void)
 {
+    own_ms = m.frame.own_ms = NULL;
     make_end(&m);
 }
 
@@ -25,6 +27,7 @@ static char *write_resource(bool direct)
     struct nv_buf out = NV_BUF(1 << 20);
 
     m.frame.time_ms = NOW_MS;
+    m.frame.own_ms = own_ms;
     ck_assert_int_eq(nv_resource_write(&part, 1, direct, &out), 0);
     nv_buf_c_string(&out);
     return out.p;
@@ -186,6 +189,27 @@ START_TEST(the_kubelets_own_answer_goes_through_with_its_time)
 }
 END_TEST
 
+START_TEST(times_that_the_kubelet_gives_are_its_own)
+{
+    int64_t times_ms[] = {1700000000001, 1700000000002, 0, 0};
+
+    own_ms = times_ms;
+    add("container_cpu_usage_seconds_total", NV_COUNTER, 7, nginx);
+    add("container_memory_working_set_bytes", NV_GAUGE, 80, nginx);
+    add("container_start_time_seconds", NV_GAUGE, 5, nginx);
+    add("container_memory_swap", NV_GAUGE, 3, nginx);
+    for (int direct = 0; direct < 2; direct++) {
+        char *got = write_resource(direct);
+        ck_assert_ptr_nonnull(strstr(got, "pod=\"web-1\"} 7 1700000000001\n"));
+        ck_assert_ptr_nonnull(strstr(got, "pod=\"web-1\"} 80 1700000000002\n"));
+        ck_assert_ptr_nonnull(strstr(got, "pod=\"web-1\"} 5\n"));
+        if (!direct)
+            ck_assert_ptr_nonnull(strstr(got, "pod=\"web-1\"} 3 1700000000123\n"));
+        free(got);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("web/resource");
@@ -199,6 +223,7 @@ int main(void)
     tcase_add_test(tc, processors_of_their_own_are_added_up);
     tcase_add_test(tc, a_collector_that_failed_shows_as_an_error);
     tcase_add_test(tc, the_kubelets_own_answer_goes_through_with_its_time);
+    tcase_add_test(tc, times_that_the_kubelet_gives_are_its_own);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
