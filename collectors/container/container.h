@@ -10,7 +10,7 @@
  *   label.c        pods to labels; logs.c and runtime.c where they do not tell
  *   network.c      interfaces; extra.c huge pages and descriptors; devices.c names of disks
  *   disk.c         the node's file systems
- *   ledger.c       what outlives a container
+ *   ledger.c       what outlives a container; ledger_kept.c keeps it over a restart of the agent
  *   births.c       containers that nobody has seen
  *   machine.c      what the node is
  *   emit.c         rows; the tables are there

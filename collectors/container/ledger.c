@@ -13,18 +13,17 @@
  * An instance is short-lived where the kubelet has counted more that have ended than we have seen; outside of pods where
  * its cgroup was made and is not there (births.c), in one sum, since nobody knows their names.
  *
- * What ended before the first pass does not count. Names are kept as long as the kubelet lists them or they have
+ * What ended before the first pass does not count, but for kills while an agent that had looked before was being started
+ * again: what is counted is kept (ledger_kept.c). Names are kept as long as the kubelet lists them or they have
  * a cgroup, and ENTRY_KEPT passes more; those of which nothing was counted only ENTRY_IDLE passes, and without series, or
  * pods that come and go would leave theirs behind. Instances that went are kept GONE_KEPT passes, with kills GONE_KILLED.
  */
-#include "container.h"
+#include "ledger.h"
 
 #include <time.h>
 
 enum {
     ENTRIES_MAX = 16384,
-    BUCKETS = 1024,
-    GONE_MAX = 1024,
     ENTRY_KEPT = 240, /* passes: an hour */
     ENTRY_IDLE = 20,
     GONE_KEPT = 40,
@@ -46,37 +45,6 @@ const struct nv_table nv_cg_ooms = {
     NV_LABELS("container", "id", "image", "name", "namespace", "pod"), event_columns, 1};
 const struct nv_table nv_cg_entries = {NV_LABELS("container", "namespace", "pod"), entry_columns,
                                        NV_LEN(entry_columns)};
-
-/* A container by name, through its instances. */
-struct entry {
-    struct entry *next;
-    uint64_t hash;
-    struct nv_str container, ns, pod; /* behind this structure */
-    uint64_t kills, short_lived;
-    uint64_t seen;    /* instances that had a cgroup */
-    uint64_t before;  /* instances that had ended when we first looked */
-    uint64_t ended;   /* instances, when the kubelet last told */
-    uint64_t touched; /* the pass */
-    bool is_known;    /* of the kubelet: `before` is valid */
-    int64_t
-        told_ms; /* kills the kubelet tells of count when they are later; in whole seconds, as it has them */
-};
-
-/* An instance that went. */
-struct gone {
-    struct nv_str labels[NV_CG_LABELS];
-    char *text;
-    struct nv_str id; /* in the labels' text; "" for what is no container */
-    uint64_t kills, since;
-};
-
-struct nv_cg_ledger {
-    struct entry *buckets[BUCKETS];
-    size_t n_entries;
-    struct gone gone[GONE_MAX];
-    size_t n_gone;
-    int64_t began_ms;
-};
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
@@ -102,25 +70,24 @@ static struct nv_str put(char **at, struct nv_str s)
     return copy;
 }
 
-/* The entry of a name, made where it is new; NULL where a bound forbids it. */
-static struct entry *entry_of(struct nv_cg_ledger *ledger, struct nv_str container,
-                              struct nv_str ns, struct nv_str pod)
+struct nv_cg_entry *nv_cg_ledger_entry(struct nv_cg_ledger *ledger, struct nv_str container,
+                                       struct nv_str ns, struct nv_str pod)
 {
     uint64_t hash = hash_names(container, ns, pod);
-    struct entry **bucket = &ledger->buckets[hash % BUCKETS];
+    struct nv_cg_entry **bucket = &ledger->buckets[hash % NV_CG_BUCKETS];
 
-    for (struct entry *entry = *bucket; entry; entry = entry->next)
+    for (struct nv_cg_entry *entry = *bucket; entry; entry = entry->next)
         if (entry->hash == hash && nv_str_eq(entry->container, container) &&
             nv_str_eq(entry->ns, ns) && nv_str_eq(entry->pod, pod))
             return entry;
     if (ledger->n_entries == ENTRIES_MAX)
         return NULL;
-    struct entry *entry = calloc(1, sizeof(*entry) + container.n + ns.n + pod.n);
+    struct nv_cg_entry *entry = calloc(1, sizeof(*entry) + container.n + ns.n + pod.n);
     if (!entry)
         return NULL;
     char *at = (char *)(entry + 1);
     entry->hash = hash;
-    entry->told_ms = ledger->began_ms / 1000 * 1000 - 1;
+    entry->told_ms = ledger->looked_ms / 1000 * 1000 - 1;
     entry->container = put(&at, container);
     entry->ns = put(&at, ns);
     entry->pod = put(&at, pod);
@@ -131,17 +98,18 @@ static struct entry *entry_of(struct nv_cg_ledger *ledger, struct nv_str contain
 }
 
 /* A container that is no pod's goes by its name. */
-static struct entry *entry_of_labels(struct nv_cg_ledger *ledger, const struct nv_str *labels)
+static struct nv_cg_entry *entry_of_labels(struct nv_cg_ledger *ledger, const struct nv_str *labels)
 {
     struct nv_str container = labels[NV_CG_L_CONTAINER].n ? labels[NV_CG_L_CONTAINER]
                               : labels[NV_CG_L_POD].n     ? NV_LIT("")
                                                           : labels[NV_CG_L_NAME];
 
-    return container.n ? entry_of(ledger, container, labels[NV_CG_L_NAMESPACE], labels[NV_CG_L_POD])
+    return container.n ? nv_cg_ledger_entry(ledger, container, labels[NV_CG_L_NAMESPACE],
+                                            labels[NV_CG_L_POD])
                        : NULL;
 }
 
-static bool has_counted(const struct entry *entry)
+static bool has_counted(const struct nv_cg_entry *entry)
 {
     return entry->kills || entry->short_lived;
 }
@@ -150,9 +118,9 @@ static void expire_entries(struct nv_cg_state *state)
 {
     struct nv_cg_ledger *ledger = state->ledger;
 
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (struct entry **at = &ledger->buckets[i]; *at;) {
-            struct entry *entry = *at;
+    for (size_t i = 0; i < NV_CG_BUCKETS; i++) {
+        for (struct nv_cg_entry **at = &ledger->buckets[i]; *at;) {
+            struct nv_cg_entry *entry = *at;
             uint64_t kept = has_counted(entry) ? ENTRY_KEPT : ENTRY_IDLE;
             if (entry->touched + kept > state->pass) {
                 at = &entry->next;
@@ -179,7 +147,7 @@ static void expire_gone(struct nv_cg_state *state)
     struct nv_cg_ledger *ledger = state->ledger;
 
     for (size_t i = ledger->n_gone; i-- > 0;) {
-        const struct gone *gone = &ledger->gone[i];
+        const struct nv_cg_gone *gone = &ledger->gone[i];
         if (state->pass - gone->since > (gone->kills ? GONE_KILLED : GONE_KEPT))
             drop_gone(ledger, i);
     }
@@ -190,15 +158,15 @@ static void make_room(struct nv_cg_ledger *ledger)
 {
     size_t i = 0;
 
-    if (ledger->n_gone < GONE_MAX)
+    if (ledger->n_gone < NV_CG_GONE_MAX)
         return;
     while (i < ledger->n_gone && ledger->gone[i].kills)
         i++;
     drop_gone(ledger, i < ledger->n_gone ? i : 0);
 }
 
-static void add_gone(struct nv_cg_state *state, const struct nv_str *labels, struct nv_str id,
-                     uint64_t kills)
+struct nv_cg_gone *nv_cg_ledger_add(struct nv_cg_state *state, const struct nv_str *labels,
+                                    struct nv_str id, uint64_t kills)
 {
     struct nv_cg_ledger *ledger = state->ledger;
     size_t size = id.n + 1;
@@ -208,12 +176,13 @@ static void add_gone(struct nv_cg_state *state, const struct nv_str *labels, str
         size += labels[i].n;
     char *text = malloc(size), *at = text;
     if (!text)
-        return;
-    struct gone *gone = &ledger->gone[ledger->n_gone++];
-    *gone = (struct gone){.text = text, .kills = kills, .since = state->pass};
+        return NULL;
+    struct nv_cg_gone *gone = &ledger->gone[ledger->n_gone++];
+    *gone = (struct nv_cg_gone){.text = text, .kills = kills, .since = state->pass};
     for (size_t i = 0; i < NV_CG_LABELS; i++)
         gone->labels[i] = put(&at, labels[i]);
     gone->id = put(&at, id);
+    return gone;
 }
 
 /* The kills below a cgroup that none of what is there accounts for, nor what went before. */
@@ -246,28 +215,39 @@ void nv_cg_ledger_gone(struct nv_cg_state *state, struct nv_cg *cgroup)
     }
     if ((cgroup->is.kind != NV_CG_CONTAINER && cgroup->is.kind != NV_CG_UNIT) || cgroup->is_sandbox)
         return;
-    struct entry *entry =
+    struct nv_cg_entry *entry =
         cgroup->is.kind == NV_CG_CONTAINER ? entry_of_labels(state->ledger, cgroup->labels) : NULL;
     if (entry)
         entry->kills += kills - cgroup->oom_kills;
     if (kills || cgroup->is.kind == NV_CG_CONTAINER)
-        add_gone(state, cgroup->labels,
-                 cgroup->is.kind == NV_CG_CONTAINER ? cgroup->is.key : NV_LIT(""), kills);
+        nv_cg_ledger_add(state, cgroup->labels,
+                         cgroup->is.kind == NV_CG_CONTAINER ? cgroup->is.key : NV_LIT(""), kills);
 }
 
 /* ---- those that are there ------------------------------------------------------------------- */
 
-/* A service has the same name when it is started again, and so has Docker's container: then its count goes on. */
+/* Whether a cgroup is the one that an agent before us saw: its counter has what was counted then. */
+static bool is_same(const struct nv_cg_gone *gone, const struct nv_cg *cgroup)
+{
+    return gone->inode && gone->inode == cgroup->inode &&
+           nv_str_eq(gone->labels[NV_CG_L_ID], cgroup->labels[NV_CG_L_ID]) &&
+           nv_cg_has(cgroup->values, NV_CG_OOM_KILLS) &&
+           cgroup->values->at[NV_CG_OOM_KILLS] >= gone->kills - gone->carried;
+}
+
+/* A service has the same name when it is started again, and so has Docker's container: then its count goes on. So does
+ * that of one that was there all the time while the agent was not. */
 static void take_over(struct nv_cg_ledger *ledger, struct nv_cg *cgroup)
 {
     for (size_t i = ledger->n_gone; i-- > 0;) {
-        const struct gone *gone = &ledger->gone[i];
-        bool same = true;
+        const struct nv_cg_gone *gone = &ledger->gone[i];
+        bool is_it = is_same(gone, cgroup), is_next = true;
         for (size_t k = 0; k < NV_CG_LABELS; k++)
-            same = same && nv_str_eq(gone->labels[k], cgroup->labels[k]);
-        if (!same)
+            is_next = is_next && nv_str_eq(gone->labels[k], cgroup->labels[k]);
+        if (!is_it && !is_next)
             continue;
-        cgroup->oom_carried = cgroup->oom_kills = gone->kills;
+        cgroup->oom_kills = gone->kills;
+        cgroup->oom_carried = is_it ? gone->carried : gone->kills;
         drop_gone(ledger, i);
         return;
     }
@@ -275,7 +255,7 @@ static void take_over(struct nv_cg_ledger *ledger, struct nv_cg *cgroup)
 
 static void enter_container(struct nv_cg_state *state, struct nv_cg *cgroup, uint64_t kills)
 {
-    struct entry *entry = entry_of_labels(state->ledger, cgroup->labels);
+    struct nv_cg_entry *entry = entry_of_labels(state->ledger, cgroup->labels);
 
     if (!entry)
         return;
@@ -318,11 +298,11 @@ static bool is_there(const struct nv_cg_state *state, struct nv_str id)
     return false;
 }
 
-static void tell_killed(struct nv_cg_state *state, struct entry *entry,
+static void tell_killed(struct nv_cg_state *state, struct nv_cg_entry *entry,
                         const struct nv_pod_place *place, struct nv_str id, int64_t finished_ms)
 {
     struct nv_cg_ledger *ledger = state->ledger;
-    struct gone *gone = NULL;
+    struct nv_cg_gone *gone = NULL;
 
     if (finished_ms <= entry->told_ms || !id.n || is_there(state, id))
         return;
@@ -345,7 +325,7 @@ static void tell_killed(struct nv_cg_state *state, struct entry *entry,
         [NV_CG_L_NAMESPACE] = place->pod->ns,
         [NV_CG_L_POD] = place->pod->name,
     };
-    add_gone(state, labels, id, 1);
+    nv_cg_ledger_add(state, labels, id, 1);
 }
 
 /* Instances that have ended; `restarts` counts those but the first that have begun. */
@@ -357,7 +337,7 @@ static uint64_t count_ended(const struct nv_pod_container *container)
     return container->restarts + has_ended;
 }
 
-static void count_short(struct nv_cg_state *state, struct entry *entry,
+static void count_short(struct nv_cg_state *state, struct nv_cg_entry *entry,
                         const struct nv_pod_place *place)
 {
     const struct nv_pod_container *container = place->container;
@@ -365,10 +345,11 @@ static void count_short(struct nv_cg_state *state, struct entry *entry,
     bool runs = container->state == NV_CONTAINER_RUNNING && is_there(state, container->id);
     uint64_t seen = entry->seen - (entry->seen && runs);
 
-    if (!entry->is_known) {
+    if (!entry->is_known) { /* what an agent before us has counted is not counted again */
+        uint64_t known = seen + entry->short_lived;
         entry->is_known = true;
         if (place->pod->created_ms < state->ledger->began_ms)
-            entry->before = ended > seen ? ended - seen : 0;
+            entry->before = ended > known ? ended - known : 0;
     }
     if (ended > entry->before + seen && ended - entry->before - seen > entry->short_lived)
         entry->short_lived = ended - entry->before - seen;
@@ -383,7 +364,8 @@ static void read_pods(struct nv_pass *pass, struct nv_cg_state *state)
         for (size_t k = 0; k < pod->n_containers; k++) {
             const struct nv_pod_place place = {pod, nv_pod_container_at(pod, k)};
             const struct nv_pod_container *container = place.container;
-            struct entry *entry = entry_of(state->ledger, container->name, pod->ns, pod->name);
+            struct nv_cg_entry *entry =
+                nv_cg_ledger_entry(state->ledger, container->name, pod->ns, pod->name);
             if (!entry)
                 continue;
             entry->touched = state->pass;
@@ -404,7 +386,8 @@ static void count_births(struct nv_pass *pass, struct nv_cg_state *state)
 {
     struct nv_str *ids;
     size_t n = nv_cg_births_read(pass, state, &ids);
-    struct entry *entry = n ? entry_of(state->ledger, NV_LIT(""), NV_LIT(""), NV_LIT("")) : NULL;
+    struct nv_cg_entry *entry =
+        n ? nv_cg_ledger_entry(state->ledger, NV_LIT(""), NV_LIT(""), NV_LIT("")) : NULL;
 
     for (size_t i = 0; entry && i < n; i++) {
         bool is_seen = is_there(state, ids[i]);
@@ -427,6 +410,7 @@ int nv_cg_ledger_start(struct nv_cg_state *state)
         return -ENOMEM;
     clock_gettime(CLOCK_REALTIME, &now);
     state->ledger->began_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    state->ledger->looked_ms = state->ledger->began_ms;
     return 0;
 }
 
@@ -436,8 +420,8 @@ void nv_cg_ledger_free(struct nv_cg_ledger *ledger)
         return;
     while (ledger->n_gone)
         drop_gone(ledger, ledger->n_gone - 1);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (struct entry *entry = ledger->buckets[i], *next; entry; entry = next) {
+    for (size_t i = 0; i < NV_CG_BUCKETS; i++) {
+        for (struct nv_cg_entry *entry = ledger->buckets[i], *next; entry; entry = next) {
             next = entry->next;
             free(entry);
         }
@@ -447,6 +431,8 @@ void nv_cg_ledger_free(struct nv_cg_ledger *ledger)
 
 void nv_cg_ledger_count(struct nv_pass *pass, struct nv_cg_state *state)
 {
+    if (!state->ledger->is_loaded)
+        nv_cg_ledger_load(pass, state);
     for (struct nv_cg *cgroup = state->root; cgroup; cgroup = nv_cg_next(cgroup))
         if (cgroup->values && cgroup->seen == state->pass)
             count_one(state, cgroup);
@@ -454,6 +440,7 @@ void nv_cg_ledger_count(struct nv_pass *pass, struct nv_cg_state *state)
     count_births(pass, state);
     expire_gone(state);
     expire_entries(state);
+    nv_cg_ledger_save(pass, state);
 }
 
 void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state)
@@ -470,8 +457,8 @@ void nv_cg_ledger_emit(struct nv_pass *pass, const struct nv_cg_state *state)
     for (size_t i = 0; i < ledger->n_gone; i++)
         if (ledger->gone[i].kills)
             nv_emit_u64(pass, &nv_cg_ooms, ledger->gone[i].labels, 0, ledger->gone[i].kills);
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (const struct entry *entry = ledger->buckets[i]; entry; entry = entry->next)
+    for (size_t i = 0; i < NV_CG_BUCKETS; i++)
+        for (const struct nv_cg_entry *entry = ledger->buckets[i]; entry; entry = entry->next)
             if (has_counted(entry) || entry->touched >= state->pass)
                 nv_emit_row(pass, &nv_cg_entries,
                             (struct nv_str[]){entry->container, entry->ns, entry->pod},

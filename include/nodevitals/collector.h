@@ -549,7 +549,7 @@ static inline int nv_guard(struct nv_pass *pass, void *items, size_t item_size, 
 
 /* ---- what outlives a pass ------------------------------------------------------------------- */
 
-enum { NV_STATE_MAX = 16 << 10, NV_COMMONS_MAX = 8 };
+enum { NV_STATE_MAX = 64 << 10, NV_COMMONS_MAX = 8 };
 
 /*
  * A small text that outlives the agent, kept beside its history under `name` (letters, digits, minus). The view lives

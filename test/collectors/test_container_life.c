@@ -59,11 +59,13 @@ static void start(struct machine *machine, const char *flag)
                                               .rootfs = machine->dir,
                                               .udev = machine->dir,
                                               .pods = nv_test_pods(machine->dir)};
-    char error[NV_GATHER_ERROR_MAX];
+    char state[300], error[NV_GATHER_ERROR_MAX];
 
     machine->options = nv_options_new("nodevitals", "");
     ck_assert_int_eq(nv_options_parse(machine->options, list, flag ? 2 : 1, flags), 0);
     machine->gather = nv_gather_new(&options);
+    snprintf(state, sizeof(state), "%s/state", machine->dir);
+    ck_assert_int_eq(nv_gather_keep_states(machine->gather, state), 0);
     for (size_t i = 0; i < machine->options->n_collectors; i++)
         if (machine->options->collectors[i].collector == list[0])
             ck_assert_int_eq(nv_gather_add(machine->gather, list[0], NV_GATHER_NODE,
@@ -93,6 +95,13 @@ static void end(struct machine *machine)
     free(machine->text);
     nv_gather_free(machine->gather);
     nv_options_free(machine->options);
+}
+
+static void restart(struct machine *machine)
+{
+    end(machine);
+    machine->text = NULL;
+    start(machine, NULL);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -324,6 +333,132 @@ START_TEST(a_service_that_is_started_again_goes_on_counting)
 }
 END_TEST
 
+#define BOOT "proc/sys/kernel/random/boot_id"
+#define SSH                                                                                        \
+    "container_oom_events_total{container=\"\",id=\"/ssh.service\",image=\"\",name=\"\","          \
+    "namespace=\"\",pod=\"\"}"
+
+START_TEST(a_restart_of_the_agent_takes_no_kill_back)
+{
+    struct machine machine;
+
+    begin(&machine);
+    put(&machine, BOOT, "b1\n");
+    put_pods(&machine, A, 0, "");
+    put_container(&machine, A, 1);
+    put(&machine, "sys/fs/cgroup/ssh.service/memory.events", "oom_kill 3\n");
+    start(&machine, NULL);
+    pass(&machine);
+    take_away(&machine,
+              POD "/" A); /* A has gone with a kill, the service is another with one more */
+    take_away(&machine, "sys/fs/cgroup/ssh.service");
+    put_pods(&machine, B, 1, killed_now(A));
+    put_container(&machine, B, 4);
+    pass(&machine);
+    put(&machine, "sys/fs/cgroup/ssh.service/memory.events", "oom_kill 1\n");
+    pass(&machine);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_double_eq(nv_sample_of(machine.text, SSH), 4);
+        ck_assert_double_eq(events_of(&machine, A), 1);
+        ck_assert_double_eq(events_of(&machine, B), 4);
+        ck_assert_double_eq(of_name(&machine, "container_oom_kills_total"), 5);
+        restart(&machine);
+        pass(&machine);
+    }
+    put_container(&machine, B, 6); /* and they go on from there */
+    put(&machine, "sys/fs/cgroup/ssh.service/memory.events", "oom_kill 2\n");
+    pass(&machine);
+    ck_assert_double_eq(nv_sample_of(machine.text, SSH), 5);
+    ck_assert_double_eq(events_of(&machine, B), 6);
+    ck_assert_double_eq(of_name(&machine, "container_oom_kills_total"), 7);
+    end(&machine);
+}
+END_TEST
+
+START_TEST(kills_while_the_agent_was_away_count)
+{
+    struct machine machine;
+
+    begin(&machine);
+    put(&machine, BOOT, "b1\n");
+    put_pods(&machine, A, 0, "");
+    put_container(&machine, A, 1);
+    start(&machine, NULL);
+    pass(&machine);
+    end(&machine);
+    take_away(&machine, POD "/" A);
+    put_pods(&machine, C, 2, killed_now(B)); /* of B nobody saw anything, and it was short */
+    put_container(&machine, C, 2);
+    machine.text = NULL;
+    start(&machine, NULL);
+    pass(&machine);
+    ck_assert_double_eq(events_of(&machine, A), 1);
+    ck_assert(nv_has_sample(machine.text,
+                            "container_oom_events_total{container=\"nginx\",id=\"\",image=\"i\","
+                            "name=\"" B "\",namespace=\"shop\",pod=\"web\"}"));
+    ck_assert_double_eq(events_of(&machine, C), 2);
+    ck_assert_double_eq(of_name(&machine, "container_oom_kills_total"), 4);
+    end(&machine);
+}
+END_TEST
+
+/* An inode says nothing then, and counters begin anew. */
+START_TEST(a_restart_of_the_machine_takes_no_kill_back)
+{
+    struct machine machine;
+
+    begin(&machine);
+    put(&machine, BOOT, "b1\n");
+    put(&machine, "sys/fs/cgroup/ssh.service/memory.events", "oom_kill 3\n");
+    start(&machine, NULL);
+    pass(&machine);
+    put(&machine, BOOT, "b2\n");
+    put(&machine, "sys/fs/cgroup/ssh.service/memory.events", "oom_kill 4\n");
+    restart(&machine);
+    pass(&machine);
+    ck_assert_double_eq(nv_sample_of(machine.text, SSH), 7);
+    end(&machine);
+}
+END_TEST
+
+/* More than the text has room for, a name that would break its lines, and a text that is damaged. */
+START_TEST(what_is_kept_is_bounded_and_may_be_anything)
+{
+    static const char damaged[] =
+        "ledger\tb1\t1\nthere\t1\t2\t1\nthere\t1\t5\t1\tx\nentry\t1\n\nx"
+        "\nthere\t99999999999999999999\t0\t1\t\t\nentry\t2\t0\t0\tnginx\t";
+    struct machine machine;
+    char path[PATH_SIZE], state[300];
+    struct stat st;
+
+    begin(&machine);
+    for (int i = 0; i < 400; i++) {
+        snprintf(path, sizeof(path), "sys/fs/cgroup/%s-%s-%s-%d.service/memory.events", A, B, C, i);
+        put(&machine, path, "oom_kill 3\n");
+    }
+    put(&machine, "sys/fs/cgroup/a\tb.service/memory.events", "oom_kill 3\n");
+    start(&machine, NULL);
+    pass(&machine);
+    snprintf(state, sizeof(state), "%s/state/container", machine.dir);
+    ck_assert_int_eq(stat(state, &st), 0);
+    ck_assert_int_gt(st.st_size, NV_STATE_MAX - 1024);
+    ck_assert_int_le(st.st_size, NV_STATE_MAX);
+    restart(&machine);
+    pass(&machine);
+    snprintf(path, sizeof(path),
+             "id=\"/%s-%s-%s-399.service\",image=\"\",name=\"\",namespace=\"\",pod=\"\"} 3\n", A, B,
+             C);
+    ck_assert_ptr_nonnull(strstr(machine.text, path));
+    put(&machine, "state/container", damaged);
+    restart(&machine);
+    pass(&machine);
+    ck_assert_int_eq(machine.result, 0);
+    ck_assert(nv_has_sample(
+        machine.text, "container_oom_kills_total{container=\"nginx\",namespace=\"\",pod=\"\"}"));
+    end(&machine);
+}
+END_TEST
+
 /* Of no pod: nobody but the kernel has seen them. */
 START_TEST(containers_without_a_pod_are_counted_too_when_they_are_short)
 {
@@ -485,6 +620,10 @@ int main(void)
     tcase_add_test(all, instances_between_two_passes_are_counted);
     tcase_add_test(all, containers_without_a_pod_are_counted_too_when_they_are_short);
     tcase_add_test(all, a_service_that_is_started_again_goes_on_counting);
+    tcase_add_test(all, a_restart_of_the_agent_takes_no_kill_back);
+    tcase_add_test(all, kills_while_the_agent_was_away_count);
+    tcase_add_test(all, a_restart_of_the_machine_takes_no_kill_back);
+    tcase_add_test(all, what_is_kept_is_bounded_and_may_be_anything);
     tcase_add_test(all, a_container_that_is_started_again_goes_on_counting);
     tcase_add_test(all, a_container_that_is_not_listed_yet_is_named_later);
     tcase_add_test(all, what_went_leaves_no_series);
