@@ -2,6 +2,7 @@
 //
 //	chart json < YAML                            the documents as a JSON list
 //	chart render FOLDER KUBERNETES VALUES...     {"file": text} of a chart's templates; VALUES are YAML files
+//	chart render FOLDER - VALUES...              by a renderer that knows include, tpl, toYaml, required and sprig's alone
 //
 // Built against Debian's golang-github-masterminds-sprig-dev and golang-github-ghodss-yaml-dev, without modules. Of helm it
 // knows what this project's chart uses: include, tpl, required, fail, toYaml and its like, .Files, .Capabilities. Not lookup,
@@ -124,11 +125,14 @@ func execute(t *template.Template, name string, data interface{}) (string, error
 	return strings.ReplaceAll(out.String(), "<no value>", ""), err
 }
 
-func functions(t *template.Template) template.FuncMap {
+func functions(t *template.Template, few bool) template.FuncMap {
 	known := sprig.TxtFuncMap()
 	delete(known, "env")
 	delete(known, "expandenv")
-	known["toYaml"], known["fromYaml"], known["fromYamlArray"] = toYAML, fromYAML, fromYAMLList
+	known["toYaml"] = toYAML
+	if !few {
+		known["fromYaml"], known["fromYamlArray"] = fromYAML, fromYAMLList
+	}
 	known["required"] = required
 	known["include"] = func(name string, data interface{}) (string, error) { return execute(t, name, data) }
 	known["tpl"] = func(text string, data interface{}) (string, error) {
@@ -176,19 +180,22 @@ func render(folder, version string, values []string) {
 	for key, value := range chart {
 		about[strings.ToUpper(key[:1])+key[1:]] = value
 	}
-	number := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	few := version == "-"
 	data := object{
 		"Values":  merged,
 		"Chart":   about,
 		"Release": object{"Name": "nv", "Namespace": "monitoring", "Service": "Helm", "IsInstall": true, "Revision": 1},
-		"Files":   all,
-		"Capabilities": object{
+	}
+	if !few {
+		number := strings.Split(strings.TrimPrefix(version, "v"), ".")
+		data["Files"] = all
+		data["Capabilities"] = object{
 			"KubeVersion": object{"Version": version, "Major": number[0], "Minor": number[1]},
 			"APIVersions": versions{"v1", "apps/v1"},
-		},
+		}
 	}
 	t := template.New("chart").Option("missingkey=zero")
-	t.Funcs(functions(t))
+	t.Funcs(functions(t, few))
 	for name, text := range all {
 		if strings.HasPrefix(name, "templates/") {
 			_, err := t.New(name).Parse(text)
@@ -198,7 +205,9 @@ func render(folder, version string, values []string) {
 	out := files{}
 	for name := range all {
 		if strings.HasPrefix(name, "templates/") && !strings.HasPrefix(path.Base(name), "_") {
-			data["Template"] = object{"Name": name, "BasePath": "templates"}
+			if !few {
+				data["Template"] = object{"Name": name, "BasePath": "templates"}
+			}
 			text, err := execute(t, name, data)
 			check(err)
 			out[name] = text

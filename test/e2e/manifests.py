@@ -201,7 +201,7 @@ class Rules:
         self.demand(set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"},
                     "the selector, which can never change, is name and instance")
         self.demand(selector.items() <= labels.items(), "the selector finds the pods")
-        rolling = spec["updateStrategy"].get("rollingUpdate", {})
+        rolling = spec.get("updateStrategy", {}).get("rollingUpdate", {})
         self.demand("maxSurge" not in rolling, "no second pod fits beside the first, which has the port")
         self.demand(pod["automountServiceAccountToken"] is False, "no token that never expires")
         if pod["hostNetwork"]:
@@ -210,6 +210,7 @@ class Rules:
         args = agent["args"]
         self.flags(args)
         self.containers(pod, set(args))
+        self.paths(agent, args)
         self.probes(agent, args)
         self.port(pod, agent, args)
         self.storage(pod, agent, args)
@@ -300,6 +301,17 @@ class Rules:
         names = [arg.partition("=")[0] for arg in args]
         self.demand(len(names) == len(set(names)), f"a flag is there twice: {names}")
 
+    def paths(self, agent, args):
+        """What a flag names of the host is mounted."""
+        mounts = [m["mountPath"] for m in agent["volumeMounts"]]
+        mounts += ["/dev/" + name.split("/")[1] for name in agent["resources"].get("limits", {}) if "/" in name] # a plug-in's
+        for arg in args:
+            path = arg.partition("=")[2]
+            if re.match(r"/(host|dev|etc/nodevitals|var/lib/nodevitals)(/|$)", path):
+                self.demand(any((path + "/").startswith(m + "/") for m in mounts), f"{arg}: nothing is mounted there")
+        if "/host/root" not in mounts:
+            self.demand("--no-collector.filesystem" in args, "sizes of file systems that are not to be seen")
+
     def probes(self, agent, args):
         tls = any(arg.startswith("--web.config.file") or arg.endswith("self-signed") for arg in args)
         for which, path in (("startupProbe", "/-/ready"), ("livenessProbe", "/-/healthy"), ("readinessProbe", "/-/ready")):
@@ -334,9 +346,10 @@ class Rules:
             allowed = agent["resources"].get("limits", {}).get("ephemeral-storage")
             self.demand(allowed is None or bytes_of(allowed) > limit, "the volume is larger than the pod may take")
         if volume and "hostPath" in volume:
-            uid = pod["securityContext"]["runAsUser"]
+            user = {**pod["securityContext"], **agent["securityContext"]}
+            uid = user["runAsUser"]
             owners = [c["command"] for c in pod.get("initContainers", []) if "/usr/bin/chown" in c.get("command", [])]
-            self.demand(owners and owners[0][1:] == ["-R", f"{uid}:{uid}", values["--storage.tsdb.path"]],
+            self.demand(owners and owners[0][1:] == ["-R", f"{uid}:{user['runAsGroup']}", values["--storage.tsdb.path"]],
                         f"the folder of the host becomes the agent's: {owners}")
 
     def token(self, pod, args):
@@ -433,6 +446,9 @@ class Rules:
             jobs = []
             for endpoint in endpoints:
                 self.demand(endpoint["port"] in ports, f"{o['kind']}: no port {endpoint['port']}")
+                self.demand(endpoint.get("honorLabels") is True, f"{o['kind']}: pods of others under the agent's name")
+                shown = {"bearerTokenFile", "bearerTokenSecret", "authorization", "basicAuth", "oauth2"} & set(endpoint)
+                self.demand(len(shown) <= 1, f"{o['kind']}: the operator refuses {shown} together")
                 jobs += [r["replacement"] for r in endpoint["relabelings"] if r.get("targetLabel") == "job"]
             self.demand(len(jobs) == len(set(jobs)) == len(endpoints), f"{o['kind']}: jobs {jobs}")
         for o in of_kind(self.objects, "PrometheusRule"):

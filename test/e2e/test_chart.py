@@ -6,6 +6,7 @@ Rendered by test/deploy/chart.go, and by helm, too, where that is installed; bot
 """
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ COMPANIONS = {
     "prometheusRule": {"prometheusRule": {"enabled": True}},
     "networkPolicy": {"service": {"port": 9180, "targetPort": 9180}},
     "extraVolumes": {"extraVolumeMounts": [{"name": "scratch", "mountPath": "/tmp"}]},
+    "hostRootFsMount.enabled": {"kubelet": {"caFile": ""}},
     "extraVolumeMounts": {"extraVolumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}]},
 }
 # What somebody gives up who asks for it, by the rule's words.
@@ -36,8 +38,14 @@ WAIVED = {
     "dnsPolicy": ("names of the cluster resolve",),
     "hostRootFsMount.mountPropagation": ("nodevitals: does not see later mounts",),
     "rbac.create": ("a role of set()",),
+    "storage.hostPath.chown": ("the folder of the host becomes",),
     "web.https": ("startupProbe wants", "livenessProbe wants", "readinessProbe wants"),
 }
+# With each of many settings: what some of them want, and those that refuse each other, which have tests of their own.
+PAIRED = {"tls": {"existingSecret": "own"}, "serviceAccount": {"name": "elsewhere"},
+          "storage": {"retention": {"size": "32MB"}, "emptyDir": {"sizeLimit": "64Mi"}},
+          "resources": {"limits": {"memory": "256Mi"}}}
+UNPAIRED = {"hostPID", "hostRootFsMount.enabled", "kubelet.nodesProxy", "rbac.create", "service.enabled"}
 # Of the cluster, not of the chart.
 OUTSIDE = {"own", "some", "keys", "nv-tls", ("monitoring", "elsewhere"), "theirs"}
 
@@ -61,10 +69,29 @@ def with_value(path, value):
 
 
 def merged(under, over):
+    """As helm does it: null takes a value away."""
     out = dict(under)
     for key, value in over.items():
+        if value is None and out.get(key) is not None:
+            del out[key]
+            continue
         out[key] = merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
     return out
+
+
+def pairwise(sizes):
+    """Rows of choices, one of each size, in which every two choices of two columns meet; greedy, and the same each time."""
+    missing = {(i, a, j, b) for i, n in enumerate(sizes) for j in range(i) for a in range(n) for b in range(sizes[j])}
+    rng = random.Random(1)
+    while missing:
+        i, a, j, b = min(missing)
+        row = {i: a, j: b}
+        for column in rng.sample(range(len(sizes)), len(sizes)):
+            if column not in row:
+                row[column] = max(range(sizes[column]), key=lambda v: sum(
+                    ((column, v, c, w) if column > c else (c, w, column, v)) in missing for c, w in row.items()))
+        missing -= {(i, row[i], j, row[j]) for i in row for j in range(i)}
+        yield [row[column] for column in range(len(sizes))]
 
 
 # ---- JSON Schema, as much of it as ours uses ---------------------------------------------------------
@@ -289,6 +316,128 @@ class Chart(unittest.TestCase):
         self.assertNotEqual(before, checksum({"config": {"global": {"evaluation_interval": "30s"}}}))
         self.assertNotEqual(before, checksum({"web": {"config": {"http_server_config": {"http2": False}}}}))
 
+    def test_switches_in_pairs(self):
+        """Every two settings meet in one of these."""
+        choices = []
+        for path, schema in self.leaves():
+            kinds = schema.get("type", [])
+            tried = list(schema.get("enum", []))
+            if "boolean" in ([kinds] if isinstance(kinds, str) else kinds):
+                tried += [True, False]
+            if len(tried) > 1 and path not in UNPAIRED:
+                choices.append((path, tried))
+        for row in pairwise([len(tried) for _, tried in choices]):
+            values, waived = merged(self.values, PAIRED), ()
+            for (path, tried), k in zip(choices, row):
+                values = merged(values, with_value(path, tried[k]))
+            for path, rules in WAIVED.items():
+                waived += rules if at(values, path) != at(self.values, path) else ()
+            with self.subTest(values=values):
+                self.keeps_the_rules(values, waived=waived)
+
+    def test_a_value_that_is_taken_away_is_none(self):
+        """As with --set tolerations=null; groups of values cannot be, and the schema says so."""
+        for key, schema in self.schema["properties"].items():
+            taken = {key: None}
+            if key in self.schema["required"]:
+                self.assertNotEqual(mistakes(merged(self.values, taken), self.schema), [], key)
+                continue
+            with self.subTest(key=key):
+                waived = {"resources": ("nodevitals: requests nothing", "nodevitals: its memory is without a limit"),
+                          "livenessProbe": ("livenessProbe",),
+                          "readinessProbe": ("readinessProbe",), "startupProbe": ("startupProbe",)}
+                self.keeps_the_rules(taken, waived=waived.get(key, ()))
+
+    def test_flags_of_the_reader_take_the_place_of_the_charts(self):
+        own = agent(self.keeps_the_rules({"preset": "full"}))["args"]
+        for flag in own:
+            if flag.startswith("--web.listen-address"):
+                continue
+            name, equals, _ = flag.partition("=")
+            theirs = f"{name}=/other" if equals else name.replace("--no-", "--", 1) if name.startswith("--no-") else \
+                "--no-" + name[2:]
+            with self.subTest(flag=theirs):
+                args = agent(render({"preset": "full", "extraArgs": [theirs]})[0])["args"]
+                self.assertEqual(args, [arg for arg in own if arg != flag] + [theirs])
+
+    def test_the_agent_starts_with_flags_that_came_from_node_exporter(self):
+        theirs = ["--collector.filesystem.mount-points-include=^/$", "--collector.filesystem.fs-types-exclude=^tmpfs$",
+                  "--collector.netdev.device-include=^lo$", "--collector.netclass.ignored-devices=^veth.*$",
+                  "--no-collector.wifi", "--log.level=debug"]
+        with manifests.agent_of(self.keeps_the_rules({"extraArgs": theirs})) as running:
+            self.assertIn('node_network_receive_bytes_total{device="lo"}', running.ready().metrics())
+
+    def test_labels_and_annotations_of_the_reader_win_but_not_over_the_selector(self):
+        over = {"app.kubernetes.io/part-of": "watch", "app.kubernetes.io/name": "theirs", "team": "{{ .Release.Name }}"}
+        objects = self.keeps_the_rules({
+            "commonLabels": over, "podLabels": {"app.kubernetes.io/component": "eyes", "app.kubernetes.io/instance": "x"},
+            "podAnnotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+            "namespace": {"create": True, "labels": {"pod-security.kubernetes.io/enforce-version": "v1.30"}}})
+        template = manifests.of_kind(objects, "DaemonSet")[0]["spec"]["template"]["metadata"]
+        self.assertEqual(template["labels"]["app.kubernetes.io/part-of"], "watch")
+        self.assertEqual(template["labels"]["team"], "nv")
+        self.assertEqual(template["labels"]["app.kubernetes.io/component"], "eyes")
+        self.assertEqual(template["labels"]["app.kubernetes.io/name"], "nodevitals")
+        self.assertEqual(template["labels"]["app.kubernetes.io/instance"], "nv")
+        self.assertEqual(template["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"], "false")
+        self.assertEqual(manifests.of_kind(objects, "Namespace")[0]["metadata"]["labels"][
+            "pod-security.kubernetes.io/enforce-version"], "v1.30")
+
+    def test_without_the_hosts_root_nothing_looks_there(self):
+        hidden = {"hostRootFsMount": {"enabled": False}}
+        for preset in self.schema["properties"]["preset"]["enum"]:
+            args = agent(self.keeps_the_rules({**hidden, "preset": preset}))["args"]
+            self.assertIn("--no-collector.filesystem", args)
+            self.assertNotIn("--collector.systemd", args)
+        for asked in ({"features": {"systemd": True}}, {"features": {"journal": True}},
+                      {"kubelet": {"caFile": "/host/root/ca.crt"}}):
+            refused = rendered(merged(hidden, asked))
+            self.assertNotEqual(refused.returncode, 0, asked)
+            self.assertIn("hostRootFsMount.enabled", refused.stderr)
+        elsewhere = {"journal": {"directory": "/host/journal"}, "features": {"journal": True}, "extraHostVolumeMounts": [
+            {"name": "journal", "hostPath": "/var/log/journal", "mountPath": "/host/journal"}]}
+        self.assertIn("--collector.journal", agent(self.keeps_the_rules(merged(hidden, elsewhere)))["args"])
+
+    def test_the_hosts_folder_goes_to_whom_the_agent_runs_as(self):
+        for values, owner in (({}, "65534:65534"), ({"preset": "full"}, "0:0"),
+                              ({"securityContext": {"runAsUser": 1000, "runAsGroup": 2000}}, "1000:2000")):
+            objects = self.keeps_the_rules(merged({"storage": {"type": "hostPath"}}, values))
+            self.assertEqual(pod(objects)["initContainers"][0]["command"][2], owner)
+
+    def test_numbers_in_the_environment_stay_as_they_are(self):
+        names = {e["name"]: e.get("value") for e in agent(self.keeps_the_rules(
+            {"env": {"A": 30000000, "B": 0.5, "C": True, "D": "1e3", "E": "{{ .Release.Name }}"}}))["env"]}
+        self.assertEqual([names[key] for key in "ABCDE"], ["30000000", "0.5", "true", "1e3", "nv"])
+
+    def test_secrets_of_registries_reach_every_pod(self):
+        objects = self.keeps_the_rules({"imagePullSecrets": ["a"], "global": {"imagePullSecrets": [{"name": "b"}]}})
+        for spec in [pod(objects)] + [o["spec"] for o in manifests.of_kind(objects, "Pod")]:
+            self.assertEqual(spec["imagePullSecrets"], [{"name": "b"}, {"name": "a"}])
+
+    def test_on_one_address_it_is_the_pods(self):
+        for host in (True, False):
+            one = agent(self.keeps_the_rules({"hostNetwork": host, "service": {"listenOnAllInterfaces": False}}))
+            self.assertIn("--web.listen-address=[$(POD_IP)]:9100", one["args"])
+
+    def test_a_chart_may_depend_on_this_one_under_a_condition(self):
+        self.assertEqual(mistakes(merged(self.values, {"enabled": True, "global": {"theirs": {"a": 1}}}), self.schema), [])
+
+    def test_it_renders_with_less_than_helm(self):
+        """By a renderer that has sprig and four functions: all but what is read from files of the chart."""
+        for values in ({}, {"preset": "minimal"}, {"preset": "full", "storage": {"type": "hostPath"}}, self.everything):
+            done = rendered(values, version="-")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("<no value>", done.stdout)
+            texts = json.loads(done.stdout)
+            texts.pop("templates/NOTES.txt")
+            objects = manifests.documents("\n---\n".join(texts.values()))
+            whole = manifests.of_kind(render(values)[0], "DaemonSet")[0]
+            for one in (whole, manifests.of_kind(objects, "DaemonSet")[0]):
+                one["spec"]["template"]["metadata"]["annotations"].pop("checksum/config")
+                env = one["spec"]["template"]["spec"]["containers"][0]["env"]
+                env[:] = [e for e in env if e["name"] != "HOST_IPS"]
+            self.assertEqual(manifests.of_kind(objects, "DaemonSet"), [whole])
+
     def test_a_configuration_of_ones_own(self):
         objects = self.keeps_the_rules({"existingConfigMap": "theirs", "rules": {"existingConfigMap": "theirs"}})
         self.assertFalse(manifests.of_kind(objects, "ConfigMap"))
@@ -319,6 +468,25 @@ class Chart(unittest.TestCase):
         objects = self.keeps_the_rules(merged(tls, {"tls": {"clientCA": "ca.crt"}}))
         self.assertIn("tcpSocket", agent(objects)["livenessProbe"])
 
+    def test_a_monitor_without_a_service_is_refused(self):
+        refused = rendered({"service": {"enabled": False}, "prometheus": {"monitor": {"enabled": True}}})
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("service.enabled", refused.stderr)
+
+    def test_monitors_ask_for_nothing_that_is_off(self):
+        values = {"preset": "minimal", "prometheus": {"podMonitor": {"enabled": True}, "containers": True, "kubePods": True}}
+        objects = self.keeps_the_rules(values)
+        self.assertEqual(len(manifests.of_kind(objects, "PodMonitor")[0]["spec"]["podMetricsEndpoints"]), 1)
+        for feature in ("containers", "kubePods"):
+            self.assertIn(f"WARNING: prometheus.{feature} wants features.{feature}", render(values)[1])
+
+    def test_endpoints_of_monitors_take_further_fields(self):
+        basic = {"basicAuth": {"username": {"name": "own", "key": "user"}}}
+        for auth in ({}, {"kubernetesAuth": True}):
+            objects = self.keeps_the_rules({"web": auth, "prometheus": {"monitor": {"enabled": True, "endpoint": basic}}})
+            endpoint = manifests.of_kind(objects, "ServiceMonitor")[0]["spec"]["endpoints"][0]
+            self.assertEqual(endpoint["basicAuth"], basic["basicAuth"])
+
     def test_monitors_take_each_series_once(self):
         objects = self.keeps_the_rules({"prometheus": {"podMonitor": {"enabled": True}, "containers": True,
                                                        "kubePods": True}})
@@ -343,7 +511,11 @@ class Chart(unittest.TestCase):
         helm = os.environ.get("NV_HELM") or shutil.which("helm")
         if not helm:
             self.skipTest("no helm here; the renderer of test/deploy/chart.go alone")
-        for values in ({}, {"preset": "minimal"}, self.everything):
+        linted = subprocess.run([helm, "lint", "--strict", CHART], capture_output=True, text=True, timeout=harness.SLOW,
+                                env={**os.environ, "HOME": manifests.work()})
+        self.assertEqual(linted.returncode, 0, linted.stdout + linted.stderr)
+        emptied = {key: None for key in self.schema["properties"] if key not in self.schema["required"]}
+        for values in ({}, {"preset": "minimal"}, emptied, self.everything):
             done = subprocess.run([helm, "template", "nv", CHART, "-n", "monitoring", "--kube-version", "v1.32.0",
                                    "-f", values_file(values)], capture_output=True, text=True, timeout=harness.SLOW,
                                   env={**os.environ, "HOME": manifests.work()})

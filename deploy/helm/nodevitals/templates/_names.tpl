@@ -37,22 +37,40 @@ app.kubernetes.io/name: {{ include "nodevitals.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "nodevitals.labels" -}}
-{{ include "nodevitals.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/component: agent
-app.kubernetes.io/part-of: nodevitals
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ tpl (toYaml .) $ }}
+{{- /* Maps of texts as one, evaluated by tpl: of a list of the context and the maps. The last that has a key wins. */}}
+{{- define "nodevitals.merged" -}}
+{{- $ := index . 0 }}
+{{- $all := dict }}
+{{- range rest . }}
+{{- range $key, $value := . }}{{ $_ := set $all (tpl $key $) (tpl (toString $value) $) }}{{ end }}
 {{- end }}
+{{- toYaml $all }}
+{{- end }}
+
+{{- /* Labels of an object: of a list of the context and maps of further ones. Nothing changes the two that choose. */}}
+{{- define "nodevitals.labels" -}}
+{{- $ := index . 0 }}
+{{- $chart := printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- $ours := dict "app.kubernetes.io/version" $.Chart.AppVersion "app.kubernetes.io/component" "agent" "app.kubernetes.io/part-of" "nodevitals" "app.kubernetes.io/managed-by" $.Release.Service "helm.sh/chart" $chart }}
+{{- $choose := dict "app.kubernetes.io/name" (include "nodevitals.name" $) "app.kubernetes.io/instance" $.Release.Name }}
+{{- include "nodevitals.merged" (concat (list $ $ours $.Values.commonLabels) (rest .) (list $choose)) }}
 {{- end }}
 
 {{- define "nodevitals.image" -}}
 {{- $registry := default .Values.image.registry .Values.global.imageRegistry }}
 {{- if $registry }}{{ $registry }}/{{ end }}{{ .Values.image.repository }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
+{{- end }}
+
+{{- /* The field of a pod with the secrets that registries want, texts or objects; nothing where there are none. */}}
+{{- define "nodevitals.pullSecrets" -}}
+{{- $secrets := list }}
+{{- range concat (default list .Values.global.imagePullSecrets) (default list .Values.imagePullSecrets) }}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- with $secrets }}
+{{- toYaml (dict "imagePullSecrets" .) }}
+{{- end }}
 {{- end }}
 
 {{- /* A quantity or size as bytes: 512MB, 1Gi, 10000. */}}

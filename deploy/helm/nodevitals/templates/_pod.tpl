@@ -1,104 +1,98 @@
 {{- /* Parts of the pod. */}}
+
+{{- /*
+The agent's flags, as a list: the chart's own, but for those that extraArgs has, too, and then these. The agent refuses a flag
+that is given twice, and lists of what to include beside lists of what to leave out; where to listen is the chart's matter.
+*/}}
 {{- define "nodevitals.args" -}}
-{{- $needs := fromYaml (include "nodevitals.needs" .) -}}
-- --path.procfs=/host/proc
-- --path.sysfs=/host/sys
-{{- if .Values.hostRootFsMount.enabled }}
-- --path.rootfs=/host/root
-- --path.udev.data=/host/root/run/udev/data
+{{- $beside := dict "collector.filesystem.mount-points-exclude" (list "collector.filesystem.mount-points-include" "collector.filesystem.ignored-mount-points") "collector.netdev.device-exclude" (list "collector.netdev.device-include" "collector.netdev.device-blacklist" "collector.netdev.device-whitelist") }}
+{{- $theirs := list }}
+{{- $given := list }}
+{{- range .Values.extraArgs }}
+{{- $arg := tpl . $ }}
+{{- $theirs = append $theirs $arg }}
+{{- $given = append $given (regexReplaceAll "^--(no-)?|=.*" $arg "") }}
 {{- end }}
-- --log.level={{ .Values.log.level }}
-- --log.format={{ .Values.log.format }}
-- --web.listen-address={{ if not .Values.service.listenOnAllInterfaces }}[$(HOST_IP)]{{ end }}:{{ .Values.service.targetPort }}
+{{- $args := list }}
+{{- range $arg := include "nodevitals.ownArgs" . | trim | splitList "\n" }}
+{{- $name := regexReplaceAll "^--(no-)?|=.*" $arg "" }}
+{{- $taken := and (ne $name "web.listen-address") (has $name $given) }}
+{{- range get $beside $name | default list }}{{ $taken = or $taken (has . $given) }}{{ end }}
+{{- if not $taken }}{{ $args = append $args $arg }}{{ end }}
+{{- end }}
+{{- toYaml (concat $args $theirs) }}
+{{- end }}
+
+{{- /* A flag a line. Where the root of the host is not to be seen, sizes of what is mounted in it would be made up. */}}
+{{- define "nodevitals.ownArgs" -}}
+{{- $needs := fromJson (include "nodevitals.needs" .) -}}
+--path.procfs=/host/proc
+--path.sysfs=/host/sys
+{{- if .Values.hostRootFsMount.enabled }}
+--path.rootfs=/host/root
+--path.udev.data=/host/root/run/udev/data
+{{- else }}
+--no-collector.filesystem
+{{- end }}
+--log.level={{ .Values.log.level }}
+--log.format={{ .Values.log.format }}
+--web.listen-address={{ if not .Values.service.listenOnAllInterfaces }}[$(POD_IP)]{{ end }}:{{ .Values.service.targetPort }}
 {{- if include "nodevitals.webSecret" . }}
-- --web.config.file=/etc/nodevitals/web/web.yml
+--web.config.file=/etc/nodevitals/web/web.yml
 {{- end }}
 {{- if .Values.web.kubernetesAuth }}
-- --web.kubernetes-auth
+--web.kubernetes-auth
 {{- if include "nodevitals.selfSigned" . }}
-- --web.kubernetes-auth.self-signed
+--web.kubernetes-auth.self-signed
 {{- end }}
 {{- end }}
-- --config.file=/etc/nodevitals/config/nodevitals.yml
+--config.file=/etc/nodevitals/config/nodevitals.yml
 {{- if .Values.storage.enabled }}
-- --storage.tsdb.path=/var/lib/nodevitals
-- --storage.tsdb.interval={{ .Values.storage.interval }}
-- --storage.tsdb.retention.time={{ .Values.storage.retention.time }}
-- --storage.tsdb.retention.size={{ .Values.storage.retention.size }}
+--storage.tsdb.path=/var/lib/nodevitals
+--storage.tsdb.interval={{ .Values.storage.interval }}
+--storage.tsdb.retention.time={{ .Values.storage.retention.time }}
+--storage.tsdb.retention.size={{ .Values.storage.retention.size }}
 {{- else }}
-- --no-storage.tsdb
+--no-storage.tsdb
 {{- end }}
-{{- with .Values.exclude.mountPoints }}
-- {{ printf "--collector.filesystem.mount-points-exclude=%s" . | quote }}
+{{- if and .Values.exclude.mountPoints .Values.hostRootFsMount.enabled }}
+--collector.filesystem.mount-points-exclude={{ .Values.exclude.mountPoints }}
 {{- end }}
 {{- with .Values.exclude.devices }}
-- {{ printf "--collector.netclass.ignored-devices=%s" . | quote }}
-- {{ printf "--collector.netdev.device-exclude=%s" . | quote }}
+--collector.netclass.ignored-devices={{ . }}
+--collector.netdev.device-exclude={{ . }}
 {{- end }}
 {{- range $needs.flags }}
-- {{ . }}
+{{ . }}
 {{- end }}
 {{- if $needs.journalOn }}
-- --collector.journal.directory={{ .Values.journal.directory }}
+--collector.journal.directory={{ .Values.journal.directory }}
 {{- end }}
 {{- if $needs.kmsg }}
-- --path.kmsg=/dev/kmsg
+--path.kmsg=/dev/kmsg
 {{- end }}
 {{- if $needs.kubelet }}
 {{- with .Values.kubelet.url }}
-- --kubelet.url={{ tpl . $ }}
+--kubelet.url={{ tpl . $ }}
 {{- end }}
 {{- with .Values.kubelet.caFile }}
-- --kubelet.ca-file={{ tpl . $ }}
+{{- if and (hasPrefix "/host/root" .) (not $.Values.hostRootFsMount.enabled) }}
+{{- fail "kubelet.caFile lies in a folder of the host: hostRootFsMount.enabled" }}
+{{- end }}
+--kubelet.ca-file={{ tpl . $ }}
 {{- end }}
 {{- if and .Values.kubelet.insecureSkipVerify (not .Values.kubelet.caFile) }}
-- --kubelet.insecure-skip-verify
+--kubelet.insecure-skip-verify
 {{- end }}
 {{- with .Values.kubelet.endpoints }}
-- --kubelet.endpoints={{ join "," . }}
+--kubelet.endpoints={{ join "," . }}
 {{- end }}
 {{- if .Values.kubelet.portNames }}
-- --kube.port-names
+--kube.port-names
 {{- end }}
 {{- else }}
-- --kubelet.endpoints=none
+--kubelet.endpoints=none
 {{- end }}
-{{- range .Values.extraArgs }}
-- {{ tpl . $ | quote }}
-{{- end }}
-{{- end }}
-
-{{- /* The Secret that holds web.yml; empty where there is none. */}}
-{{- define "nodevitals.webSecret" -}}
-{{- if .Values.web.existingConfigSecret }}
-{{- tpl .Values.web.existingConfigSecret . }}
-{{- else if or .Values.tls.enabled .Values.web.config }}
-{{- include "nodevitals.suffixed" (list . "web") }}
-{{- end }}
-{{- end }}
-
-{{- /* Where nothing else gives a certificate, those who show tokens get one of the agent's own making. */}}
-{{- define "nodevitals.selfSigned" -}}
-{{- if and .Values.web.kubernetesAuth .Values.web.selfSigned (not .Values.tls.enabled) (not .Values.web.config.tls_server_config) (not .Values.web.existingConfigSecret) }}yes{{ end }}
-{{- end }}
-
-{{- define "nodevitals.scheme" -}}
-{{- $https := or .Values.tls.enabled (include "nodevitals.selfSigned" .) .Values.web.config.tls_server_config }}
-{{- if not (kindIs "invalid" .Values.web.https) }}{{ $https = .Values.web.https }}{{ end }}
-{{- ternary "https" "http" (not (empty $https)) }}
-{{- end }}
-
-{{- define "nodevitals.webConfig" -}}
-{{- $ours := dict }}
-{{- if .Values.tls.enabled }}
-{{- $tls := dict "cert_file" "/etc/nodevitals/tls/tls.crt" "key_file" "/etc/nodevitals/tls/tls.key" }}
-{{- with .Values.tls.clientCA }}
-{{- $_ := set $tls "client_ca_file" (printf "/etc/nodevitals/tls/%s" .) }}
-{{- $_ := set $tls "client_auth_type" "RequireAndVerifyClientCert" }}
-{{- end }}
-{{- $_ := set $ours "tls_server_config" $tls }}
-{{- end }}
-{{- tpl (toYaml (mergeOverwrite $ours (deepCopy .Values.web.config))) . }}
 {{- end }}
 
 {{- /* A probe, given a list of context, values and path. One that would need a client's certificate only knocks. */}}
@@ -119,7 +113,7 @@
 {{- define "nodevitals.affinity" -}}
 {{- $fargate := dict "key" "eks.amazonaws.com/compute-type" "operator" "NotIn" "values" (list "fargate") }}
 {{- $virtual := dict "key" "type" "operator" "NotIn" "values" (list "virtual-kubelet") }}
-{{- $affinity := deepCopy .Values.affinity }}
+{{- $affinity := deepCopy (default dict .Values.affinity) }}
 {{- $node := default dict $affinity.nodeAffinity }}
 {{- $required := default dict $node.requiredDuringSchedulingIgnoredDuringExecution }}
 {{- $terms := list }}
@@ -133,16 +127,16 @@
 {{- end }}
 
 {{- define "nodevitals.podSecurity" -}}
-{{- $needs := fromYaml (include "nodevitals.needs" .) }}
+{{- $needs := fromJson (include "nodevitals.needs" .) }}
 {{- $ours := dict "runAsNonRoot" (not $needs.root) "runAsUser" (int $needs.account) "runAsGroup" (int $needs.account) "fsGroup" 65534 "seccompProfile" (dict "type" "RuntimeDefault") }}
 {{- if and $needs.journalOn (not (kindIs "invalid" .Values.journal.group)) }}
 {{- $_ := set $ours "supplementalGroups" (list (int64 .Values.journal.group)) }}
 {{- end }}
-{{- toYaml (mergeOverwrite $ours (deepCopy .Values.securityContext)) }}
+{{- toYaml (mergeOverwrite $ours (deepCopy (default dict .Values.securityContext))) }}
 {{- end }}
 
 {{- define "nodevitals.containerSecurity" -}}
-{{- $needs := fromYaml (include "nodevitals.needs" .) }}
+{{- $needs := fromJson (include "nodevitals.needs" .) }}
 {{- $ours := dict "readOnlyRootFilesystem" true }}
 {{- if $needs.privileged }}
 {{- $_ := set $ours "privileged" true }}
@@ -151,11 +145,18 @@
 {{- with $needs.capabilities }}{{ $_ := set $capabilities "add" . }}{{ end }}
 {{- $ours = merge $ours (dict "privileged" false "allowPrivilegeEscalation" false "capabilities" $capabilities) }}
 {{- end }}
-{{- toYaml (mergeOverwrite $ours (deepCopy .Values.containerSecurityContext)) }}
+{{- toYaml (mergeOverwrite $ours (deepCopy (default dict .Values.containerSecurityContext))) }}
+{{- end }}
+
+{{- /* user:group that the agent runs as in the end, whoever has the last word about it. */}}
+{{- define "nodevitals.owner" -}}
+{{- $account := (fromJson (include "nodevitals.needs" .)).account }}
+{{- $context := mergeOverwrite (dict "runAsUser" $account "runAsGroup" $account) (deepCopy (default dict .Values.securityContext)) (deepCopy (default dict .Values.containerSecurityContext)) }}
+{{- printf "%d:%d" (int64 $context.runAsUser) (int64 $context.runAsGroup) }}
 {{- end }}
 
 {{- define "nodevitals.mounts" -}}
-{{- $needs := fromYaml (include "nodevitals.needs" .) -}}
+{{- $needs := fromJson (include "nodevitals.needs" .) -}}
 - {name: config, mountPath: /etc/nodevitals/config, readOnly: true}
 {{- if or .Values.rules.enabled .Values.rules.existingConfigMap }}
 - {name: rules, mountPath: /etc/nodevitals/rules, readOnly: true}
@@ -205,9 +206,9 @@
 {{- end }}
 
 {{- define "nodevitals.volumes" -}}
-{{- $needs := fromYaml (include "nodevitals.needs" .) -}}
+{{- $needs := fromJson (include "nodevitals.needs" .) -}}
 - name: config
-  configMap: {name: {{ default (include "nodevitals.fullname" .) (tpl .Values.existingConfigMap .) }}}
+  configMap: {name: {{ default (include "nodevitals.fullname" .) (tpl (default "" .Values.existingConfigMap) .) }}}
 {{- if or .Values.rules.enabled .Values.rules.existingConfigMap }}
 - name: rules
   configMap: {name: {{ default (include "nodevitals.suffixed" (list . "rules")) (tpl .Values.rules.existingConfigMap .) }}}
@@ -241,7 +242,7 @@
   emptyDir:
     sizeLimit: {{ .Values.storage.emptyDir.sizeLimit }}
     {{- if eq .Values.storage.emptyDir.medium "Memory" }}
-    {{- $memory := dig "limits" "memory" "" .Values.resources }}
+    {{- $memory := dig "limits" "memory" "" (default dict .Values.resources) }}
     {{- if and $memory (le (include "nodevitals.bytes" $memory | int64) $limit) }}
     {{- fail (printf "storage.emptyDir.medium Memory counts as the pod's memory: its sizeLimit %s does not fit into resources.limits.memory %s" .Values.storage.emptyDir.sizeLimit $memory) }}
     {{- end }}
