@@ -147,7 +147,7 @@ function Timeline(props: { span: Span; points: number; utc: boolean }) {
             {[...rows.values()].slice(0, 100).map((row) => (
                 <div class="timeline-row" key={row.name + row.labels}>
                     <span class="timeline-name" title={row.labels}>
-                        {row.name}
+                        {row.name} <span class="dim">{row.labels === "{}" ? "" : row.labels}</span>
                     </span>
                     <span class="timeline-track" role="img" aria-label={row.stretches.map((stretch) => `${stretch.firing ? "firing" : "pending"} from ${writeTime(stretch.from, props.utc)} to ${writeTime(stretch.to, props.utc)}`).join("; ")}>
                         {row.stretches.map((stretch) => (

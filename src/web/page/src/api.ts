@@ -21,12 +21,16 @@ export class ApiError extends Error {
         readonly trouble: Trouble,
         message: string,
         readonly status = 0,
+        readonly told = false /* by the API itself, about this question */,
     ) {
         super(message);
     }
 }
 
 const DEADLINE_MS = 15000;
+const PATIENT_MS = 125000; /* for a question that somebody typed: a little more than the agent gives it */
+const SLOW_MS = 4000; /* from here on the page says so */
+const FORGET_MS = 60000;
 
 /* Seconds the server's clock is ahead of the browser's. What the page calls now is the server's. */
 let ahead = 0;
@@ -48,9 +52,17 @@ function troubleOf(status: number): Trouble {
     return status >= 500 ? "gone" : "wrong";
 }
 
-function tell(error: ApiError | null): void {
-    if (!error) watcher(null, "");
-    else if (error.trouble !== "wrong") watcher(error.trouble, error.message);
+/* By what was asked: one question may be refused while others are answered. */
+const open = new Map<string, { error: ApiError; at: number }>();
+
+function tell(path: string, error: ApiError | null): void {
+    const key = path.replace(/\?.*/, "");
+    open.delete(key);
+    if (error && error.trouble !== "wrong") open.set(key, { error, at: performance.now() });
+    for (const [other, { error: one, at }] of open)
+        if (performance.now() - at > FORGET_MS || (!error && (one.trouble === "gone" || one.trouble === "slow"))) open.delete(other);
+    const last = [...open.values()].pop()?.error;
+    watcher(last?.trouble ?? null, last?.message ?? "");
 }
 
 function noteClock(date: string | null): void {
@@ -60,17 +72,33 @@ function noteClock(date: string | null): void {
     if (Math.abs(difference - ahead) > 2) ahead = Math.abs(difference) < 2 ? 0 : difference;
 }
 
-async function ask(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
-    const deadline = AbortSignal.timeout(DEADLINE_MS);
+/* The answer with its whole text. */
+async function ask(path: string, init: RequestInit, signal?: AbortSignal, deadlineMs = DEADLINE_MS): Promise<[Response, string]> {
+    const deadline = AbortSignal.timeout(deadlineMs);
     const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
+    const slow = setTimeout(() => deadlineMs === DEADLINE_MS && tell(path, new ApiError("slow", `no answer within ${SLOW_MS / 1000} s`)), SLOW_MS);
     try {
-        return await fetch(path, { ...init, signal: either, credentials: "same-origin", redirect: "error" });
+        const response = await fetch(path, { ...init, signal: either, credentials: "same-origin", redirect: "error", cache: "no-store" });
+        noteClock(response.headers.get("Date"));
+        return [response, await response.text()];
     } catch (reason) {
         if (signal?.aborted) throw reason;
         throw deadline.aborted
-            ? new ApiError("slow", `no answer within ${DEADLINE_MS / 1000} s`)
-            : new ApiError("gone", "the agent does not answer");
+            ? new ApiError("slow", `no answer within ${deadlineMs / 1000} s`)
+            : new ApiError("gone", "the connection failed");
+    } finally {
+        clearTimeout(slow);
     }
+}
+
+let first: Promise<void> | null = null;
+
+/* Resolves when the server's clock is known, so that now() is right from the first question on; or cannot be asked. */
+export function synced(): Promise<void> {
+    return (first ??= ask("-/healthy", { method: "HEAD" }).then(
+        () => undefined,
+        () => void (first = null),
+    ));
 }
 
 interface Envelope<T> {
@@ -81,11 +109,9 @@ interface Envelope<T> {
     infos?: string[];
 }
 
-async function call<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<Envelope<T>> {
+async function call<T>(path: string, init: RequestInit, signal?: AbortSignal, deadlineMs = DEADLINE_MS): Promise<Envelope<T>> {
     try {
-        const response = await ask(path, init, signal);
-        noteClock(response.headers.get("Date"));
-        const text = await response.text();
+        const [response, text] = await ask(path, init, signal, deadlineMs);
         let body: Envelope<T> | null = null;
         try {
             body = JSON.parse(text) as Envelope<T>;
@@ -97,11 +123,12 @@ async function call<T>(path: string, init: RequestInit, signal?: AbortSignal): P
                 response.ok ? "gone" : troubleOf(response.status),
                 body?.error ?? (text.trim().slice(0, 300) || `status ${response.status}`),
                 response.status,
+                !!body?.error,
             );
-        tell(null);
+        tell(path, null);
         return body;
     } catch (reason) {
-        if (reason instanceof ApiError) tell(reason);
+        if (reason instanceof ApiError) tell(path, reason);
         throw reason;
     }
 }
@@ -140,23 +167,25 @@ function toResult(body: Envelope<Data>): Result {
     };
 }
 
-export async function query(expr: string, time: number, signal?: AbortSignal, stats = false): Promise<Result> {
-    const fields: Record<string, string | number> = { query: expr, time: time.toFixed(3) };
-    if (stats) fields["stats"] = "true";
-    return toResult(await call<Data>("api/v1/query", form(fields), signal));
+/* A question that somebody typed: what it costs is told, it may take long, and of its series at most `limit` come back. */
+export interface Typed {
+    limit: number; /* 0: all */
 }
 
-export async function queryRange(
-    expr: string,
-    start: number,
-    end: number,
-    step: number,
-    signal?: AbortSignal,
-    stats = false,
-): Promise<Result> {
-    const fields: Record<string, string | number> = { query: expr, start: start.toFixed(3), end: end.toFixed(3), step };
-    if (stats) fields["stats"] = "true";
-    return toResult(await call<Data>("api/v1/query_range", form(fields), signal));
+function ofQuery(fields: Record<string, string | number>, typed: Typed | undefined): RequestInit {
+    if (typed) fields["stats"] = "true";
+    if (typed?.limit) fields["limit"] = typed.limit;
+    return form(fields);
+}
+
+export async function query(expr: string, time: number, signal?: AbortSignal, typed?: Typed): Promise<Result> {
+    const init = ofQuery({ query: expr, time: time.toFixed(3) }, typed);
+    return toResult(await call<Data>("api/v1/query", init, signal, typed ? PATIENT_MS : DEADLINE_MS));
+}
+
+export async function queryRange(expr: string, start: number, end: number, step: number, signal?: AbortSignal, typed?: Typed): Promise<Result> {
+    const init = ofQuery({ query: expr, start: start.toFixed(3), end: end.toFixed(3), step }, typed);
+    return toResult(await call<Data>("api/v1/query_range", init, signal, typed ? PATIENT_MS : DEADLINE_MS));
 }
 
 export async function change(path: string, method: string, body?: unknown): Promise<void> {
@@ -165,13 +194,13 @@ export async function change(path: string, method: string, body?: unknown): Prom
         init.body = JSON.stringify(body);
         init.headers = { "Content-Type": "application/json" };
     }
-    const response = await ask(path, init);
-    if (!response.ok) throw new ApiError(troubleOf(response.status), (await response.text()).slice(0, 300), response.status);
+    const [response, text] = await ask(path, init);
+    if (!response.ok) throw new ApiError(troubleOf(response.status), text.slice(0, 300), response.status);
 }
 
 /* Alertmanager's API has no envelope. */
 export async function plain<T>(path: string, signal?: AbortSignal): Promise<T> {
-    const response = await ask(path, {}, signal);
-    if (!response.ok) throw new ApiError(troubleOf(response.status), (await response.text()).slice(0, 300), response.status);
-    return (await response.json()) as T;
+    const [response, text] = await ask(path, {}, signal);
+    if (!response.ok) throw new ApiError(troubleOf(response.status), text.slice(0, 300), response.status);
+    return JSON.parse(text) as T;
 }

@@ -3,7 +3,7 @@
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Alerts } from "./alerts";
-import { get, now, query, watchAgent, type Series, type Trouble } from "./api";
+import { get, now, query, watchAgent, type Labels, type Series, type Trouble } from "./api";
 import { Explore } from "./explore";
 import { Inside } from "./inside";
 import { useRepeated } from "./live";
@@ -24,6 +24,8 @@ const keys: [string, string][] = [
     ["← →", "earlier, later"],
     ["+ −", "a shorter, a longer span"],
     ["l", "live: up to now"],
+    ["drag", "on a graph: zoom into it"],
+    ["double click", "on a graph: back to before"],
     ["space", "pause, go on"],
     ["t", "dark, light"],
     ["u", "local time, UTC"],
@@ -69,17 +71,23 @@ function readNode(series: Series[]): Node {
     };
 }
 
-interface Alert {
-    state: string;
-    labels: Record<string, string>;
+/* Of the alerts that fire, the labels; as of the time that is shown: `time`, or null for now. */
+function useFiring(time: number | null): Labels[] | null {
+    return useRepeated(
+        async (signal) => {
+            if (time !== null) return (await query('ALERTS{alertstate="firing"}', time, signal)).series.map((one) => one.metric);
+            const { alerts } = await get<{ alerts: { state: string; labels: Labels }[] }>("api/v1/alerts", signal);
+            return alerts.filter((alert) => alert.state === "firing").map((alert) => alert.labels);
+        },
+        time === null ? 5 : 3600,
+        `alerts ${time}`,
+    );
 }
 
-/* As of the time that is shown: `time`, or null for now. */
-function Header(props: { view: string; fields: URLSearchParams; time: number | null }) {
+function Header(props: { view: string; fields: URLSearchParams; time: number | null; firing: number }) {
+    const { firing } = props;
     const series = useRepeated(async (signal) => (await query(union(facts), props.time ?? now(), signal)).series, props.time === null ? 5 : 3600, `facts ${props.time}`);
-    const alerts = useRepeated(async (signal) => (await get<{ alerts: Alert[] }>("api/v1/alerts", signal)).alerts, 10, "alerts");
     const node = useMemo(() => (series ? readNode(series) : null), [series]);
-    const firing = (alerts ?? []).filter((alert) => alert.state === "firing").length;
 
     useEffect(() => {
         document.title = `${firing ? `(${firing}) ` : ""}${node?.name ?? "nodevitals"}`;
@@ -128,11 +136,30 @@ function fromInput(text: string, utc: boolean): number {
     return Date.parse(utc ? text + "Z" : text) / 1000;
 }
 
-function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; onSpan: (span: Span) => void; onPause: () => void }) {
+/* From the oldest sample that is kept. */
+async function wholeHistory(): Promise<Span> {
+    const [tsdb, blocks] = await Promise.all([
+        get<{ headStats: { minTime: number } }>("api/v1/status/tsdb?limit=1"),
+        get<{ blocks: { minTime: number }[] }>("api/v1/status/tsdb/blocks"),
+    ]);
+    const to = Math.ceil(now());
+    const times = [tsdb.headStats.minTime, ...blocks.blocks.map((block) => block.minTime)].map((ms) => Math.floor(ms / 1000));
+    return { kind: "fixed", from: Math.min(to - 60, ...times.filter((time) => time > 0 && time < to)), to };
+}
+
+function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; pauses: boolean; onSpan: (span: Span) => void; onPause: () => void }) {
     const [open, setOpen] = useState(false);
     const [from, to] = ends(props.span, now());
     const form = useRef<HTMLFormElement>(null);
+    const times = useRef<HTMLButtonElement>(null);
 
+    const close = () => {
+        setOpen(false);
+        times.current?.focus();
+    };
+    useEffect(() => {
+        if (open) form.current?.querySelector("input")?.focus();
+    }, [open]);
     const submit = (event: Event) => {
         event.preventDefault();
         const data = new FormData(form.current!);
@@ -140,7 +167,7 @@ function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; onSpan: 
         const end = fromInput(String(data.get("to")), props.utc);
         if (end > start) {
             props.onSpan({ kind: "fixed", from: start, to: end });
-            setOpen(false);
+            close();
         }
     };
     const move = (by: number) => {
@@ -158,8 +185,8 @@ function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; onSpan: 
                 value={props.span.kind === "live" ? String(props.span.seconds) : "fixed"}
                 onChange={(event) => {
                     const value = event.currentTarget.value;
-                    if (value === "fixed") setOpen(true);
-                    else props.onSpan({ kind: "live", seconds: Number(value) });
+                    if (value === "all") wholeHistory().then(props.onSpan, () => undefined);
+                    else if (value !== "fixed") props.onSpan({ kind: "live", seconds: Number(value) });
                 }}
             >
                 {presets.map(([name, seconds]) => (
@@ -170,13 +197,17 @@ function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; onSpan: 
                 {props.span.kind === "live" && !presets.some(([, seconds]) => seconds === (props.span as { seconds: number }).seconds) ? (
                     <option value={props.span.seconds}>last {writeSpan(props.span)}</option>
                 ) : null}
-                <option value="fixed">{props.span.kind === "fixed" ? `${writeTime(from, props.utc)} – ${writeTime(to, props.utc, to - from > 43200)}` : "from … to …"}</option>
+                <option value="all">all that is kept</option>
+                {props.span.kind === "fixed" ? <option value="fixed">{`${writeTime(from, props.utc)} – ${writeTime(to, props.utc, to - from > 43200)}`}</option> : null}
             </select>
+            <button type="button" ref={times} aria-expanded={open} onClick={() => setOpen(!open)}>
+                from … to
+            </button>
             <button type="button" onClick={() => move(0.5)} aria-label="later" title="later (→)" disabled={props.span.kind === "live"}>
                 ›
             </button>
             {props.span.kind === "live" ? (
-                <button type="button" class="live" aria-pressed={!props.paused} onClick={props.onPause} title="space">
+                <button type="button" class="live" hidden={!props.pauses} aria-pressed={!props.paused} onClick={props.onPause} title="space">
                     {props.paused ? "paused" : "live"}
                 </button>
             ) : (
@@ -185,7 +216,7 @@ function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; onSpan: 
                 </button>
             )}
             {open ? (
-                <form ref={form} class="popup" onSubmit={submit} onKeyDown={(event) => event.key === "Escape" && setOpen(false)}>
+                <form ref={form} class="popup" onSubmit={submit} onKeyDown={(event) => event.key === "Escape" && close()}>
                     <label>
                         from <input type="datetime-local" step="1" name="from" required defaultValue={toInput(from, props.utc)} />
                     </label>
@@ -194,7 +225,7 @@ function SpanPicker(props: { span: Span; utc: boolean; paused: boolean; onSpan: 
                     </label>
                     <p>{props.utc ? "UTC" : "local time"}</p>
                     <button type="submit">show</button>
-                    <button type="button" onClick={() => setOpen(false)}>
+                    <button type="button" onClick={close}>
                         close
                     </button>
                 </form>
@@ -273,17 +304,27 @@ export function App() {
         const fields = Object.fromEntries(address.fields);
         go(view, { ...fields, span: writeSpan(next) });
     };
-    const zoom = (from: number, to: number) => show({ kind: "fixed", from: Math.floor(from), to: Math.max(Math.ceil(to), Math.floor(from) + 10) });
+    const fix = (from: number, to: number) => show({ kind: "fixed", from: Math.floor(from), to: Math.max(Math.ceil(to), Math.floor(from) + 10) });
     const scale = (by: number) => {
         const [from, to] = ends(span, now());
         const length = Math.max(30, (to - from) * by);
         if (span.kind === "live") show({ kind: "live", seconds: Math.round(length) });
-        else zoom((from + to - length) / 2, (from + to + length) / 2);
+        else fix((from + to - length) / 2, Math.min((from + to + length) / 2, now()));
     };
     const shift = (by: number) => {
         const [from, to] = ends(span, now());
         const end = Math.min(to + by * (to - from), now());
-        zoom(end - (to - from), end);
+        fix(end - (to - from), end);
+    };
+    const before = useRef<Span[]>([]); /* what was shown before each drag that zoomed */
+    const zoom = (from: number, to: number) => {
+        before.current.push(span);
+        fix(from, to);
+    };
+    const back = () => show(before.current.pop() ?? { kind: "live", seconds: 900 });
+    const choose = (next: Span) => {
+        before.current = [];
+        show(next);
     };
 
     useEffect(() => {
@@ -308,12 +349,14 @@ export function App() {
         return () => removeEventListener("keydown", pressed);
     });
 
-    const common = { span, theme, utc, interval, points, onZoom: zoom, onReset: () => show({ kind: "live", seconds: 900 }) };
+    const time = span.kind === "fixed" ? span.to : null;
+    const firing = useFiring(time);
+    const common = { span, theme, utc, interval, points, onZoom: zoom, onReset: back };
     return (
         <>
-            <Header view={view} fields={address.fields} time={span.kind === "fixed" ? span.to : null} />
+            <Header view={view} fields={address.fields} time={time} firing={firing?.length ?? 0} />
             <div class="bar-line">
-                {view === "inside" ? <span /> : <SpanPicker span={span} utc={utc} paused={paused} onSpan={show} onPause={() => setPaused(!paused)} />}
+                {view === "inside" ? <span /> : <SpanPicker span={span} utc={utc} paused={paused} pauses={view !== "alerts"} onSpan={choose} onPause={() => setPaused(!paused)} />}
                 <div class="switches">
                     <button type="button" onClick={() => setZone(utc ? "local" : "utc")} title="u">
                         {utc ? "UTC" : "local time"}
@@ -330,8 +373,8 @@ export function App() {
                 {trouble ? `${troubles[trouble.trouble]} (${trouble.message})` : ""}
             </div>
             <main>
-                {view === "overview" ? <Overview {...common} paused={paused} /> : null}
-                {view === "explore" ? <Explore {...common} fields={address.fields} /> : null}
+                {view === "overview" ? <Overview {...common} paused={paused} firing={firing} /> : null}
+                {view === "explore" ? <Explore {...common} paused={paused} fields={address.fields} /> : null}
                 {view === "alerts" ? <Alerts {...common} /> : null}
                 {view === "inside" ? <Inside utc={utc} /> : null}
             </main>

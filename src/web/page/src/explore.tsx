@@ -2,7 +2,7 @@
  * explore.tsx - any expression, as a graph and as a table; all of it in the address.
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ApiError, now, query, queryRange, type Labels, type Result } from "./api";
+import { ApiError, now, query, queryRange, synced, type Labels, type Result } from "./api";
 import type { Editor } from "./editor";
 import { Graph, type Line } from "./graph";
 import { go } from "./state";
@@ -15,13 +15,18 @@ export interface ExploreProps {
     interval: number;
     theme: string;
     utc: boolean;
+    paused: boolean;
     fields: URLSearchParams;
     onZoom: (from: number, to: number) => void;
     onReset: () => void;
 }
 
-const LINES_MAX = 60; /* drawn at once */
+/* More is not asked for: ten thousand series are what a browser chokes on, and nobody can read. CSV has them all. */
+const LINES_MAX = 60;
 const ROWS_MAX = 500;
+const CUT = /truncated due to limit/;
+const REST = 20; /* of what an answer took, before it is asked for again */
+const LEAST_MS = 2000;
 const examples = [
     "100 - avg(rate(node_cpu_seconds_total{mode=\"idle\"}[1m])) * 100",
     "topk(5, rate(node_disk_written_bytes_total[1m]))",
@@ -38,32 +43,51 @@ export function nameOf(metric: Labels): string {
 }
 
 interface Answer {
-    graph: Result | null;
-    table: Result | null;
+    expr: string;
+    table: boolean;
+    result: Result | null;
+    total: number; /* series there are, of which the result has the first; -1: more than those */
     error: string;
     from: number;
     to: number;
     step: number;
-    time: number;
     took: number;
 }
 
-async function answer(expr: string, span: Span, points: number, interval: number, kind: string, signal: AbortSignal): Promise<Answer> {
+type Asked = Pick<Answer, "from" | "to" | "step">;
+
+function ask(expr: string, table: boolean, { from, to, step }: Asked, limit: number, signal?: AbortSignal): Promise<Result> {
+    return table ? query(expr, to, signal, { limit }) : queryRange(expr, from, to, step, signal, { limit });
+}
+
+async function answer(expr: string, span: Span, points: number, interval: number, table: boolean, signal: AbortSignal): Promise<Answer> {
+    await synced();
     const [from, to] = ends(span, now());
     const step = stepFor(to - from, points, interval);
-    const first = Math.floor(from / step) * step;
-    const last = Math.floor(to / step) * step;
+    const asked = table ? { from, to, step } : { from: Math.floor(from / step) * step, to: Math.floor(to / step) * step, step };
     const begun = performance.now();
-    const base: Answer = { graph: null, table: null, error: "", from: first, to: last, step, time: to, took: 0 };
+    const base: Answer = { expr, table, result: null, total: 0, error: "", ...asked, took: 0 };
     try {
-        if (kind === "table") base.table = await query(expr, to, signal, true);
-        else base.graph = await queryRange(expr, first, last, step, signal, true);
+        base.result = await ask(expr, table, asked, table ? ROWS_MAX : LINES_MAX, signal);
+        base.total = base.result.series.length;
+        base.took = (performance.now() - begun) / 1000;
+        if (base.result.notes.some((note) => CUT.test(note))) {
+            base.result.notes = base.result.notes.filter((note) => !CUT.test(note));
+            const count = await query(`count(${expr}\n)`, to, signal).catch(() => null);
+            base.total = Math.max(Number(count?.series[0]?.value?.[1] ?? -1), -1);
+            if (base.total <= base.result.series.length) base.total = -1; /* there were others before */
+        }
     } catch (reason) {
-        if (signal.aborted) throw reason;
+        if (signal.aborted || (reason instanceof ApiError && !reason.told && reason.trouble !== "wrong")) throw reason;
         base.error = reason instanceof ApiError ? reason.message : String(reason);
     }
-    base.took = (performance.now() - begun) / 1000;
     return base;
+}
+
+/* "10,000 series", or "more than 60 series". */
+function countOf(got: Answer): string {
+    const n = got.result!.series.length;
+    return got.total < 0 ? `more than ${n} series` : `${got.total.toLocaleString("en")} series`;
 }
 
 function toLines(result: Result, first: number, step: number, n: number): Line[] {
@@ -91,7 +115,7 @@ function toCsv(result: Result): string {
     return rows.map((row) => row.map(quote).join(",")).join("\r\n") + "\r\n";
 }
 
-function save(result: Result): void {
+function download(result: Result): void {
     const url = URL.createObjectURL(new Blob([toCsv(result)], { type: "text/csv" }));
     const link = document.createElement("a");
     link.href = url;
@@ -154,7 +178,7 @@ function Expression(props: { text: string; onRun: (text: string) => void }) {
 }
 
 function Table(props: { result: Result; utc: boolean }) {
-    const rows = props.result.series.slice(0, ROWS_MAX);
+    const rows = props.result.series.slice(0, ROWS_MAX); /* a scalar's answer knows no limit */
     return (
         <div class="scroll" tabIndex={0} role="region" aria-label="table">
             <table>
@@ -179,24 +203,16 @@ function Table(props: { result: Result; utc: boolean }) {
                     ))}
                 </tbody>
             </table>
-            {props.result.series.length > rows.length ? (
-                <p class="note">
-                    {props.result.series.length} series; the first {rows.length} are shown.
-                </p>
-            ) : null}
         </div>
     );
 }
 
-export function Explore(props: ExploreProps) {
-    const expr = props.fields.get("q") ?? "";
-    const kind = props.fields.get("show") === "table" ? "table" : "graph";
-    const only = props.fields.get("only");
+/* Asked when something changes; again and again while it is live, or the agent is away. What was there stays until there
+ * is something new. */
+function useAnswer(props: ExploreProps, expr: string, table: boolean): [Answer | null, boolean] {
     const [got, setGot] = useState<Answer | null>(null);
     const [busy, setBusy] = useState(false);
-    const spanText = writeSpan(props.span);
-
-    const show = (fields: Record<string, string>) => go("explore", { q: expr, show: kind === "table" ? "table" : "", span: props.fields.get("span") ?? "", ...fields });
+    const again = props.span.kind === "live" && !props.paused;
 
     useEffect(() => {
         if (!expr) {
@@ -204,19 +220,57 @@ export function Explore(props: ExploreProps) {
             return undefined;
         }
         const end = new AbortController();
+        let timer = 0;
+        const run = async () => {
+            let wait = LEAST_MS;
+            let more = again;
+            if (!document.hidden) {
+                try {
+                    const value = await answer(expr, props.span, props.points, props.interval, table, end.signal);
+                    if (end.signal.aborted) return;
+                    setGot(value);
+                    setBusy(false);
+                    wait = Math.max(LEAST_MS, value.took * REST * 1000, table ? 0 : value.step * 1000);
+                    more = more && !value.error;
+                } catch {
+                    more = true; /* told by the one who watches the agent */
+                }
+            }
+            if (more && !end.signal.aborted) timer = window.setTimeout(() => void run(), wait);
+        };
         setBusy(true);
-        answer(expr, props.span, props.points, props.interval, kind, end.signal)
-            .then((value) => {
-                setGot(value);
-                setBusy(false);
-            })
-            .catch(() => undefined);
-        return () => end.abort();
-    }, [expr, spanText, kind, props.points, props.interval]);
+        void run();
+        return () => {
+            clearTimeout(timer);
+            end.abort();
+        };
+    }, [expr, writeSpan(props.span), table, props.points, props.interval, again]);
+    return [got, busy];
+}
 
-    const n = got?.graph ? Math.round((got.to - got.from) / got.step) + 1 : 0;
-    const times = useMemo(() => Array.from({ length: n }, (_, i) => (got?.from ?? 0) + i * (got?.step ?? 1)), [got]);
-    const lines = useMemo(() => (got?.graph ? toLines(got.graph, got.from, got.step, n) : []), [got]);
+export function Explore(props: ExploreProps) {
+    const expr = props.fields.get("q") ?? "";
+    const table = props.fields.get("show") === "table";
+    const only = props.fields.get("only");
+    const [got, busy] = useAnswer(props, expr, table);
+    const [saving, setSaving] = useState("");
+
+    const show = (fields: Record<string, string>) => go("explore", { q: expr, show: table ? "table" : "", span: props.fields.get("span") ?? "", ...fields });
+    const save = async () => {
+        setSaving("asking for all …");
+        try {
+            download(got!.total === got!.result!.series.length ? got!.result! : await ask(expr, table, got!, 0));
+            setSaving("");
+        } catch (reason) {
+            setSaving(reason instanceof ApiError ? reason.message : String(reason));
+        }
+    };
+
+    const result = got?.table === table ? got.result : null;
+    const isGraph = result !== null && !table;
+    const n = isGraph ? Math.round((got!.to - got!.from) / got!.step) + 1 : 0;
+    const times = useMemo(() => Array.from({ length: n }, (_, i) => (got?.from ?? 0) + i * (got?.step ?? 1)), [got, n]);
+    const lines = useMemo(() => (isGraph ? toLines(result, got!.from, got!.step, n) : []), [got, n]);
     const shown = useMemo(() => (only ? new Set(only.split("\u0001")) : undefined), [only]);
     const pick = (name: string, alone: boolean) => {
         const now = shown ?? new Set<string>();
@@ -224,26 +278,35 @@ export function Explore(props: ExploreProps) {
         const next = alone ? (isOnly ? [] : [name]) : now.has(name) ? [...now].filter((other) => other !== name) : [...now, name];
         show({ only: next.join("\u0001") });
     };
-    const result = got?.graph ?? got?.table ?? null;
     return (
         <>
             <Expression text={expr} onRun={(text) => (text.trim() === expr ? show({ q: expr, only: "" }) : show({ q: text.trim(), only: "" }))} />
             <div class="tools">
                 <div role="group" aria-label="shown as">
-                    <button type="button" aria-pressed={kind === "graph"} onClick={() => show({ show: "" })}>
+                    <button type="button" aria-pressed={!table} onClick={() => show({ show: "" })}>
                         Graph
                     </button>
-                    <button type="button" aria-pressed={kind === "table"} onClick={() => show({ show: "table" })}>
+                    <button type="button" aria-pressed={table} onClick={() => show({ show: "table" })}>
                         Table
                     </button>
                 </div>
                 <p class="cost" role="status">
-                    {busy ? "asking …" : result ? `${result.series.length} series, ${format(result.samples, "count")} samples read, ${format(got!.took, "seconds")}${got!.graph ? `, every ${format(got!.step, "seconds")}` : ""}` : ""}
+                    {busy ? "asking …" : result ? `${countOf(got!)}, ${format(result.samples, "count")} samples read, ${format(got!.took, "seconds")}${isGraph ? `, every ${format(got!.step, "seconds")}` : ""}` : ""}
                 </p>
-                <button type="button" disabled={!result?.series.length} onClick={() => result && save(result)}>
+                <button type="button" disabled={!result?.series.length} onClick={() => void save()}>
                     CSV
                 </button>
             </div>
+            {saving ? (
+                <p class="note" role="status">
+                    {saving}
+                </p>
+            ) : null}
+            {result && got!.total !== result.series.length ? (
+                <p class="note" role="status">
+                    {countOf(got!)}; the first {result.series.length} are {table ? "shown" : "drawn"}. {table ? "" : "An aggregation such as topk() chooses better. "}CSV has all.
+                </p>
+            ) : null}
             {got?.error ? (
                 <p class="error" role="alert">
                     {got.error}
@@ -265,11 +328,11 @@ export function Explore(props: ExploreProps) {
                     ))}
                 </ul>
             ) : null}
-            {got?.graph && !got.error ? (
+            {isGraph && got && !got.error ? (
                 lines.length ? (
                     <section class="card wide">
                         <Graph
-                            title={expr}
+                            title={got.expr}
                             unit="plain"
                             times={times}
                             lines={lines}
@@ -283,20 +346,15 @@ export function Explore(props: ExploreProps) {
                             onReset={props.onReset}
                             onPick={pick}
                         />
-                        {got.graph.series.length > LINES_MAX ? (
-                            <p class="note">
-                                {got.graph.series.length} series; the first {LINES_MAX} are drawn. An aggregation such as topk() chooses better.
-                            </p>
-                        ) : null}
                     </section>
                 ) : (
                     <p class="empty">Nothing fits in this span.</p>
                 )
             ) : null}
-            {got?.table && !got.error ? (
-                got.table.series.length ? (
+            {result && table && !got?.error ? (
+                result.series.length ? (
                     <section class="card wide">
-                        <Table result={got.table} utc={props.utc} />
+                        <Table result={result} utc={props.utc} />
                     </section>
                 ) : (
                     <p class="empty">Nothing fits at this time.</p>

@@ -17,6 +17,7 @@ export interface Line {
     dashed?: boolean;
     part?: number; /* which of the panel's expressions it is of */
     below?: boolean; /* drawn below zero, and not negative */
+    turn?: number; /* how often the palette had been used up before it */
 }
 
 export interface GraphProps {
@@ -38,6 +39,7 @@ export interface GraphProps {
 }
 
 const PALETTE = 12;
+const DASHES = [[], [5, 4], [2, 3], [10, 3], [10, 3, 2, 3]]; /* once the colours are used up */
 const NOTHING: (number | null)[] = [];
 const cursor = uPlot.sync("page");
 
@@ -105,7 +107,7 @@ function options(props: GraphProps, lines: Line[], width: number, span: () => [n
         height: props.height ?? 150,
         tzDate: (seconds) => (utc ? uPlot.tzDate(new Date(seconds * 1000), "UTC") : new Date(seconds * 1000)),
         legend: { show: false },
-        padding: [8, 10, 0, 0],
+        padding: [8, 22, 0, 0], /* half of the last tick's text */
         cursor: { sync: { key: cursor.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
         scales: {
             x: { time: true, range: () => span() },
@@ -122,21 +124,21 @@ function options(props: GraphProps, lines: Line[], width: number, span: () => [n
             {
                 ...axis(3, 74),
                 space: 28,
-                values: (_u, splits) => splits.map((value) => format(mirrored ? Math.abs(value) : value, unit)),
+                values: (_u, splits) => splits.map((value) => format(mirrored ? Math.abs(value) : value, unit === "plain" && Math.abs(value) >= 1e5 ? "count" : unit)),
                 ...(unit === "bytes" ? { incrs: powers } : {}),
             },
         ],
         series: [
             {},
-            ...lines.map((line, i): uPlot.Series => {
-                const color = resolve(colorOf(line, i));
+            ...lines.map((line): uPlot.Series => {
+                const color = resolve(colorOf(line, 0));
                 return {
                     label: line.name,
                     stroke: color,
                     width: 1.4,
-                    ...(line.dashed ? { dash: [5, 4] } : {}),
+                    ...(line.dashed || line.turn ? { dash: DASHES[line.dashed ? 1 : line.turn! % DASHES.length]! } : {}),
                     ...(stacked ? { fill: color } : {}),
-                    points: { show: (u, n) => aloneAt(u, n) },
+                    points: { show: false, size: 4, filter: (u, n) => alone(u.data[n] ?? NOTHING) },
                     spanGaps: false,
                 };
             }),
@@ -144,11 +146,12 @@ function options(props: GraphProps, lines: Line[], width: number, span: () => [n
     };
 }
 
-/* A sample without neighbours draws no line: it is shown as a point. */
-function aloneAt(u: uPlot, n: number): boolean {
-    let there = 0;
-    for (const value of u.data[n] ?? []) if (value !== null && value !== undefined) there++;
-    return there === 1;
+/* Samples without neighbours draw no line: they are shown as points. */
+function alone(values: ArrayLike<number | null | undefined>): number[] | null {
+    const there = (i: number) => values[i] !== null && values[i] !== undefined;
+    const found: number[] = [];
+    for (let i = 0; i < values.length; i++) if (there(i) && !there(i - 1) && !there(i + 1)) found.push(i);
+    return found.length ? found : null;
 }
 
 function dataOf(props: GraphProps, lines: Line[]): uPlot.AlignedData {
@@ -190,7 +193,11 @@ export function Graph(props: GraphProps) {
         const element = holder.current;
         if (!element) return undefined;
         const of = props.stacked ? [...lines].reverse() : lines;
-        const u = new uPlot(options(props, of.map((line) => ({ ...line, color: colorOf(line, props.lines.indexOf(line)) })), Math.max(element.clientWidth, 60), () => [latest.current.from, latest.current.to]), [[], ...lines.map(() => NOTHING)] as uPlot.AlignedData, element);
+        const marked = of.map((line) => {
+            const i = props.lines.indexOf(line);
+            return { ...line, color: colorOf(line, i), turn: Math.floor(i / PALETTE) };
+        });
+        const u = new uPlot(options(props, marked, Math.max(element.clientWidth, 60), () => [latest.current.from, latest.current.to]), [[], ...lines.map(() => NOTHING)] as uPlot.AlignedData, element);
         u.hooks.setCursor = [(self) => root.current && writeLegend(root.current, drawn.current, self.cursor.idx, latest.current)];
         u.hooks.setSelect = [
             (self) => {

@@ -62,6 +62,9 @@ function Collectors() {
                             <th scope="col" class="bar-cell">
                                 took
                             </th>
+                            <th scope="col" class="number">
+                                age
+                            </th>
                             <th scope="col">state</th>
                         </tr>
                     </thead>
@@ -75,7 +78,8 @@ function Collectors() {
                                     </span>
                                     <span class="percent">{format(row.duration, "seconds")}</span>
                                 </td>
-                                <td>{row.good ? (row.age ? `as of ${duration(row.age)} ago` : "fine") : <span class="dim">nothing here, or failed</span>}</td>
+                                <td class="number">{row.good ? format(row.age ?? 0, "seconds") : "–"}</td>
+                                <td>{row.good ? "fine" : <span class="dim">nothing here, or failed</span>}</td>
                             </tr>
                         ))}
                     </tbody>
@@ -97,7 +101,9 @@ function Targets(props: { utc: boolean }) {
                     <thead>
                         <tr>
                             <th scope="col">target</th>
-                            <th scope="col">job</th>
+                            <th scope="col" class="less">
+                                job
+                            </th>
                             <th scope="col">state</th>
                             <th scope="col" class="number">
                                 took
@@ -105,7 +111,7 @@ function Targets(props: { utc: boolean }) {
                             <th scope="col" class="number">
                                 last
                             </th>
-                            <th scope="col" class="number">
+                            <th scope="col" class="number less">
                                 every
                             </th>
                         </tr>
@@ -117,7 +123,7 @@ function Targets(props: { utc: boolean }) {
                             .map((target) => (
                                 <tr key={target.scrapeUrl + JSON.stringify(target.labels)}>
                                     <th scope="row">{target.scrapeUrl}</th>
-                                    <td>{target.labels["job"]}</td>
+                                    <td class="less">{target.labels["job"]}</td>
                                     <td>
                                         <span class={`state ${target.health === "down" ? "firing" : ""}`}>{target.health}</span> <span class="bad-text">{target.lastError}</span>
                                     </td>
@@ -125,7 +131,7 @@ function Targets(props: { utc: boolean }) {
                                     <td class="number" title={writeTime(Date.parse(target.lastScrape) / 1000, props.utc)}>
                                         {target.lastScrape.startsWith("0001") ? "–" : `${duration(Math.max(0, Math.round(now() - Date.parse(target.lastScrape) / 1000)))} ago`}
                                     </td>
-                                    <td class="number">{target.scrapeInterval}</td>
+                                    <td class="number less">{target.scrapeInterval}</td>
                                 </tr>
                             ))}
                     </tbody>
@@ -174,13 +180,14 @@ const growthParts = [
     'rate(process_cpu_seconds_total{job="node-exporter"}[1m]) * 100',
     "rate(nodevitals_tsdb_samples_appended_total[1m])",
     "sum(increase(nodevitals_tsdb_samples_dropped_total[1h]))",
-    "delta(nodevitals_tsdb_series[1h])",
+    "nodevitals_tsdb_series - nodevitals_tsdb_series offset 1h",
+    "24 * (sum(nodevitals_tsdb_bytes) - sum(nodevitals_tsdb_bytes offset 1h))",
 ];
-const growthNames = ["series in memory", "in blocks", "log", "resident memory", "CPU, of one core", "samples taken", "samples dropped in an hour", "series more than an hour ago"];
+const growthNames = ["series in memory", "in blocks", "log", "resident memory", "CPU, of one core", "samples taken", "samples dropped in an hour", "series more than an hour ago", "grows in a day, as in the last hour"];
 
 function Growth() {
     const series = useRepeated(async (signal) => (await query(union(growthParts), now(), signal)).series, 10, "growth");
-    const units = ["count", "bytes", "bytes", "bytes", "percent", "per second", "count", "count"] as const;
+    const units = ["count", "bytes", "bytes", "bytes", "percent", "per second", "count", "count", "bytes"] as const;
     return (
         <dl class="tiles">
             {growthNames.map((name, i) => {
@@ -194,6 +201,31 @@ function Growth() {
                 );
             })}
         </dl>
+    );
+}
+
+/* Families that have more series than before: an hour ago, in a younger store at half its age. */
+function Growing(props: { begin: number }) {
+    const back = Math.max(60, Math.min(3600, Math.floor((now() - props.begin) / 120) * 60));
+    const counts = useRepeated(
+        async (signal) => {
+            const by = (offset: string) => `label_replace(count by (__name__) ({__name__!=""}${offset}), "family", "$1", "__name__", "(.+)")`;
+            const then = `(${by(` offset ${back}s`)} or on (family) 0 * ${by("")})`;
+            const { series } = await query(`topk(20, ${by("")} - on (family) ${then} > 0)`, now(), signal);
+            return series.map((one) => ({ name: one.metric["family"] ?? "", value: Number(one.value?.[1]) })).sort((a, b) => b.value - a.value);
+        },
+        60,
+        `growing ${back}`,
+    );
+    if (!counts) return null;
+    const title = `What grows: series more than ${duration(back)} ago`;
+    return counts.length ? (
+        <Counts title={title} counts={counts} />
+    ) : (
+        <section class="card short">
+            <h3>{title}</h3>
+            <p class="empty">No family has more.</p>
+        </section>
     );
 }
 
@@ -213,6 +245,7 @@ export function Inside(props: { utc: boolean }) {
             <div class="grid">
                 <Targets utc={props.utc} />
                 <Collectors />
+                {head ? <Growing begin={head.minTime / 1000} /> : null}
                 {tsdb ? (
                     <>
                         <Counts title="Series by family" counts={tsdb.seriesCountByMetricName} />

@@ -2,10 +2,11 @@
  * live.ts - the data of the overview: whole where the span changes, then second by second.
  *
  * One question a tick for all panels. A tab that nobody sees asks nothing, and begins anew when it is seen. While the
- * agent does not answer, what was there stays, and time goes on: the gap is shown as a gap.
+ * agent does not answer, what was there stays, and time goes on: the gap is shown as a gap. Once it answers again all is
+ * asked anew, for what it has of that time.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { now, query, queryRange, type Series } from "./api";
+import { now, query, queryRange, synced, type Series } from "./api";
 import type { Line } from "./graph";
 import { fill, panels, partOf, strongest, union, type Panel } from "./panels";
 import { ends, stepFor, windowFor, type Span } from "./time";
@@ -20,17 +21,20 @@ export interface Picture {
     from: number;
     to: number;
     step: number;
+    spacing: number; /* seconds between samples */
     panels: PanelData[];
     loaded: boolean;
 }
 
 const parts = panels.flatMap((panel) => panel.parts.map((part) => ({ panel, part })));
 const POINTS_MAX = 1200;
+const TICK_MAX_MS = 60000; /* clocks are set */
 
 interface Store {
     times: number[];
     lines: Map<string, Map<string, Line>>; /* by panel, by name */
     step: number;
+    spacing: number;
     window: number;
 }
 
@@ -55,13 +59,28 @@ function lineOf(store: Store, series: Series): Line | null {
     return line;
 }
 
+const PROBES = '{__name__=~"node_load1|node_memory_MemFree_bytes|node_boot_time_seconds|process_start_time_seconds"}[5m]';
+
+/*
+ * How far apart the samples of that time are, in seconds; null where there are none. What was imported or thinned was not
+ * sampled as the agent samples now.
+ */
+async function spacingAt(time: number, signal: AbortSignal): Promise<number | null> {
+    const times = (await query(PROBES, time, signal)).series.map((one) => (one.values ?? []).map(([at]) => at)).sort((a, b) => b.length - a.length)[0] ?? [];
+    const gaps = times.slice(1).map((at, i) => at - times[i]!).sort((a, b) => a - b);
+    return gaps[gaps.length >> 1] ?? null;
+}
+
 async function load(span: Span, points: number, interval: number, signal: AbortSignal): Promise<Store> {
+    await synced();
     const [from, to] = ends(span, now());
+    const found = await Promise.all([spacingAt(Math.min(from + 300, to), signal), spacingAt(to, signal)]);
+    const spacing = Math.max(found[0] ?? found[1] ?? interval, found[1] ?? found[0] ?? interval);
     const step = stepFor(to - from, Math.min(points, POINTS_MAX), interval);
     const first = Math.floor(from / step) * step;
     const last = Math.floor(to / step) * step;
-    const window = windowFor(from, step, now(), interval);
-    const store: Store = { times: [], lines: new Map(), step, window };
+    const window = windowFor(step, spacing);
+    const store: Store = { times: [], lines: new Map(), step, spacing, window };
     for (let time = first; time <= last; time += step) store.times.push(time);
     const { series } = await queryRange(expression(window), first, last, step, signal);
     for (const one of series) {
@@ -110,10 +129,10 @@ function picture(store: Store, span: Span): Picture {
         if (panel.id === "network-loss" && !lines.some((line) => line.values.some((value) => value))) continue;
         seen.push({ panel, lines });
     }
-    return { times: store.times, from, to, step: store.step, panels: seen, loaded: true };
+    return { times: store.times, from, to, step: store.step, spacing: store.spacing, panels: seen, loaded: true };
 }
 
-const empty: Picture = { times: [], from: 0, to: 1, step: 1, panels: [], loaded: false };
+const empty: Picture = { times: [], from: 0, to: 1, step: 1, spacing: 1, panels: [], loaded: false };
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
@@ -141,9 +160,10 @@ async function follow(span: Span, points: number, interval: number, paused: bool
     show(picture(store, span));
     if (span.kind === "fixed" || paused) return;
     const keep = Math.max(store.times.length, 2);
+    let missed = false;
     while (!signal.aborted) {
         const next = (store.times[store.times.length - 1] ?? now()) + store.step;
-        await sleep(Math.max(50, (next - now() + 0.15) * 1000), signal);
+        await sleep(Math.max(50, Math.min((next - now() + 0.15) * 1000, TICK_MAX_MS)), signal);
         if (signal.aborted) return;
         const time = Math.floor((now() - 0.1) / store.step) * store.step;
         if (time < next - 0.001) continue;
@@ -151,8 +171,10 @@ async function follow(span: Span, points: number, interval: number, paused: bool
         try {
             const { series } = await query(expression(store.window), time, signal);
             put(store, time, series);
+            if (missed) store = await load(span, points, interval, signal);
+            missed = false;
         } catch {
-            /* told by the one who watches the agent */
+            missed = true; /* told by the one who watches the agent */
         }
         if (!signal.aborted) show(picture(store, span));
     }
@@ -184,6 +206,7 @@ export function useRepeated<T>(ask: (signal: AbortSignal) => Promise<T>, seconds
     useEffect(() => {
         const end = new AbortController();
         const run = async () => {
+            await synced();
             while (!end.signal.aborted) {
                 if (!document.hidden) {
                     try {

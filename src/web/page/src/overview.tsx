@@ -4,8 +4,8 @@
 import { query, now, type Labels, type Series } from "./api";
 import { Graph } from "./graph";
 import { usePicture, useRepeated } from "./live";
-import { MARK, partOf, union } from "./panels";
-import type { Span } from "./time";
+import { fill, MARK, partOf, union } from "./panels";
+import { windowFor, writeSpan, type Span } from "./time";
 import { duration, format, type Unit } from "./units";
 
 export interface OverviewProps {
@@ -17,6 +17,7 @@ export interface OverviewProps {
     utc: boolean;
     onZoom: (from: number, to: number) => void;
     onReset: () => void;
+    firing: Labels[] | null;
 }
 
 const AT_ONCE = 6; /* panels whose room is taken before the first answer */
@@ -29,7 +30,8 @@ const fsParts = [
     `node_filesystem_avail_bytes{${REAL}}`,
     `node_filesystem_readonly{${REAL}}`,
     `node_filesystem_device_error{${REAL}}`,
-    `node_filesystem_avail_bytes{${REAL}} / -(deriv(node_filesystem_avail_bytes{${REAL}}[1h]) < -64)`,
+    /* By the trend of the last hour, where it has ten minutes of it at least: less is noise. */
+    `node_filesystem_avail_bytes{${REAL}} / -(deriv(node_filesystem_avail_bytes{${REAL}}[1h]) < -64) and node_filesystem_avail_bytes{${REAL}} offset 10m`,
     `node_filesystem_files_free{${REAL}} / (node_filesystem_files{${REAL}} > 0)`,
 ];
 
@@ -85,10 +87,10 @@ function FileSystems(props: { time: number | null }) {
                             <th scope="col" class="number">
                                 free
                             </th>
-                            <th scope="col" class="number">
+                            <th scope="col" class="number less">
                                 size
                             </th>
-                            <th scope="col" class="number">
+                            <th scope="col" class="number" title="by the trend of the last hour">
                                 full in
                             </th>
                         </tr>
@@ -109,10 +111,10 @@ function FileSystems(props: { time: number | null }) {
                                         <span class={"bar" + (used > 0.95 ? " bad" : used > 0.85 ? " warn" : "")}>
                                             <i style={{ width: `${Math.max(0, Math.min(100, used * 100))}%` }} />
                                         </span>
-                                        <span class="percent">{format(used * 100, "percent")}</span>
+                                        <span class="percent">{fs.size ? format(used * 100, "percent") : "–"}</span>
                                     </td>
-                                    <td class="number">{format(fs.free, "bytes")}</td>
-                                    <td class="number">{format(fs.size, "bytes")}</td>
+                                    <td class="number">{fs.size ? format(fs.free, "bytes") : "–"}</td>
+                                    <td class="number less">{fs.size ? format(fs.size, "bytes") : "–"}</td>
                                     <td class={"number" + (soon ? " bad-text" : "")}>{fs.full === null || fs.full > 90 * 86400 ? "–" : duration(fs.full)}</td>
                                 </tr>
                             );
@@ -139,27 +141,32 @@ interface Kind {
 const kinds: Kind[] = [
     {
         title: "Pods",
-        cpu: `topk(8, sum by (namespace, pod) (rate(container_cpu_usage_seconds_total{${CONTAINER}}[1m])))`,
+        cpu: `topk(8, sum by (namespace, pod) (rate(container_cpu_usage_seconds_total{${CONTAINER}}[$c])))`,
         memory: `sum by (namespace, pod) (container_memory_working_set_bytes{${CONTAINER}})`,
         name: (labels) => `${labels["namespace"] ?? ""}/${labels["pod"] ?? ""}`,
     },
     {
         title: "Containers",
-        cpu: `topk(8, sum by (name) (rate(container_cpu_usage_seconds_total{${OUTSIDE}}[1m])))`,
+        cpu: `topk(8, sum by (name) (rate(container_cpu_usage_seconds_total{${OUTSIDE}}[$c])))`,
         memory: `sum by (name) (container_memory_working_set_bytes{${OUTSIDE}})`,
         name: (labels) => labels["name"] ?? "",
     },
     {
         title: "Services",
-        cpu: `topk(8, sum by (id) (rate(container_cpu_usage_seconds_total{${UNIT}}[1m])))`,
+        cpu: `topk(8, sum by (id) (rate(container_cpu_usage_seconds_total{${UNIT}}[$c])))`,
         memory: `sum by (id) (container_memory_working_set_bytes{${UNIT}})`,
         name: (labels) => (labels["id"] ?? "").replace(/^.*\//, ""),
     },
 ];
 const kindParts = kinds.flatMap((kind) => [kind.cpu, kind.memory]);
+const ID = /^[0-9a-f]{64}$/;
 
-function Busiest(props: { time: number | null }) {
-    const series = useRepeated(async (signal) => (await query(union(kindParts), props.time ?? now(), signal)).series, props.time === null ? 10 : 3600, `busy ${props.time}`);
+function Busiest(props: { time: number | null; window: number }) {
+    const series = useRepeated(
+        async (signal) => (await query(fill(union(kindParts), props.window), props.time ?? now(), signal)).series,
+        props.time === null ? 10 : 3600,
+        `busy ${props.time} ${props.window}`,
+    );
     if (!series) return null;
     return (
         <>
@@ -191,7 +198,9 @@ function Busiest(props: { time: number | null }) {
                                         const value = Number(one.value?.[1]);
                                         return (
                                             <tr key={name}>
-                                                <th scope="row">{name}</th>
+                                                <th scope="row" title={name}>
+                                                    {ID.test(name) ? name.slice(0, 12) : name}
+                                                </th>
                                                 <td class="bar-cell">
                                                     <span class="bar">
                                                         <i style={{ width: `${(100 * value) / most}%` }} />
@@ -221,22 +230,43 @@ interface Tile {
     bad: number;
 }
 const tiles: Tile[] = [
-    { title: "CPU", expr: '100 - avg(rate(node_cpu_seconds_total{mode="idle"}[10s])) * 100', unit: "percent", warn: 80, bad: 95 },
+    { title: "CPU", expr: 'sum(rate(node_cpu_seconds_total{mode!="idle"}[$w])) * 100 / scalar(count(node_cpu_seconds_total{mode="idle"}))', unit: "percent", warn: 80, bad: 95 },
     { title: "Memory", expr: "100 - 100 * node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", unit: "percent", warn: 85, bad: 95 },
-    { title: "Memory pressure", expr: "rate(node_pressure_memory_waiting_seconds_total[10s]) * 100", unit: "percent", warn: 10, bad: 40 },
-    { title: "I/O pressure", expr: "rate(node_pressure_io_waiting_seconds_total[10s]) * 100", unit: "percent", warn: 30, bad: 70 },
+    { title: "Memory pressure", expr: "rate(node_pressure_memory_waiting_seconds_total[$w]) * 100", unit: "percent", warn: 10, bad: 40 },
+    { title: "I/O pressure", expr: "rate(node_pressure_io_waiting_seconds_total[$w]) * 100", unit: "percent", warn: 30, bad: 70 },
     { title: "Fullest file system", expr: `max(100 - 100 * node_filesystem_avail_bytes{${REAL}} / (node_filesystem_size_bytes{${REAL}} > 0))`, unit: "percent", warn: 85, bad: 95 },
     { title: "Hottest", expr: "max(node_hwmon_temp_celsius or node_thermal_zone_temp)", unit: "celsius", warn: 80, bad: 95 },
 ];
 
-function Tiles(props: { time: number | null }) {
-    const series = useRepeated(async (signal) => (await query(union(tiles.map((tile) => tile.expr)), props.time ?? now(), signal)).series, props.time === null ? 2 : 3600, `tiles ${props.time}`);
+/* What fires, by name: how many of each. */
+function Firing(props: { firing: Labels[] | null; span: Span }) {
+    const counts = new Map<string, number>();
+    for (const labels of props.firing ?? []) counts.set(labels["alertname"] ?? "", (counts.get(labels["alertname"] ?? "") ?? 0) + 1);
+    const names = [...counts].map(([name, n]) => (n > 1 ? `${name} (${n})` : name)).join(", ");
+    return (
+        <div class={"tile names" + (counts.size ? " bad" : "")}>
+            <dt>Alerts</dt>
+            <dd>
+                {props.firing === null ? "–" : counts.size ? <a href={`#alerts?span=${writeSpan(props.span)}`}>{props.firing.length} firing</a> : "none fires"}
+                <small title={names}>{names}</small>
+            </dd>
+        </div>
+    );
+}
+
+function Tiles(props: { time: number | null; window: number; firing: Labels[] | null; span: Span }) {
+    const series = useRepeated(
+        async (signal) => (await query(fill(union(tiles.map((tile) => tile.expr)), props.window), props.time ?? now(), signal)).series,
+        props.time === null ? 2 : 3600,
+        `tiles ${props.time} ${props.window}`,
+    );
     const value = (i: number) => {
         const one = series?.find((found) => found.metric[MARK] === String(i));
         return one?.value ? Number(one.value[1]) : null;
     };
     return (
         <dl class="tiles">
+            <Firing firing={props.firing} span={props.span} />
             {tiles.map((tile, i) => {
                 const at = value(i);
                 if (series && at === null) return null;
@@ -257,10 +287,11 @@ function Tiles(props: { time: number | null }) {
 export function Overview(props: OverviewProps) {
     const shown = usePicture(props.span, props.points, props.interval, props.paused);
     const time = props.span.kind === "fixed" ? props.span.to : null;
+    const window = Math.max(10, windowFor(1, shown.loaded ? shown.spacing : props.interval));
 
     return (
         <>
-            <Tiles time={time} />
+            <Tiles time={time} window={window} firing={props.firing} span={props.span} />
             {shown.loaded && !shown.panels.length ? (
                 <p class="empty" role="status">
                     There is nothing in the history for this span yet.
@@ -288,7 +319,7 @@ export function Overview(props: OverviewProps) {
                       ))
                     : Array.from({ length: AT_ONCE }, (_, i) => <section class="card waiting" key={i} aria-hidden="true" />)}
                 <FileSystems time={time} />
-                <Busiest time={time} />
+                <Busiest time={time} window={window} />
             </div>
         </>
     );

@@ -1,7 +1,8 @@
 /*
  * panels.ts - what the overview shows: for each graph its expressions, and how their series are called.
  *
- * $w stands for the window of rates. A panel without series takes no room. Expressions are asked in one question, put
+ * $w stands for the window of rates, and for how long a value counts as there: a gap is to be seen where one is; $c for
+ * that of what is collected more seldom. A panel without series takes no room. Expressions are asked in one question, put
  * together by `or`, each told by a label of its own; so none may fail by what a node happens to have.
  */
 import type { Labels, Series } from "./api";
@@ -33,7 +34,10 @@ const CPUS = 'scalar(count(node_cpu_seconds_total{mode="idle"}))';
 const CONTAINER = 'container!="",container!="POD"';
 const CONTAINER_NAME = (labels: Labels) => `${labels["namespace"] ?? ""}/${labels["pod"] ?? ""}/${labels["container"] ?? ""}`;
 const always = (name: string) => () => name;
+const last = (selector: string) => `last_over_time(${selector}[$w])`;
 const device = (after: string) => (labels: Labels) => `${labels["device"] ?? ""}${after}`;
+const CACHED = `(${last("node_memory_Buffers_bytes")} + ${last("node_memory_Cached_bytes")})`;
+const RECLAIMABLE = `(${last("node_memory_SReclaimable_bytes")} or 0 * ${last("node_memory_MemTotal_bytes")})`;
 
 export const panels: Panel[] = [
     {
@@ -55,12 +59,12 @@ export const panels: Panel[] = [
         unit: "plain",
         group: "CPU",
         parts: [
-            { expr: "node_load1", name: always("1 min") },
-            { expr: "node_load5", name: always("5 min") },
-            { expr: "node_load15", name: always("15 min") },
-            { expr: "node_procs_running", name: always("running") },
-            { expr: "node_procs_blocked", name: always("blocked"), color: "--bad" },
-            { expr: 'count(node_cpu_seconds_total{mode="idle"})', name: always("CPUs"), color: "--text-dim", dashed: true },
+            { expr: last("node_load1"), name: always("1 min") },
+            { expr: last("node_load5"), name: always("5 min") },
+            { expr: last("node_load15"), name: always("15 min"), color: "--line-8" },
+            { expr: last("node_procs_running"), name: always("running") },
+            { expr: last("node_procs_blocked"), name: always("blocked"), color: "--bad" },
+            { expr: `count(${last('node_cpu_seconds_total{mode="idle"}')})`, name: always("CPUs"), color: "--text-dim", dashed: true },
         ],
     },
     {
@@ -71,12 +75,12 @@ export const panels: Panel[] = [
         stacked: true,
         parts: [
             {
-                expr: "node_memory_MemTotal_bytes - node_memory_MemFree_bytes - node_memory_Buffers_bytes - node_memory_Cached_bytes - node_memory_SReclaimable_bytes",
+                expr: `${last("node_memory_MemTotal_bytes")} - ${last("node_memory_MemFree_bytes")} - ${CACHED} - ${RECLAIMABLE}`,
                 name: always("used"),
             },
-            { expr: "node_memory_Buffers_bytes + node_memory_Cached_bytes", name: always("page cache") },
-            { expr: "node_memory_SReclaimable_bytes", name: always("reclaimable") },
-            { expr: "node_memory_MemFree_bytes", name: always("free"), color: "--free" },
+            { expr: CACHED, name: always("page cache") },
+            { expr: last("node_memory_SReclaimable_bytes"), name: always("reclaimable") },
+            { expr: last("node_memory_MemFree_bytes"), name: always("free"), color: "--free" },
         ],
     },
     {
@@ -85,8 +89,8 @@ export const panels: Panel[] = [
         unit: "bytes",
         group: "Memory",
         parts: [
-            { expr: "(node_memory_SwapTotal_bytes > 0) - node_memory_SwapFree_bytes", name: always("used") },
-            { expr: "node_memory_SwapTotal_bytes > 0", name: always("in all"), color: "--text-dim", dashed: true },
+            { expr: `(${last("node_memory_SwapTotal_bytes")} > 0) - ${last("node_memory_SwapFree_bytes")}`, name: always("used") },
+            { expr: `${last("node_memory_SwapTotal_bytes")} > 0`, name: always("in all"), color: "--text-dim", dashed: true },
         ],
     },
     {
@@ -167,9 +171,9 @@ export const panels: Panel[] = [
         unit: "count",
         group: "Network",
         parts: [
-            { expr: "node_netstat_Tcp_CurrEstab", name: always("established") },
-            { expr: "node_sockstat_TCP_tw", name: always("time wait") },
-            { expr: "rate(node_netstat_Tcp_ActiveOpens[$w]) + rate(node_netstat_Tcp_PassiveOpens[$w])", name: always("opened each second") },
+            { expr: last("node_netstat_Tcp_CurrEstab"), name: always("established") },
+            { expr: last("node_sockstat_TCP_tw"), name: always("time wait") },
+            { expr: "rate(node_netstat_Tcp_ActiveOpens[$w]) + rate(node_netstat_Tcp_PassiveOpens[$w])", name: always("opened each second"), color: "--line-8" },
             { expr: "rate(node_netstat_Tcp_RetransSegs[$w])", name: always("sent again each second"), color: "--bad" },
         ],
     },
@@ -180,8 +184,8 @@ export const panels: Panel[] = [
         group: "Hardware",
         most: 12,
         parts: [
-            { expr: "node_hwmon_temp_celsius", name: (labels) => `${labels["chip"] ?? ""} ${labels["sensor"] ?? ""}` },
-            { expr: "node_thermal_zone_temp", name: (labels) => `${labels["type"] ?? "zone"} ${labels["zone"] ?? ""}` },
+            { expr: "last_over_time(node_hwmon_temp_celsius[$c])", name: (labels) => `${labels["chip"] ?? ""} ${labels["sensor"] ?? ""}` },
+            { expr: "last_over_time(node_thermal_zone_temp[$c])", name: (labels) => `${labels["type"] ?? "zone"} ${labels["zone"] ?? ""}` },
         ],
     },
     {
@@ -198,7 +202,7 @@ export const panels: Panel[] = [
         unit: "bytes",
         group: "Containers",
         most: 10,
-        parts: [{ expr: `topk(10, sum by (namespace, pod, container) (container_memory_working_set_bytes{${CONTAINER}}))`, name: CONTAINER_NAME }],
+        parts: [{ expr: `topk(10, sum by (namespace, pod, container) (last_over_time(container_memory_working_set_bytes{${CONTAINER}}[$c])))`, name: CONTAINER_NAME }],
     },
 ];
 

@@ -61,10 +61,9 @@ export function stepFor(seconds: number, points: number, least: number): number 
     return nice.find((step) => step >= wanted) ?? Math.ceil(wanted / 86400) * 86400;
 }
 
-/* For rates: several samples have to lie within. What is older than half a day is kept every 15 s. */
-export function windowFor(from: number, step: number, now: number, interval: number): number {
-    const sampled = now - from > 11.5 * 3600 ? 15 : interval;
-    return Math.max(Math.ceil(sampled * 4), Math.ceil(step), 4);
+/* For rates, and for how long a value counts as there: several samples have to lie within. */
+export function windowFor(step: number, spacing: number): number {
+    return Math.max(Math.ceil(spacing * 4), Math.ceil(step), 4);
 }
 
 export function writeTime(seconds: number, utc: boolean, withDate = true): string {
