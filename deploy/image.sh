@@ -50,7 +50,7 @@ if [ -n "$binary" ]; then
     set -- --build-arg BINARY=nodevitals "$@"
 fi
 
-$BUILDER build -f "$context/deploy/Containerfile" --build-arg BASE="$base" -t "$tag" "$@" "$context"
+$BUILDER build -f "$context/deploy/Containerfile" --build-arg BASE="$base" --build-arg VERSION="$version" -t "$tag" "$@" "$context"
 echo "$tag: $($BUILDER image inspect --format '{{.Size}}' "$tag") bytes"
 [ -z "$output" ] || case ${BUILDER%% *} in
 *podman) $BUILDER save --quiet --format oci-archive -o "$output" "$tag" ;;

@@ -184,8 +184,7 @@ class Rules:
             self.demand(name not in seen, f"{name} is there twice")
             seen.add(name)
             self.demand(len(meta["name"]) <= 63, f"{name} is too long")
-            generated = o["kind"] == "ConfigMap" and re.search(r"-[a-z0-9]{10}$", meta["name"])
-            self.demand(generated or "app.kubernetes.io/name" in meta.get("labels", {}), f"{name} has no label of its name")
+            self.demand("app.kubernetes.io/name" in meta.get("labels", {}), f"{name} has no label of its name")
             for value in meta.get("labels", {}).values():
                 self.demand(isinstance(value, str) and re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value),
                             f"{name} has a label {value!r}")

@@ -127,12 +127,31 @@ metric() {
     curl -sf http://127.0.0.1:9100/metrics >"$work/metrics" && grep -E "$1" "$work/metrics"
 }
 
+label() {
+    $podman image inspect --format "{{index .Labels \"org.opencontainers.image.$1\"}}" localhost/nodevitals:test
+}
+version=$("$nodevitals" --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+is "it says which version it is" sh -c "[ -n '$version' ] && [ '$(label version)' = '$version' ]"
+is "and whose terms it is under" sh -c "[ '$(label licenses)' = Apache-2.0 ]"
+is "it runs as an ordinary user unless told otherwise" \
+    sh -c "[ '$($podman image inspect --format '{{.Config.User}}' localhost/nodevitals:test)' = 65534:65534 ]"
+
+# The init container of the DaemonSet, as it is written there.
 mkdir -m 755 "$work/history"
-# shellcheck disable=SC2086 # lists of words
-is "its chown hands a folder of the host to the agent, with CHOWN alone" \
-    $podman run --rm --network=none --cgroup-parent=$group --read-only --user 0:0 --cap-drop=ALL --cap-add=CHOWN \
-    -v "$work/history:/history" --entrypoint '["/usr/bin/chown"]' localhost/nodevitals:test 65534:65534 /history
+owner=$source/deploy/kubernetes/overlays/host-path/storage.yaml
+as=$(sed -n '/name: owner/,/volumeMounts/s/.*runAs\(User\|Group\): \([0-9]*\).*/\2/p' "$owner" | paste -sd:)
+command=$(sed -n 's/^ *command: \[\(.*\)\]/\1/p' "$owner" | tr -d "',")
+hand_over() {
+    # shellcheck disable=SC2086 # lists of words
+    $podman run --rm --network=none --cgroup-parent=$group --read-only --user "$as" --cap-drop=ALL --cap-add=CHOWN \
+        --security-opt=no-new-privileges -v "$work/history:/var/lib/nodevitals" --entrypoint "${command%% *}" \
+        localhost/nodevitals:test ${command#* }
+}
+is "its chown hands a folder of the host to the agent, with CHOWN alone" hand_over
 is "which is then the agent's" sh -c "stat -c %u:%g '$work/history' | grep -x 65534:65534"
+mkdir -m 750 "$work/history/notify" && echo x >"$work/history/notify/silences" && chown -R 65534:65534 "$work/history/notify"
+is "and so again when folders in it are closed to others" hand_over
+rm -r "$work/history/notify"
 
 mkdir -m 755 "$work/config" "$work/rules" "$work/token"
 cp "$source/deploy/kubernetes/base/nodevitals.yml" "$work/config/"
@@ -158,6 +177,17 @@ is "a kubelet that is not there is told of, and stops nothing" metric '^nodevita
 is "it keeps its history" metric '^nodevitals_tsdb_write_failing 0$'
 is "it is asked from within" asked
 is "it stops when told to" sh -c "$podman stop -t 20 agent && [ \"\$($podman wait agent)\" = 0 ]"
+
+# As deploy/README.md has it, but for names.
+sed -n '/^    podman run -d --name nodevitals/,/[^\\]$/p' "$source/deploy/README.md" |
+    sed "s,podman run,$podman run --cgroup-parent=$group,; s,localhost/nodevitals:[0-9.]*,localhost/nodevitals:test," >"$work/run.sh"
+$podman rm agent >"$work/log" 2>&1 || :
+sed -i 's,--name nodevitals,--name agent,' "$work/run.sh"
+is "what deploy/README.md has for a host starts" sh -e "$work/run.sh"
+is "and becomes ready" answers
+is "with a history that is written" metric '^nodevitals_tsdb_write_failing 0$'
+is "and containers of the host" metric '^container_memory_working_set_bytes\{.*id="/"'
+$podman rm -f -t 5 agent >"$work/log" 2>&1 || :
 
 root=$($podman image mount localhost/nodevitals:test)
 is "a volume at its state directory is the agent's" sh -c "stat -c %u '$root/var/lib/nodevitals' | grep -x 65534"

@@ -5,9 +5,11 @@ By the kubectl on the PATH, and by Debian's 1.20 (package kubernetes-client) whe
 with colons, names more.
 """
 import copy
+import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -15,6 +17,9 @@ import manifests
 
 FOLDER = os.path.join(harness.SOURCE, "deploy", "kubernetes")
 OVERLAYS = sorted(os.listdir(os.path.join(FOLDER, "overlays")))
+# One holds the other, or one takes away what the other is about.
+APART = [{"full", "privileged"}] + [{"minimal", other} for other in ("full", "privileged", "kubernetes-auth",
+                                                                     "kubelet-before-1.33")]
 
 
 def kubectls():
@@ -30,6 +35,14 @@ def render(kubectl, folder):
                           timeout=harness.SLOW, env={**os.environ, "HOME": manifests.work()})
     assert done.returncode == 0, f"{kubectl} {folder}: {done.stderr}"
     return manifests.documents(done.stdout)
+
+
+def edit(path, old, new):
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    assert old in text, path
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new))
 
 
 def daemonset(objects):
@@ -60,6 +73,26 @@ class Kustomize(unittest.TestCase):
                 with self.subTest(kubectl=kubectl, overlay=name):
                     objects = render(kubectl, f"overlays/{name}")
                     self.assertEqual(manifests.violations(objects, proxy=name == "kubelet-before-1.33"), [])
+
+    def test_one_overlay_stands_on_another(self):
+        """As README.md says: its `bases` names that one instead of the base."""
+        last = ["host-path"] # which says who owns the folder; minimal counts the base's own flags
+        order = ["minimal"] + [name for name in OVERLAYS if name not in ("minimal", *last)] + last
+        with tempfile.TemporaryDirectory(dir=manifests.work()) as folder:
+            shutil.copytree(os.path.join(FOLDER, ".."), folder, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("helm", "pictures"))
+            for first, second in itertools.combinations(order, 2):
+                if {first, second} in APART:
+                    continue
+                with self.subTest(first=first, second=second):
+                    above = os.path.join(folder, "kubernetes", "overlays", "above")
+                    shutil.copytree(os.path.join(FOLDER, "overlays", second), above)
+                    edit(os.path.join(above, "kustomization.yaml"), "- ../../base", f"- ../{first}")
+                    if second == "host-path" and first in ("full", "privileged"):
+                        edit(os.path.join(above, "storage.yaml"), "65534:65534", "0:0")
+                    self.assertEqual(manifests.violations(render(self.kubectls[0], above),
+                                                          proxy="kubelet-before-1.33" in (first, second)), [])
+                    shutil.rmtree(above)
 
     def test_the_base_has_what_a_cluster_needs(self):
         kinds = {o["kind"] for o in self.base}
