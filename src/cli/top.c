@@ -9,6 +9,7 @@
 
 #include "agent/flags.h"
 #include "agent/version.h"
+#include "base/clock.h"
 
 enum { URL, HTTP_CONFIG, STORAGE, AT, SPAN, ONCE, BATCH, COUNT, INTERVAL, COLOR, WIDTH };
 
@@ -21,7 +22,7 @@ static const struct nv_flag table[] = {
                  "Ask the history in this folder instead, whether or not an agent is writing it.", false},
     [AT] = {"at", NV_FLAG_TEXT, "",
             "When: RFC 3339, Unix seconds, or relative to now (-1h). Offline, now is the newest sample.", false},
-    [SPAN] = {"span", NV_FLAG_DURATION, "5m", "How far the history of the CPUs reaches back.", false},
+    [SPAN] = {"span", NV_FLAG_DURATION, "5m", "How far histories reach back.", false},
     [ONCE] = {"once", NV_FLAG_BOOL, "false", "Writes one screen to standard output, as plain text.", false},
     [BATCH] = {"batch", NV_FLAG_BOOL, "false", "Writes a screen each interval, as plain text.", false},
     [COUNT] = {"count", NV_FLAG_INT, "0", "Screens of --batch; 0 for no end.", false},
@@ -72,8 +73,19 @@ static size_t width_of(const struct nv_flag_value *values)
     return 80;
 }
 
+/* Of this moment and this node. */
+static void add_processes(struct nv_top_processes *processes, const struct nv_top_source *source,
+                          const struct nv_top_data *data, struct nv_top_view *view)
+{
+    if (view->at_ms || !nv_top_is_here(source, data))
+        return;
+    nv_top_processes_read(processes, "/proc", nv_clock_ns(CLOCK_BOOTTIME));
+    view->processes =
+        nv_top_processes_sort(processes, view->sorts[NV_TOP_PANEL_PROCESSES], &view->n_processes);
+}
+
 static int print_one(const struct nv_flag_value *values, struct nv_top_source *source,
-                     const struct nv_top_view *view)
+                     struct nv_top_view *view, struct nv_top_processes *processes)
 {
     const struct nv_top_wish wish = {view->at_ms, view->span_ms, true};
     NV_AUTO(nv_top_data) *data = nv_top_data_new();
@@ -86,6 +98,7 @@ static int print_one(const struct nv_flag_value *values, struct nv_top_source *s
     nv_top_ask(source, &wish, data);
     if (data->error[0])
         return nv_cli_error(1, "%s", data->error);
+    add_processes(processes, source, data, view);
     nv_top_draw(screen, data, view);
     nv_top_print(screen, &text);
     if (text.failed)
@@ -97,7 +110,7 @@ static int print_one(const struct nv_flag_value *values, struct nv_top_source *s
 
 /* A question that failed is told and asked again; who cannot write need not go on. */
 static int print_many(const struct nv_flag_value *values, struct nv_top_source *source,
-                      const struct nv_top_view *view)
+                      struct nv_top_view *view, struct nv_top_processes *processes)
 {
     struct timespec next;
     int status = 0;
@@ -112,7 +125,7 @@ static int print_many(const struct nv_flag_value *values, struct nv_top_source *
                 ;
             fputc('\n', stdout);
         }
-        status = print_one(values, source, view);
+        status = print_one(values, source, view, processes);
         if (status == 2)
             break;
     }
@@ -122,11 +135,7 @@ static int print_many(const struct nv_flag_value *values, struct nv_top_source *
 static int show(const struct nv_flag_value *values, struct nv_top_source *source)
 {
     const char *no_color = getenv("NO_COLOR");
-    struct nv_top_view view = {
-        .span_ms = values[SPAN].number / 1000000,
-        .source = source->folder ? source->folder : source->server.shown,
-        .error = "",
-    };
+    struct nv_top_view view;
     const struct nv_top_look look = {
         .interval_ms = values[INTERVAL].number / 1000000,
         .colors = nv_str_is(values[COLOR].text, "auto") && (!no_color || !no_color[0]),
@@ -134,6 +143,9 @@ static int show(const struct nv_flag_value *values, struct nv_top_source *source
     };
     int64_t now_ms;
 
+    nv_top_view_init(&view);
+    view.span_ms = values[SPAN].number / 1000000;
+    view.source = source->folder ? source->folder : source->server.shown;
     if (nv_top_now(source, &now_ms))
         return 1;
     if (values[AT].given &&
@@ -142,13 +154,16 @@ static int show(const struct nv_flag_value *values, struct nv_top_source *source
                            "2026-01-02T03:04:05Z, 1767322800 or -1h",
                            NV_ARGS(values[AT].text));
     view.ended = source->ended;
+    NV_AUTO(nv_top_processes) *processes = nv_top_processes_new();
+    if (!processes)
+        return nv_cli_error(1, "out of memory");
     if (values[ONCE].on)
-        return print_one(values, source, &view) ? 1 : 0;
+        return print_one(values, source, &view, processes) ? 1 : 0;
     if (values[BATCH].on)
-        return print_many(values, source, &view);
+        return print_many(values, source, &view, processes);
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return nv_cli_fail("this is no terminal: ask for --once or --batch");
-    return nv_top_live(source, &view, &look);
+    return nv_top_live(source, &view, processes, &look);
 }
 
 static int run(const struct nv_flag_value *values)

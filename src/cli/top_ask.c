@@ -14,15 +14,29 @@
 enum { EXPR_MAX = 32 << 10, TIMEOUT_MS = 5000, RECENT_MS = 3600000, ENDED_MS = 90000 };
 
 #define MARK  "nv_part"
-#define DISKS "{device!~\"(loop|ram|zram|sr|fd|nbd)[0-9]+.*|dm-[0-9]+\"}"
-#define LINKS                                                                                      \
-    "{device!~\"lo|veth.*|cali.*|cilium.*|lxc.*|tunl.*|flannel.*|cni.*|docker.*|br-.*|virbr.*|"    \
-    "tap.*|kube-ipvs.*|dummy.*|ifb.*\"}"
-#define FILES "{fstype!~\"tmpfs|ramfs|devtmpfs|squashfs|iso9660|overlay|efivarfs\"}"
-#define BUSY  "node_cpu_seconds_total{mode!~\"idle|iowait|steal\"}"
 #define GROUP "by (id, namespace, pod, container, name)"
 
-/* $w stands for the window. */
+/* What is said often, behind a $; $r is the rate over the window $w. */
+// clang-format off
+static const struct {
+    char letter;
+    const char *text;
+} words[] = {
+    {'t', "_total[$w]"},
+    {'d', "_total{device!~\"(loop|ram|zram|sr|fd|nbd)[0-9]+.*|dm-[0-9]+\"}[$w]"},
+    {'n', "_total{device!~\"lo|veth.*|cali.*|cilium.*|lxc.*|tunl.*|flannel.*|cni.*|docker.*|br-.*|virbr.*|"
+          "tap.*|kube-ipvs.*|dummy.*|ifb.*\"}[$w]"},
+    {'f', "_bytes{fstype!~\"tmpfs|ramfs|devtmpfs|squashfs|iso9660|overlay|efivarfs\"}"},
+    {'a', "ALERTS{alertstate=~\"firing|pending\"}"},
+    {'m', "node_memory_"},
+};
+// clang-format on
+
+/* Pressure on a resource, as a table has it. */
+#define ON(resource, kind)                                                                         \
+    "label_replace(100 * $r(node_pressure_" resource "_" kind "_seconds$t), "                      \
+    "\"resource\", \"" resource "\", \"\", \"\")"
+
 // clang-format off
 static const char *const parts[NV_TOP_N_PARTS] = {
     [NV_TOP_UNAME]            = "node_uname_info",
@@ -30,33 +44,43 @@ static const char *const parts[NV_TOP_N_PARTS] = {
     [NV_TOP_LOAD1]            = "node_load1",
     [NV_TOP_LOAD5]            = "node_load5",
     [NV_TOP_LOAD15]           = "node_load15",
-    [NV_TOP_CPU]              = "100 * sum by (cpu) (irate(" BUSY "[$w]))",
-    [NV_TOP_CPU_MODE]         = "100 * avg by (mode) (irate(node_cpu_seconds_total[$w]))",
-    [NV_TOP_MEMORY_TOTAL]     = "node_memory_MemTotal_bytes",
-    [NV_TOP_MEMORY_AVAILABLE] = "node_memory_MemAvailable_bytes",
-    [NV_TOP_MEMORY_CACHE]     = "node_memory_Buffers_bytes + node_memory_Cached_bytes",
-    [NV_TOP_SWAP_TOTAL]       = "node_memory_SwapTotal_bytes > 0",
-    [NV_TOP_SWAP_FREE]        = "node_memory_SwapFree_bytes",
-    [NV_TOP_PRESSURE_CPU]     = "100 * irate(node_pressure_cpu_waiting_seconds_total[$w])",
-    [NV_TOP_PRESSURE_MEMORY]  = "100 * irate(node_pressure_memory_waiting_seconds_total[$w])",
-    [NV_TOP_PRESSURE_IO]      = "100 * irate(node_pressure_io_waiting_seconds_total[$w])",
-    [NV_TOP_STALLED_MEMORY]   = "100 * irate(node_pressure_memory_stalled_seconds_total[$w])",
-    [NV_TOP_STALLED_IO]       = "100 * irate(node_pressure_io_stalled_seconds_total[$w])",
-    [NV_TOP_DISK_READ]        = "irate(node_disk_read_bytes_total" DISKS "[$w])",
-    [NV_TOP_DISK_WRITTEN]     = "irate(node_disk_written_bytes_total" DISKS "[$w])",
-    [NV_TOP_DISK_BUSY]        = "100 * irate(node_disk_io_time_seconds_total" DISKS "[$w])",
-    [NV_TOP_DISK_LATENCY]     = "(irate(node_disk_read_time_seconds_total" DISKS "[$w])"
-                                " + irate(node_disk_write_time_seconds_total" DISKS "[$w])) / "
-                                "((irate(node_disk_reads_completed_total" DISKS "[$w])"
-                                " + irate(node_disk_writes_completed_total" DISKS "[$w])) > 0)",
-    [NV_TOP_NET_RECEIVED]     = "irate(node_network_receive_bytes_total" LINKS "[$w])",
-    [NV_TOP_NET_SENT]         = "irate(node_network_transmit_bytes_total" LINKS "[$w])",
-    [NV_TOP_FS_SIZE]          = "max by (mountpoint, device) (node_filesystem_size_bytes" FILES ") > 0",
-    [NV_TOP_FS_AVAILABLE]     = "max by (mountpoint, device) (node_filesystem_avail_bytes" FILES ")",
-    [NV_TOP_GROUP_CPU]        = "topk(512, 100 * sum " GROUP " (irate(container_cpu_usage_seconds_total{id!=\"\"}[$w])"
+    [NV_TOP_CPU]              = "100 * sum by (cpu) ($r(node_cpu_seconds_total{mode!~\"idle|iowait|steal\"}[$w]))",
+    [NV_TOP_CPU_MODE]         = "100 * avg by (mode) ($r(node_cpu_seconds$t))",
+    [NV_TOP_MEMORY_TOTAL]     = "$mMemTotal_bytes",
+    [NV_TOP_MEMORY_AVAILABLE] = "$mMemAvailable_bytes",
+    [NV_TOP_MEMORY_CACHE]     = "$mBuffers_bytes + $mCached_bytes",
+    [NV_TOP_SWAP_TOTAL]       = "$mSwapTotal_bytes > 0",
+    [NV_TOP_SWAP_FREE]        = "$mSwapFree_bytes",
+    [NV_TOP_MEMORY_USED]      = "100 - 100 * $mMemAvailable_bytes / $mMemTotal_bytes",
+    [NV_TOP_MEMORY_CACHED]    = "100 * ($mBuffers_bytes + $mCached_bytes) / $mMemTotal_bytes",
+    [NV_TOP_SWAP_USED]        = "100 - 100 * $mSwapFree_bytes / ($mSwapTotal_bytes > 0)",
+    [NV_TOP_PRESSURE_SOME]    = ON("cpu", "waiting") " or " ON("memory", "waiting") " or " ON("io", "waiting"),
+    [NV_TOP_PRESSURE_FULL]    = ON("memory", "stalled") " or " ON("io", "stalled"),
+    [NV_TOP_DISK_READ]        = "$r(node_disk_read_bytes$d)",
+    [NV_TOP_DISK_WRITTEN]     = "$r(node_disk_written_bytes$d)",
+    [NV_TOP_DISK_BUSY]        = "100 * $r(node_disk_io_time_seconds$d)",
+    [NV_TOP_DISK_LATENCY]     = "($r(node_disk_read_time_seconds$d)"
+                                " + $r(node_disk_write_time_seconds$d)) / "
+                                "(($r(node_disk_reads_completed$d)"
+                                " + $r(node_disk_writes_completed$d)) > 0)",
+    [NV_TOP_NET_RECEIVED]     = "$r(node_network_receive_bytes$n)",
+    [NV_TOP_NET_SENT]         = "$r(node_network_transmit_bytes$n)",
+    [NV_TOP_FS_SIZE]          = "max by (mountpoint, device) (node_filesystem_size$f) > 0",
+    [NV_TOP_FS_AVAILABLE]     = "max by (mountpoint, device) (node_filesystem_avail$f)",
+    [NV_TOP_FS_USED]          = "100 - 100 * max by (mountpoint, device) (node_filesystem_avail$f)"
+                                " / max by (mountpoint, device) (node_filesystem_size$f > 0)",
+    [NV_TOP_GROUP_CPU]        = "topk(512, 100 * sum " GROUP " ($r(container_cpu_usage_seconds_total{id!=\"\"}[$w])"
                                 " and container_cpu_usage_seconds_total{id!=\"\"}))",
     [NV_TOP_GROUP_MEMORY]     = "topk(512, sum " GROUP " (container_memory_working_set_bytes{id!=\"\"}))",
-    [NV_TOP_ALERTS]           = "ALERTS{alertstate=\"firing\"}",
+    [NV_TOP_ALERTS]           = "$a * ignoring (alertstate) group_left () (time() - ALERTS_FOR_STATE)"
+                                " or $a - 2",
+};
+
+/* Those with a history. */
+static const enum nv_top_part lasting[] = {
+    NV_TOP_CPU,           NV_TOP_MEMORY_USED,   NV_TOP_MEMORY_CACHED, NV_TOP_SWAP_USED,
+    NV_TOP_PRESSURE_SOME, NV_TOP_PRESSURE_FULL, NV_TOP_DISK_BUSY,     NV_TOP_NET_RECEIVED,
+    NV_TOP_NET_SENT,
 };
 // clang-format on
 
@@ -87,23 +111,42 @@ struct nv_str nv_top_label(const struct nv_answer_series *series, const char *na
     return nv_label_value(series->labels, series->n_labels, nv_str(name));
 }
 
-void nv_top_data_sort(struct nv_top_data *data)
+static void sort_parts(const struct nv_answer *answer, struct nv_top_rows into[NV_TOP_N_PARTS])
 {
-    for (size_t i = 0; i < data->now.n; i++) {
-        const struct nv_answer_series *series = &data->now.series[i];
+    for (size_t i = 0; i < answer->n; i++) {
+        const struct nv_answer_series *series = &answer->series[i];
         uint64_t part = 0;
         if (!series->n || !nv_str_to_u64(nv_top_label(series, MARK), &part) ||
             part >= NV_TOP_N_PARTS)
             continue;
-        struct nv_top_rows *rows = &data->parts[part];
+        struct nv_top_rows *rows = &into[part];
         if (rows->n < NV_TOP_ROWS_MAX)
             rows->at[rows->n++] = series;
     }
 }
 
+void nv_top_data_sort(struct nv_top_data *data)
+{
+    sort_parts(&data->now, data->parts);
+    sort_parts(&data->history, data->pasts);
+    for (size_t i = 0; i < data->history.n; i++) {
+        const struct nv_answer_series *one = &data->history.series[i];
+        if (one->n && one->times[one->n - 1] > data->past_end_ms)
+            data->past_end_ms = one->times[one->n - 1];
+    }
+}
+
+void nv_top_data_keep_past(struct nv_top_data *data, struct nv_top_data *from)
+{
+    data->history = from->history;
+    data->past_end_ms = from->past_end_ms;
+    memcpy(data->pasts, from->pasts, sizeof(data->pasts));
+    from->history = (struct nv_answer){.memory = NV_ARENA(0)};
+}
+
 double nv_top_last(const struct nv_answer_series *series)
 {
-    return series->n ? series->values[series->n - 1] : NAN;
+    return series && series->n ? series->values[series->n - 1] : NAN;
 }
 
 double nv_top_value(const struct nv_top_data *data, enum nv_top_part part)
@@ -113,16 +156,15 @@ double nv_top_value(const struct nv_top_data *data, enum nv_top_part part)
     return rows->n ? nv_top_last(rows->at[0]) : NAN;
 }
 
-double nv_top_value_of(const struct nv_top_data *data, enum nv_top_part part, const char *label,
-                       struct nv_str value)
+const struct nv_answer_series *nv_top_find(const struct nv_top_rows *rows, const char *label,
+                                           struct nv_str value, size_t hint)
 {
-    const struct nv_top_rows *rows = &data->parts[part];
-
     for (size_t i = 0; i < rows->n; i++) {
-        if (nv_str_eq(nv_top_label(rows->at[i], label), value))
-            return nv_top_last(rows->at[i]);
+        const struct nv_answer_series *series = rows->at[(hint + i) % rows->n];
+        if (nv_str_eq(nv_top_label(series, label), value))
+            return series;
     }
-    return NAN;
+    return NULL;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -134,33 +176,37 @@ int64_t nv_top_step(int64_t span_ms)
     return (seconds > 1 ? seconds : 1) * 1000;
 }
 
-static void fill(struct nv_buf *out, const char *expr, const char *window)
+static void fill(struct nv_buf *out, const char *expr, const char *window, const char *rate)
 {
-    for (const char *at; (at = strstr(expr, "$w")); expr = at + 2) {
+    for (const char *at; (at = strchr(expr, '$')); expr = at + 2) {
         nv_buf_add(out, expr, (size_t)(at - expr));
-        nv_buf_text(out, window);
+        for (size_t i = 0; i < NV_LEN(words); i++) {
+            if (words[i].letter == at[1])
+                fill(out, words[i].text, window, rate);
+        }
+        if (at[1] == 'w' || at[1] == 'r')
+            nv_buf_text(out, at[1] == 'w' ? window : rate);
     }
     nv_buf_text(out, expr);
 }
 
-static void write_union(struct nv_buf *out, const char *window)
+static void write_part(struct nv_buf *out, enum nv_top_part part, const char *window,
+                       const char *rate)
 {
-    for (size_t i = 0; i < NV_LEN(parts); i++) {
-        nv_buf_text(out, i ? " or label_replace(" : "label_replace(");
-        fill(out, parts[i], window);
-        nv_buf_printf(out, ", \"" MARK "\", \"%zu\", \"\", \"\")", i);
-    }
+    nv_buf_text(out, out->n ? " or label_replace(" : "label_replace(");
+    fill(out, parts[part], window, rate);
+    nv_buf_printf(out, ", \"" MARK "\", \"%d\", \"\", \"\")", (int)part);
 }
 
+/* Samples may be some seconds or a minute apart: a point of a short step is the last two's, that of a long one its own time's. */
 static void write_history(struct nv_buf *out, int64_t step_ms, const char *window)
 {
-    int64_t seconds = step_ms / 1000;
+    char wide[32];
+    bool is_short = step_ms < 30000;
 
-    nv_buf_text(out, "100 * sum by (cpu) (");
-    if (seconds < 30) /* samples are some seconds or a minute apart */
-        nv_buf_printf(out, "irate(" BUSY "[%s]))", window);
-    else
-        nv_buf_printf(out, "rate(" BUSY "[%llus]))", 4 * (unsigned long long)seconds);
+    snprintf(wide, sizeof(wide), "%llds", 4 * (long long)step_ms / 1000);
+    for (size_t i = 0; i < NV_LEN(lasting); i++)
+        write_part(out, lasting[i], is_short ? window : wide, is_short ? "irate" : "rate");
 }
 
 /* The last sample of a folder that nobody writes is what "now" means. */
@@ -177,22 +223,23 @@ static int64_t now_of(struct nv_store *store, bool *ret_ended)
 static int ask_both(struct nv_top_source *source, const struct nv_queryable *queryable,
                     const struct nv_top_wish *wish, int64_t now_ms, struct nv_top_data *ret)
 {
-    NV_AUTO_BUF all = NV_BUF(EXPR_MAX), cpus = NV_BUF(EXPR_MAX);
+    NV_AUTO_BUF all = NV_BUF(EXPR_MAX), past = NV_BUF(EXPR_MAX);
     int64_t step_ms = nv_top_step(wish->span_ms);
     struct nv_query query = {.kind = NV_QUERY_INSTANT, .timeout_ms = TIMEOUT_MS};
 
     ret->time_ms = wish->at_ms ? wish->at_ms : now_ms;
     const char *window = ret->time_ms < nv_wall_ms() - RECENT_MS ? "15m" : "2m";
-    write_union(&all, window);
+    for (int i = 0; i < NV_TOP_N_NOW; i++)
+        write_part(&all, (enum nv_top_part)i, window, "irate");
     query.expr = nv_buf_view(&all);
     query.end_ms = ret->time_ms;
     int r = queryable ? nv_query_ask(&query, queryable, &ret->now)
                       : nv_query_api(&query, &source->server, &ret->now);
     if (r || !wish->history)
         return r;
-    write_history(&cpus, step_ms, window);
+    write_history(&past, step_ms, window);
     query.kind = NV_QUERY_RANGE;
-    query.expr = nv_buf_view(&cpus);
+    query.expr = nv_buf_view(&past);
     query.step_ms = step_ms;
     query.end_ms = ret->time_ms - ret->time_ms % step_ms;
     query.start_ms = query.end_ms - (NV_TOP_POINTS - 1) * step_ms;

@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -70,17 +71,21 @@ static int compare_readings(const void *a, const void *b)
     return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
-/* Share of one core since the last reading; negative for a process that was not there then. */
+/* Share of one core since the last reading, or since it began for a process that was not there then. */
 static double cpu_of(const struct nv_top_processes *processes, const struct reading *reading,
-                     double seconds)
+                     int64_t now_ns)
 {
+    double hertz = (double)sysconf(_SC_CLK_TCK), ticks = (double)reading->ticks,
+           seconds = (double)now_ns / 1e9 - (double)reading->start / hertz;
     const struct reading *last =
         bsearch(reading, processes->last, processes->n_last, sizeof(*last), compare_readings);
     bool same = last && last->start == reading->start && last->ticks <= reading->ticks;
 
-    if (!(seconds > 0) || !same)
-        return -1;
-    return 100.0 * (double)(reading->ticks - last->ticks) / (double)sysconf(_SC_CLK_TCK) / seconds;
+    if (same) {
+        ticks = (double)(reading->ticks - last->ticks);
+        seconds = (double)(now_ns - processes->last_ns) / 1e9;
+    }
+    return 100 * ticks / hertz / fmax(seconds, 1 / hertz);
 }
 
 static bool read_one(int proc, struct nv_str name, struct nv_top_process *process,
@@ -99,7 +104,6 @@ static bool read_one(int proc, struct nv_str name, struct nv_top_process *proces
 
 void nv_top_processes_read(struct nv_top_processes *processes, const char *proc, int64_t now_ns)
 {
-    double seconds = processes->last_ns ? (double)(now_ns - processes->last_ns) / 1e9 : 0;
     DIR *dir = opendir(proc);
 
     processes->n = 0;
@@ -109,7 +113,7 @@ void nv_top_processes_read(struct nv_top_processes *processes, const char *proc,
         struct reading *reading = &processes->next[processes->n];
         if (!read_one(dirfd(dir), nv_str(entry->d_name), process, reading))
             continue;
-        process->cpu = cpu_of(processes, reading, seconds);
+        process->cpu = cpu_of(processes, reading, now_ns);
         processes->n++;
     }
     if (dir)
@@ -134,42 +138,43 @@ void nv_top_processes_took(struct nv_top_processes *processes, int64_t now_ns, i
 
 /* ---- order ---------------------------------------------------------------------------------- */
 
-static int by_pid(const struct nv_top_process *x, const struct nv_top_process *y)
-{
-    return x->pid < y->pid ? -1 : x->pid > y->pid;
-}
-
-static int by_cpu(const void *a, const void *b)
+static int compare(const void *a, const void *b, void *user)
 {
     const struct nv_top_process *x = a, *y = b;
+    const struct nv_top_sort *sort = user;
+    int order = 0;
 
-    return x->cpu > y->cpu ? -1 : x->cpu < y->cpu ? 1 : by_pid(x, y);
-}
-
-static int by_memory(const void *a, const void *b)
-{
-    const struct nv_top_process *x = a, *y = b;
-
-    return x->memory > y->memory ? -1 : x->memory < y->memory ? 1 : by_pid(x, y);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const struct nv_top_process *x = a, *y = b;
-    int order = strcmp(x->name, y->name);
-
-    return order ? order : by_pid(x, y);
+    if (sort->column == NV_TOP_PROCESSES_CPU)
+        order = nv_top_numbers_compare(x->cpu, y->cpu, sort->reversed);
+    else if (sort->column == NV_TOP_PROCESSES_MEMORY)
+        order = nv_top_numbers_compare(x->memory, y->memory, sort->reversed);
+    else if (sort->column == 0)
+        order = sort->reversed ? strcmp(y->name, x->name) : strcmp(x->name, y->name);
+    bool rising = sort->column != NV_TOP_PROCESSES_PID || sort->reversed;
+    return order ? order : nv_top_numbers_compare((double)x->pid, (double)y->pid, rising);
 }
 
 const struct nv_top_process *nv_top_processes_sort(struct nv_top_processes *processes,
-                                                   enum nv_top_order order, size_t *ret_n)
+                                                   struct nv_top_sort sort, size_t *ret_n)
 {
-    static int (*const compare[])(const void *, const void *) = {
-        [NV_TOP_BY_CPU] = by_cpu, [NV_TOP_BY_MEMORY] = by_memory, [NV_TOP_BY_NAME] = by_name};
-
-    qsort(processes->list, processes->n, sizeof(processes->list[0]), compare[order]);
+    qsort_r(processes->list, processes->n, sizeof(processes->list[0]), compare, &sort);
     *ret_n = processes->n;
     return processes->list;
+}
+
+/* Words end with NUL there. */
+void nv_top_processes_command(char out[NV_TOP_COMMAND_MAX], const char *proc, uint64_t pid)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%llu/cmdline", proc, (unsigned long long)pid);
+    NV_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, out, NV_TOP_COMMAND_MAX - 1);
+    out[n > 0 ? n : 0] = '\0';
+    for (ssize_t i = 0; i + 1 < n; i++) {
+        if (!out[i])
+            out[i] = ' ';
+    }
 }
 
 /* ---- whose ---------------------------------------------------------------------------------- */

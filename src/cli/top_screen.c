@@ -21,6 +21,15 @@ static const struct {
     {0x048a, 0x052f},
 };
 
+void nv_top_screen_free(struct nv_top_screen *screen)
+{
+    if (!screen)
+        return;
+    free(screen->cells);
+    free(screen->spots);
+    free(screen);
+}
+
 struct nv_top_screen *nv_top_screen_new(size_t width, size_t height, bool utf8)
 {
     struct nv_top_screen *screen = calloc(1, sizeof(*screen));
@@ -30,31 +39,27 @@ struct nv_top_screen *nv_top_screen_new(size_t width, size_t height, bool utf8)
     screen->width = width > NV_TOP_WIDTH_MAX ? NV_TOP_WIDTH_MAX : width ? width : 1;
     screen->height = height > NV_TOP_LINES_MAX ? NV_TOP_LINES_MAX : height ? height : 1;
     screen->utf8 = utf8;
-    screen->cells = calloc(screen->width * screen->height, sizeof(*screen->cells));
-    if (!screen->cells) {
-        free(screen);
+    screen->cells = calloc(screen->width * (screen->height + 1), sizeof(*screen->cells));
+    screen->spots = calloc(NV_TOP_SPOTS_MAX, sizeof(*screen->spots));
+    if (!screen->cells || !screen->spots) {
+        nv_top_screen_free(screen);
         return NULL;
     }
-    for (size_t i = 0; i < screen->width * screen->height; i++)
+    for (size_t i = 0; i < screen->width * (screen->height + 1); i++)
         screen->cells[i].c = ' ';
     return screen;
-}
-
-void nv_top_screen_free(struct nv_top_screen *screen)
-{
-    if (!screen)
-        return;
-    free(screen->cells);
-    free(screen);
 }
 
 static void set(struct nv_top_screen *screen, size_t x, size_t y, enum nv_top_style style,
                 uint32_t c)
 {
-    if (x >= screen->width || y >= screen->height)
+    if (x >= screen->width || y > screen->height)
         return;
-    screen->cells[y * screen->width + x] = (struct nv_top_cell){c, (uint8_t)style};
-    screen->used = y >= screen->used ? y + 1 : screen->used;
+    screen->cells[y * screen->width + x] = (struct nv_top_cell){c, (uint8_t)style, false};
+    if (y == screen->height)
+        screen->has_foot = true;
+    else
+        screen->used = y >= screen->used ? y + 1 : screen->used;
 }
 
 static uint32_t plain(const struct nv_top_screen *screen, uint32_t c)
@@ -113,16 +118,16 @@ void nv_top_put_bar(struct nv_top_screen *screen, size_t x, size_t y, size_t wid
 }
 
 /* Dots of a column of braille that fill it from below; something is always more than nothing. */
-static unsigned level(double value, unsigned levels)
+static unsigned level(double share, unsigned levels)
 {
-    if (!(value >= 0)) /* a gap */
+    if (!(share >= 0)) /* a gap */
         return 0;
-    double n = ceil(value * levels / 100);
+    double n = ceil(share * levels);
     return n < 1 ? 1 : n > levels ? levels : (unsigned)n;
 }
 
 void nv_top_put_graph(struct nv_top_screen *screen, size_t x, size_t y, size_t width,
-                      const double *values, size_t n)
+                      const double *values, size_t n, struct nv_top_scale scale)
 {
     static const uint8_t left[] = {0, 0x40, 0x44, 0x46, 0x47},
                          right[] = {0, 0x80, 0xa0, 0xb0, 0xb8};
@@ -137,15 +142,29 @@ void nv_top_put_graph(struct nv_top_screen *screen, size_t x, size_t y, size_t w
             if (place >= pad)
                 pair[k] = values[from + place - pad];
         }
-        uint32_t c = screen->utf8 ? 0x2800u + left[level(pair[0], 4)] + right[level(pair[1], 4)]
-                                  : (unsigned char)ascii[level(pair[0], sizeof(ascii) - 2)];
+        uint32_t c = screen->utf8
+                         ? 0x2800u + left[level(pair[0] / scale.full, 4)] +
+                               right[level(pair[1] / scale.full, 4)]
+                         : (unsigned char)ascii[level(pair[0] / scale.full, sizeof(ascii) - 2)];
         double most = fmax(pair[0], pair[1]);
         set(screen, x + i, y,
-            most >= 90   ? NV_TOP_BAD
-            : most >= 60 ? NV_TOP_WARN
-                         : NV_TOP_GOOD,
+            most >= scale.bad    ? NV_TOP_BAD
+            : most >= scale.warn ? NV_TOP_WARN
+                                 : NV_TOP_GOOD,
             c == 0x2800 ? ' ' : c);
     }
+}
+
+void nv_top_put_order(struct nv_top_screen *screen, size_t x, size_t y, bool rising)
+{
+    set(screen, x, y, NV_TOP_PLAIN,
+        screen->utf8 ? (rising ? 0x25b4 : 0x25be) : (rising ? '+' : '-')); /* small triangles */
+}
+
+void nv_top_reverse(struct nv_top_screen *screen, size_t x, size_t y, size_t width)
+{
+    for (size_t i = x; i < screen->width && i - x < width && y < screen->height; i++)
+        screen->cells[y * screen->width + i].reversed = true;
 }
 
 void nv_top_print(const struct nv_top_screen *screen, struct nv_buf *out)
@@ -161,4 +180,23 @@ void nv_top_print(const struct nv_top_screen *screen, struct nv_buf *out)
         }
         nv_buf_char(out, '\n');
     }
+}
+
+/* ---- the mouse ------------------------------------------------------------------------------ */
+
+struct nv_top_spot *nv_top_spot_add(struct nv_top_screen *screen)
+{
+    size_t last = NV_TOP_SPOTS_MAX - 1;
+
+    return &screen->spots[screen->n_spots < last ? screen->n_spots++ : last];
+}
+
+const struct nv_top_spot *nv_top_spot_at(const struct nv_top_screen *screen, size_t x, size_t y)
+{
+    for (size_t i = screen->n_spots; i; i--) {
+        const struct nv_top_spot *spot = &screen->spots[i - 1];
+        if (spot->y == y && x >= spot->x && x - spot->x < spot->width)
+            return spot;
+    }
+    return NULL;
 }

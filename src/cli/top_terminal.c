@@ -16,7 +16,7 @@
 
 #include "cli/cli.h"
 
-enum { ESCAPE_MS = 25, BACKGROUND_MS = 100, STACK = 16 << 10, GUARDED_MAX = 4 };
+enum { ESCAPE_MS = 25, BACKGROUND_MS = 100, STACK = 16 << 10, GUARDED_MAX = 2 };
 
 #define MOUSE_OFF "\033[?1000l\033[?1006l"
 #define CANCEL    "\030" /* an escape sequence cut short */

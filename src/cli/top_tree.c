@@ -27,92 +27,119 @@ static struct nv_str name_of(const struct nv_answer_series *series, struct nv_st
     return id.n > 1 ? nv_str_from(id, 1) : id;
 }
 
-static size_t add_rows(const struct nv_top_data *data, enum nv_top_part part,
-                       struct nv_top_group *groups, size_t n)
+static void add(const struct nv_top_data *data, enum nv_top_part part, size_t column,
+                struct nv_top_row *rows, size_t *n)
 {
-    const struct nv_top_rows *rows = &data->parts[part];
+    const struct nv_top_rows *from = &data->parts[part];
 
-    for (size_t i = 0; i < rows->n; i++) {
-        struct nv_str id = nv_top_label(rows->at[i], "id");
+    for (size_t i = 0; i < from->n; i++) {
+        uint64_t key = nv_top_key(nv_top_label(from->at[i], "id"));
         size_t at = 0;
-        while (at < n && !nv_str_eq(groups[at].id, id))
+        while (at < *n && rows[at].key != key)
             at++;
         if (at == NV_TOP_ROWS_MAX)
-            break;
-        if (at == n)
-            groups[n++] = (struct nv_top_group){
-                .series = rows->at[i],
-                .id = id,
-                .name = name_of(rows->at[i], id),
-                .cpu = NAN,
-                .memory = NAN,
+            return;
+        if (at == *n)
+            rows[(*n)++] = (struct nv_top_row){
+                .series = from->at[i],
+                .name = name_of(from->at[i], nv_top_label(from->at[i], "id")),
+                .beside = nv_top_label(from->at[i], "pod"),
+                .values = {NAN, NAN, NAN, NAN},
+                .key = key,
+                .mark = ' ',
             };
-        *(part == NV_TOP_GROUP_CPU ? &groups[at].cpu : &groups[at].memory) =
-            nv_top_last(rows->at[i]);
+        rows[at].values[column - 1] = nv_top_last(from->at[i]);
     }
-    return n;
 }
 
 /* ---- order ---------------------------------------------------------------------------------- */
 
-static int compare_numbers(double a, double b) /* greatest first, what is not known last */
+static struct nv_str id_of(const struct nv_top_row *row)
 {
-    a = isnan(a) ? -1 : a;
-    b = isnan(b) ? -1 : b;
-    return a < b ? 1 : a > b ? -1 : 0;
+    return nv_top_label(row->series, "id");
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct nv_top_group *x = a, *y = b;
-    int order = nv_str_cmp(x->name, y->name);
-
-    return order ? order : nv_str_cmp(x->id, y->id);
-}
-
-static int by_cpu(const void *a, const void *b)
-{
-    const struct nv_top_group *x = a, *y = b;
-    int order = compare_numbers(x->cpu, y->cpu);
-
-    return order ? order : by_name(a, b);
-}
-
-static int by_memory(const void *a, const void *b)
-{
-    const struct nv_top_group *x = a, *y = b;
-    int order = compare_numbers(x->memory, y->memory);
-
-    return order ? order : by_name(a, b);
-}
-
-static void find_parents(struct nv_top_group *groups, size_t n)
+static void find_parents(struct nv_top_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        groups[i].parent = NONE;
+        size_t longest = 0;
+        rows[i].parent = NONE;
         for (size_t k = 0; k < n; k++) {
-            if (is_below(groups[i].id, groups[k].id) &&
-                (groups[i].parent == NONE || groups[k].id.n > groups[groups[i].parent].id.n))
-                groups[i].parent = k;
+            struct nv_str id = id_of(&rows[k]);
+            if (id.n > longest && is_below(id_of(&rows[i]), id)) {
+                rows[i].parent = k;
+                longest = id.n;
+            }
         }
     }
 }
 
-/* What follows a member is its first child, else its next sibling, else that of its parent ... */
-static void place_children(const struct nv_top_group *from, size_t n, struct nv_top_group *to)
+static bool is_folded(const struct nv_top_view *view, uint64_t key)
+{
+    for (size_t i = 0; i < view->n_folded; i++) {
+        if (view->folded[i] == key)
+            return true;
+    }
+    return false;
+}
+
+void nv_top_fold(struct nv_top_view *view, uint64_t key)
+{
+    for (size_t i = 0; i < view->n_folded; i++) {
+        if (view->folded[i] == key) {
+            view->folded[i] = view->folded[--view->n_folded];
+            return;
+        }
+    }
+    if (view->n_folded < NV_TOP_FOLDED_MAX)
+        view->folded[view->n_folded++] = key;
+}
+
+static bool fits(const struct nv_top_row *row, const char *filter)
+{
+    return !filter[0] || nv_str_contains(row->name, filter) ||
+           nv_str_contains(row->beside, filter) || nv_str_contains(id_of(row), filter) ||
+           nv_str_contains(nv_top_label(row->series, "namespace"), filter);
+}
+
+/* Those that fit, and all above them. */
+static void mark_wanted(struct nv_top_row *rows, size_t n, const struct nv_top_view *view,
+                        bool wanted[NV_TOP_ROWS_MAX])
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!fits(&rows[i], view->filter))
+            continue;
+        wanted[i] = true;
+        for (size_t k = rows[i].parent; k != NONE && !wanted[k]; k = rows[k].parent)
+            wanted[k] = true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (wanted[i] && rows[i].parent != NONE)
+            rows[rows[i].parent].mark = is_folded(view, rows[rows[i].parent].key) ? '+' : '-';
+    }
+}
+
+/* What follows a row is its first child, else its next sibling, else that of its parent ... */
+static size_t place_children(const struct nv_top_row *from, size_t n, const bool *wanted,
+                             struct nv_top_row *to)
 {
     size_t parent = NONE, next = 0, placed = 0, depth = 0;
 
-    while (placed < n) {
-        while (next < n && from[next].parent != parent)
+    for (;;) {
+        while (next < n && (from[next].parent != parent || !wanted[next]))
             next++;
         if (next < n) {
             to[placed] = from[next];
-            to[placed++].depth = depth++;
+            to[placed++].depth = depth;
+            if (from[next].mark != '-') {
+                next++;
+                continue;
+            }
+            depth++;
             parent = next;
             next = 0;
         } else if (parent == NONE) {
-            break;
+            return placed;
         } else {
             next = parent + 1;
             parent = from[parent].parent;
@@ -121,36 +148,28 @@ static void place_children(const struct nv_top_group *from, size_t n, struct nv_
     }
 }
 
-static bool fits(const struct nv_top_group *group, const char *filter)
-{
-    return !filter[0] || nv_str_contains(group->name, filter) ||
-           nv_str_contains(group->id, filter) ||
-           nv_str_contains(nv_top_label(group->series, "pod"), filter) ||
-           nv_str_contains(nv_top_label(group->series, "namespace"), filter);
-}
-
 size_t nv_top_tree(const struct nv_top_data *data, const struct nv_top_view *view,
-                   struct nv_top_group groups[NV_TOP_ROWS_MAX])
+                   struct nv_top_row rows[NV_TOP_ROWS_MAX])
 {
-    static int (*const compare[])(const void *, const void *) = {
-        [NV_TOP_BY_CPU] = by_cpu, [NV_TOP_BY_MEMORY] = by_memory, [NV_TOP_BY_NAME] = by_name};
-    NV_AUTO_FREE struct nv_top_group *sorted = calloc(NV_TOP_ROWS_MAX, sizeof(*sorted));
+    NV_AUTO_FREE struct nv_top_row *sorted = calloc(NV_TOP_ROWS_MAX, sizeof(*sorted));
+    bool wanted[NV_TOP_ROWS_MAX] = {false};
     size_t n = 0, kept = 0;
 
     if (!sorted)
         return 0;
-    n = add_rows(data, NV_TOP_GROUP_CPU, sorted, n);
-    n = add_rows(data, NV_TOP_GROUP_MEMORY, sorted, n);
-    if (n)
-        qsort(sorted, n, sizeof(*sorted), compare[view->order]);
-    if (!view->flat && !view->filter[0]) {
+    add(data, NV_TOP_GROUP_CPU, NV_TOP_GROUPS_CPU, sorted, &n);
+    add(data, NV_TOP_GROUP_MEMORY, NV_TOP_GROUPS_MEMORY, sorted, &n);
+    nv_top_rows_sort(sorted, n, view->sorts[NV_TOP_PANEL_GROUPS]);
+    if (!view->flat) {
         find_parents(sorted, n);
-        place_children(sorted, n, groups);
-        return n;
+        mark_wanted(sorted, n, view, wanted);
+        return place_children(sorted, n, wanted, rows);
     }
     for (size_t i = 0; i < n; i++) {
-        if (fits(&sorted[i], view->filter))
-            groups[kept++] = sorted[i];
+        if (!fits(&sorted[i], view->filter))
+            continue;
+        sorted[i].mark = '\0';
+        rows[kept++] = sorted[i];
     }
     return kept;
 }

@@ -2,7 +2,7 @@
 # test_top.sh - `nodevitals top` in a terminal (tmux), against the screens in top/: over a node made by top/node.awk and, where
 # it is there, the recorded one; then over an agent that goes away and comes back.
 #
-#   sh test/e2e/test_top.sh --write   writes the screens anew; README.md shows one of them
+#   sh test/e2e/test_top.sh --write   writes the screens anew, and README.md with the one it shows
 set -eu
 source=${NV_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 nodevitals=${NODEVITALS:-$source/build/nodevitals}
@@ -62,14 +62,50 @@ press n; await '03:03:58 UTC  newest'
 press -; await 'span 15m'
 press +; await 'span 5m'
 press '?'; await 'Left Right'; press '?'; await '^Memory'
-press m; await 'Groups by memory'
+press m; await '^Groups .*▾memory'
 press t /; await 'Filter: '
 press -l nginx; await 'Filter: nginx'
-press Enter; await 'Groups by memory, with nginx'
+press Enter; until_true lacks 'Filter: '
 same made-filter
-press Escape; await '^Groups by memory  '
+press Escape; await 'ssh.service'
 press 1 2 3 4 5 6
 same made-hidden
+close
+
+# ---- the mouse, as xterm tells of it and as a terminal of old
+
+line_of() { capture | grep -n -- "$1" | head -n 1 | cut -d : -f 1; }
+# click X PATTERN [BUTTON]: at that column of the line which has the pattern
+click() {
+    line=$(line_of "$2")
+    [ -n "$line" ] || fail "nothing to click: $2"
+    press -l "$(printf '\033[<%d;%d;%dM\033[<%d;%d;%dm' "${3:-0}" "$1" "$line" "${3:-0}" "$1" "$line")"
+}
+prefix="env TERM=xterm-256color" open 80 40 --storage.tsdb.path=made
+await DiskFillsUp
+click 80 '^Groups'; await '^Groups .*▾memory'
+click 80 '^Groups'; await '^Groups .*▴memory'
+click 9 '^Groups'; await '^Groups ▴name'
+click 50 '^Disks'; await '^Disks .*▾read/s'
+click 12 'system.slice'; await '+ system.slice'; await '^id=/system.slice'
+same made-mouse
+click 12 'system.slice'; await '- system.slice'; await 'nginx.service'
+click 3 '^sda'; await '^device=sda'
+click 3 '^Disks'; until_true lacks '^Groups'
+await '^sda'
+click 3 '^Disks'; await '^Groups'
+click 3 '^Disks' 2; until_true lacks '^Disks'
+press 4; await '^Disks'
+press Escape; until_true lacks '^device=sda'
+terminal resize-window -x 80 -y 12
+until_true lacks '^Groups'
+press -l "$(printf '\033[<65;5;5M\033[<65;5;5M\033[<65;5;5M\033[<65;5;5M\033[<65;5;5M')"; await '^Groups'
+click 12 'kubepods'; await '+ kubepods'
+close
+prefix="env TERM=rxvt" open 80 46 --storage.tsdb.path=made
+await DiskFillsUp
+press -l "$(printf '\033[M %b' "\\0$(printf %o $((32 + 79)))\\0$(printf %o $((32 + $(line_of '^Groups'))))")"
+await '^Groups .*▾memory'
 close
 
 # ---- the terminal
@@ -80,7 +116,7 @@ same made-ascii
 terminal resize-window -x 20 -y 8
 await '^2026-01-02 03:03:58~$'
 terminal resize-window -x 160 -y 45
-await 'Groups by CPU'
+await '^Groups'
 [ "$(capture | head -n 40 | grep -c 'nvme0n1')" -ge 2 ] || fail "it did not grow again"
 close
 open 80 24 --storage.tsdb.path=made
@@ -101,7 +137,7 @@ done
 # ---- pipes
 
 "$nodevitals" top --once --storage.tsdb.path=made --width=80 >once
-sed -n '3,$p' once | grep -q '^Groups by CPU' || fail "--once shows no groups"
+sed -n '3,$p' once | grep -q '^Groups ' || fail "--once shows no groups"
 [ "$(LC_ALL=C "$nodevitals" top --once --storage.tsdb.path=made | LC_ALL=C tr -d '\n -~' | wc -c)" -eq 0 ] ||
     fail "not plain ASCII"
 [ "$("$nodevitals" top --batch --count=3 --interval=100ms --storage.tsdb.path=made | grep -c '^web-3')" -eq 3 ] ||
@@ -126,6 +162,9 @@ start
 open 120 300 --url="unix:$here/agent"
 await '^CPU .*user'
 await ' UTC  live'
+"$nodevitals" top --once --url="unix:$here/agent" | grep -q '^Processes ' || fail "--once shows no processes"
+"$nodevitals" top --once --url="unix:$here/agent" --at=-1s >past 2>&1 || cat past
+! grep -q '^Processes ' past || fail "--once shows processes of now beside the past"
 await '^Processes .*pid'
 press /; await 'Filter: '
 press -l nodevitals; press Enter
@@ -158,10 +197,17 @@ stop
 
 # ---- README.md shows the screen as it is
 
-if [ "$write" != --write ]; then
-    sed 's/^/    /; s/ *$//' "$screens/made-80x40.txt" | grep -v '^$' >shown
-    while IFS= read -r line; do
-        grep -qxF -- "$line" "$source/README.md" || fail "README.md does not show: $line"
-    done <shown
+sed 's/^/    /; s/ *$//' "$screens/made-80x40.txt" | grep -v '^$' >shown
+if [ "$write" = --write ]; then
+    first=$(head -n 1 shown)
+    awk -v first="$first" '
+        FNR == NR { screen = screen $0 "\n"; next }
+        $0 == first { printf "%s", screen; skipping = 1 }
+        skipping && /^$/ { skipping = 0 }
+        !skipping' shown "$source/README.md" >readme
+    cat readme >"$source/README.md"
 fi
+while IFS= read -r line; do
+    grep -qxF -- "$line" "$source/README.md" || fail "README.md does not show: $line"
+done <shown
 echo "all as expected"

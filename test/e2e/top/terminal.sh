@@ -48,6 +48,7 @@ open() {
     terminal new-session -d -x "$width" -y "$height" "${prefix:-} sh -c 'echo \$\$ >pid; exec $nodevitals top $*' 2>errors; echo \$? >status; stty -a >modes.new; mv modes.new modes; sleep 100"
 }
 sees() { capture | grep -q -- "$1"; }
+lacks() { ! sees "$1"; }
 # await PATTERN: until the screen has it.
 await() {
     until_true sees "$1"
