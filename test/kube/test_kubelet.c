@@ -408,6 +408,7 @@ START_TEST(a_certificate_for_the_name_of_the_node_is_enough)
     uint64_t before = stats().asked;
     WAIT_FOR(stats().asked >= before + 3);
     ck_assert_uint_eq(nv_http_server_connections(server), connections); /* it stays on that way */
+    nv_kubelet_stop(kubelet);                                           /* before the ways go */
 }
 END_TEST
 
@@ -449,6 +450,7 @@ START_TEST(the_port_without_tls_is_asked_where_nobody_listens_on_the_other)
     start();
     ck_assert(nv_kubelet_wait(kubelet, LONG_MS));
     ck_assert_ptr_eq(nv_kubelet_way(kubelet), &both[1]);
+    nv_kubelet_stop(kubelet);
 }
 END_TEST
 
