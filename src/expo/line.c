@@ -493,7 +493,7 @@ static int comment(struct nv_line_reader *r, struct nv_str line, struct nv_line_
     }
     if (!ret->family.n)
         return expected(r, "metric name", line.p, from);
-    if (*at != '\n' && !is_blank(*at))
+    if (r->form == NV_LINE_TEXT ? *at != '\n' && !is_blank(*at) : *at != ' ')
         return expected(r, "text after the metric name", line.p, at);
     at += at < newline;
     ret->text = (struct nv_str){at, (size_t)(newline - at)};

@@ -230,6 +230,9 @@ static int end_text(struct nv_intake *intake)
 {
     int r = 0;
 
+    if (intake->form == NV_INTAKE_OPENMETRICS && intake->carry.n &&
+        !nv_str_is(nv_buf_view(&intake->carry), "# EOF"))
+        return nv_intake_refuse(intake, "data does not end with # EOF");
     if (intake->carry.n) {
         nv_buf_char(&intake->carry, '\n');
         r = intake->carry.failed

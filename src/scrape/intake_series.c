@@ -377,6 +377,7 @@ int nv_intake_find_place(struct nv_intake *intake, const struct nv_intake_source
     nv_arena_reset(&intake->work);
     nv_arena_reset(&intake->reader.memory);
     int r = source->read(intake, source->what, &series);
+    intake->told.samples -= r < 0; /* what cannot be read is not counted */
     if (r == 0)
         r = own_labels(intake, &series, &set);
     if (r == 0)

@@ -174,6 +174,8 @@ START_TEST(what_cannot_be_read_fails_the_scrape_as_a_whole)
         ck_assert_str_eq(taker_error(&t), unreadable[_i].error);
         ck_assert_str_eq(taker_samples(&t), "");
         ck_assert_double_eq(taker_report(&t, "up"), 0);
+        ck_assert_double_eq(taker_report(&t, "scrape_samples_scraped"),
+                            strstr(unreadable[_i].error, "not unique") ? 2 : 1); /* it was read */
     }
     ck_assert_int_eq(taker_scrape(&t, 3000, TEXT, "good 1\nother 2\n"), 0);
     ck_assert_str_eq(taker_samples(&t), "good{" L "} 1\nother{" L "} 2\n");

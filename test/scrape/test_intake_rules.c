@@ -385,6 +385,10 @@ static const struct {
     const char *body, *error;
 } bad_openmetrics[] = {
     {"a 1\n",                        "data does not end with # EOF"                                            },
+    {"# EO",                         "data does not end with # EOF"                                            },
+    {"a 1\nb 2",                     "data does not end with # EOF"                                            },
+    {"# HELP a\n# EOF\n",
+     "expected text after the metric name, got \"\\n\" while parsing: \"# HELP a\\n\""                         },
     {"a 1\n# EOF\nb 2\n",            "unexpected data after # EOF"                                             },
     {"a 1\n# EOF\n\n",               "unexpected data after # EOF"                                             },
     {"\n# EOF\n",                    "expected a valid start token, got \"\\n\" while parsing: \"\\n\""        },
