@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/transfer.h"
+#include "base/unpack.h"
 
 enum { URL_MAX = 64 << 10, HEADER_MAX = 128 << 10, NS_PER_MS = 1000000 };
 
@@ -17,11 +18,13 @@ struct nv_http {
     /* The request that runs. */
     const struct nv_http_request *request;
     struct curl_slist *headers, *connect_to;
+    struct nv_unpack *unpack; /* of the body, once there is some; NULL: it comes as it is */
     int callback_error;
-    bool follows;  /* redirects */
-    char *url;     /* where the last one led */
-    bool by_hand;  /* here, not in the library */
-    bool stranger; /* the host is another one, who need not know who we are */
+    bool headed, bodied; /* the head of the answer is whole; there is something behind it */
+    bool follows;        /* redirects */
+    char *url;           /* where the last one led */
+    bool by_hand;        /* here, not in the library */
+    bool stranger;       /* the host is another one, who need not know who we are */
 };
 
 /* ---- making --------------------------------------------------------------------------------- */
@@ -51,15 +54,12 @@ static bool is_redirect(struct nv_http *http)
     return nv_http_status(http) / 100 == 3 && nv_http_header(http, "Location").n;
 }
 
-static size_t take_body(char *bytes, size_t size, size_t n, void *user)
+static int pass_on(void *user, struct nv_str body)
 {
     struct nv_http *http = user;
     const struct nv_http_request *request = http->request;
-    struct nv_str body = {bytes, size * n};
     int r = 0;
 
-    if (http->by_hand && is_redirect(http))
-        return body.n;
     if (request->into) {
         nv_buf_str(request->into, body);
         r = request->into->failed;
@@ -70,7 +70,43 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *user)
     if (r == -EFBIG && request->into)
         nv_transfer_fail(&http->transfer, r, "the answer has more than %zu bytes",
                          request->into->max);
+    return http->callback_error;
+}
+
+static size_t take_body(char *bytes, size_t size, size_t n, void *user)
+{
+    struct nv_http *http = user;
+    struct nv_str body = {bytes, size * n};
+    int r = 0;
+
+    if (http->by_hand && is_redirect(http))
+        return body.n;
+    if (!http->bodied)
+        r = nv_unpack_new(nv_http_header(http, "Content-Encoding"), &http->unpack);
+    http->bodied = true;
+    if (r == 0)
+        r = http->unpack ? nv_unpack_feed(http->unpack, body, pass_on, http) : pass_on(http, body);
+    if (r < 0 && !http->callback_error)
+        http->callback_error =
+            r == -EBADMSG ? nv_transfer_fail(&http->transfer, r,
+                                             "the answer is not coded as its Content-Encoding says")
+                          : r;
     return r < 0 ? 0 : body.n;
+}
+
+/* The last line of a head is empty. There may be several heads, of redirects and of a 100 before the answer, and lines behind
+ * the body. */
+static size_t take_header(char *bytes, size_t size, size_t n, void *user)
+{
+    struct nv_http *http = user;
+
+    struct nv_str line = {bytes, size * n};
+
+    if (nv_str_starts(line, "HTTP/"))
+        http->headed = false;
+    else if (!nv_str_trim(line).n)
+        http->headed = true;
+    return line.n;
 }
 
 static void set_proxy(struct nv_transfer *transfer, const struct nv_http_options *options)
@@ -87,10 +123,12 @@ static void set_proxy(struct nv_transfer *transfer, const struct nv_http_options
 static void set_up(struct nv_http *http, const struct nv_http_options *options)
 {
     struct nv_transfer *transfer = &http->transfer;
-    curl_write_callback take = take_body;
+    curl_write_callback take = take_body, head = take_header;
 
     NV_TRANSFER_SET(transfer, CURLOPT_WRITEFUNCTION, take);
     NV_TRANSFER_SET(transfer, CURLOPT_WRITEDATA, http);
+    NV_TRANSFER_SET(transfer, CURLOPT_HEADERFUNCTION, head);
+    NV_TRANSFER_SET(transfer, CURLOPT_HEADERDATA, http);
     NV_TRANSFER_SET(transfer, CURLOPT_PROTOCOLS_STR, "http,https");
     NV_TRANSFER_SET(transfer, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     NV_TRANSFER_SET(transfer, CURLOPT_MAXREDIRS, (long)NV_HTTP_REDIRECTS_MAX);
@@ -268,6 +306,11 @@ static int add_headers(struct nv_http *http)
                       header->value);
         good = add_header(http, &http->headers);
     }
+    if (good && request->decode) { /* by ourselves: the library does not tell half of it from all */
+        nv_buf_reset(&http->line);
+        nv_buf_text(&http->line, "Accept-Encoding: gzip, zstd");
+        good = add_header(http, &http->headers);
+    }
     return good ? 0 : nv_transfer_fail(&http->transfer, -ENOMEM, "out of memory");
 }
 
@@ -304,14 +347,6 @@ static int add_identity(struct nv_http *http)
     return add_header(http, &http->headers) ? 0 : -ENOMEM;
 }
 
-/* Those that are cheap to undo; brotli would be offered too, where the library knows it. */
-static const char *codings(void)
-{
-    const curl_version_info_data *library = curl_version_info(CURLVERSION_NOW);
-
-    return library && library->features & CURL_VERSION_ZSTD ? "gzip, zstd" : "gzip";
-}
-
 static int prepare(struct nv_http *http)
 {
     struct nv_transfer *transfer = &http->transfer;
@@ -325,13 +360,29 @@ static int prepare(struct nv_http *http)
         return r;
     set_method(transfer, http->request);
     NV_TRANSFER_SET(transfer, CURLOPT_FOLLOWLOCATION, http->follows && !http->by_hand ? 1L : 0L);
-    NV_TRANSFER_SET(transfer, CURLOPT_ACCEPT_ENCODING, http->request->decode ? codings() : NULL);
     NV_TRANSFER_SET(transfer, CURLOPT_CONNECT_TO, http->connect_to);
     NV_TRANSFER_SET(transfer, CURLOPT_HTTPHEADER, http->headers);
     return 0;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
+
+/* Whether an answer that ended well is one. */
+static int check_whole(struct nv_http *http)
+{
+    const char *method = http->request->method;
+    bool has_body = nv_http_status(http) == 200 && !(method && strcmp(method, "HEAD") == 0);
+    int r = 0;
+
+    if (!http->headed)
+        return nv_transfer_fail(&http->transfer, -ECONNRESET, "the server hung up in mid-answer");
+    if (has_body && !http->bodied)
+        r = nv_unpack_new(nv_http_header(http, "Content-Encoding"), &http->unpack);
+    if (r == 0 && http->unpack && !nv_unpack_is_whole(http->unpack))
+        r = nv_transfer_fail(&http->transfer, -ECONNRESET,
+                             "the answer ends before its Content-Encoding does");
+    return r;
+}
 
 static int ask(struct nv_http *http, const struct nv_http_request *request, int *ret_status)
 {
@@ -341,12 +392,16 @@ static int ask(struct nv_http *http, const struct nv_http_request *request, int 
         return r;
     http->request = request;
     http->callback_error = 0;
+    http->headed = http->bodied = false;
     r = prepare(http);
     if (r < 0 && !http->transfer.error[0])
         nv_transfer_fail(&http->transfer, r, "%s", strerror(-r));
     if (r == 0)
         r = nv_transfer_run(&http->transfer, request->connect_timeout_ms, request->timeout_ms,
                             &http->callback_error);
+    if (r == 0)
+        r = check_whole(http);
+    nv_unpack_free(nv_take(http->unpack));
     if (http->transfer.ready) {
         NV_TRANSFER_SET(&http->transfer, CURLOPT_HTTPHEADER, (struct curl_slist *)NULL);
         NV_TRANSFER_SET(&http->transfer, CURLOPT_CONNECT_TO, (struct curl_slist *)NULL);

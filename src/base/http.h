@@ -72,7 +72,8 @@ struct nv_http_request {
                          * who we are, to another. For requests without a body */
     struct nv_str body;                     /* p NULL: none. Read in place */
     int64_t connect_timeout_ms, timeout_ms; /* 0: the client's */
-    bool decode; /* ask for gzip or zstd, and undo it; what is counted is what comes out */
+    bool
+        decode; /* ask for gzip or zstd, which are undone anyway; what is counted is what comes out */
 
     /* Where the body of the answer goes; neither: nowhere. `take` returns 0, or a negative errno to end it. Status and
      * headers can be asked from there. */
@@ -93,7 +94,8 @@ NV_DEFINE_AUTO(nv_http)
  *
  *   -ECONNREFUSED, -EHOSTUNREACH ...  could not connect, resolve
  *   -ETIMEDOUT, -ECANCELED            the deadline, nv_http_cancel()
- *   -ECONNRESET                       the server went away
+ *   -ECONNRESET                       the server went away, or its answer ends in the midst of gzip or zstd
+ *   -EBADMSG                          the answer is not coded as it says
  *   -EPROTO                           TLS, or no HTTP
  *   -EFBIG                            `into` is full
  *   -EINVAL                           URL, header or option is none

@@ -35,7 +35,6 @@ static struct nv_lazy library = NV_LAZY(names, initialise);
 
 // clang-format off
 HAND_ON(CURL *, curl_easy_init, (void), (), NULL)
-HAND_ON(curl_version_info_data *, curl_version_info, (CURLversion version), (version), NULL)
 HAND_ON(const char *, curl_easy_strerror, (CURLcode code), (code), "libcurl is missing")
 HAND_ON(CURLHcode, curl_easy_header,
         (CURL *easy, const char *name, size_t index, unsigned origin, int request, struct curl_header **ret),

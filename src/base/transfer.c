@@ -206,7 +206,7 @@ static int fail_with(struct nv_transfer *transfer, CURLcode code)
 
     if (code == CURLE_COULDNT_CONNECT)
         return fail_unconnected(transfer);
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "HTTP/0.9"))
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "HTTP"))
         return nv_transfer_fail(transfer, -EPROTO, "the answer is no HTTP");
     if (!text[0])
         text = curl_easy_strerror(code);

@@ -35,6 +35,30 @@ static enum nv_http_server_then answer(const char *request, struct nv_buf *out, 
         nv_buf_text(out, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
         return NV_HTTP_SERVER_CLOSE;
     }
+    if (strncmp(path, "/head", 5) == 0) { /* half of it */
+        nv_buf_text(out, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n");
+        return NV_HTTP_SERVER_CLOSE;
+    }
+    if (strncmp(path, "/packed", 7) == 0) { /* the front of a gzip, its length told right */
+        nv_buf_text(out, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\n");
+        nv_buf_add(out, "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x54", 12);
+        return NV_HTTP_SERVER_KEEP;
+    }
+    if (strncmp(path, "/unpacked", 9) == 0) {
+        nv_buf_text(out,
+                    "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\na 1\n");
+        return NV_HTTP_SERVER_KEEP;
+    }
+    if (strncmp(path, "/void", 5) == 0) {
+        nv_buf_text(out, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n");
+        return NV_HTTP_SERVER_KEEP;
+    }
+    if (strncmp(path, "/trailed", 8) == 0) {
+        nv_buf_text(out,
+                    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                    "\r\n0\r\nX-Behind: it\r\n\r\n");
+        return NV_HTTP_SERVER_KEEP;
+    }
     if (strncmp(path, "/large", 6) == 0) {
         nv_buf_printf(out, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 2 * ANSWER_MAX);
         for (size_t i = 0; i < 2 * ANSWER_MAX; i++)
@@ -417,6 +441,21 @@ START_TEST(an_answer_is_unpacked_where_wanted)
 }
 END_TEST
 
+/* The library takes each of them for a good answer. */
+START_TEST(half_an_answer_is_none_though_it_ends_well)
+{
+    const struct nv_http_options options = {0};
+    NV_AUTO(nv_http) *http = new_client(&options);
+    NV_AUTO_BUF body = {0};
+
+    must_fail(&options, url_of("/head"), -ECONNRESET, "hung up in mid-answer");
+    must_fail(&options, url_of("/packed"), -ECONNRESET, "ends before its Content-Encoding does");
+    must_fail(&options, url_of("/void"), -ECONNRESET, "ends before its Content-Encoding does");
+    must_fail(&options, url_of("/unpacked"), -EBADMSG, "not coded as its Content-Encoding says");
+    ck_assert_int_eq(get(http, url_of("/trailed"), &body), 200);
+}
+END_TEST
+
 START_TEST(no_proxy_of_the_environment_is_used_unasked)
 {
     NV_AUTO(nv_http) *http = new_client(&(struct nv_http_options){0});
@@ -465,6 +504,7 @@ int main(void)
     tcase_add_test(tcase, a_function_takes_the_body_piece_by_piece_and_may_end_it);
     tcase_add_test(tcase, another_thread_ends_a_request_and_those_to_come);
     tcase_add_test(tcase, an_answer_is_unpacked_where_wanted);
+    tcase_add_test(tcase, half_an_answer_is_none_though_it_ends_well);
     tcase_add_test(tcase, no_proxy_of_the_environment_is_used_unasked);
     tcase_add_test(tcase, text_is_escaped_for_a_form);
     suite_add_tcase(suite, tcase);
