@@ -297,6 +297,16 @@ class Chart(unittest.TestCase):
             names = {e["name"] for e in agent(self.keeps_the_rules({}, version=version))["env"]}
             self.assertEqual("HOST_IPS" in names, version >= "v1.30", version)
 
+    def test_new_clusters_leave_nothing_writable_within_what_is_read_only(self):
+        for version, propagation, wanted in (("v1.32.9", "HostToContainer", set()), ("v1.33.0", "HostToContainer", {"proc", "sys"}),
+                                             ("v1.34.1+k3s1", "None", {"proc", "sys", "root"})):
+            objects = self.keeps_the_rules({"hostRootFsMount": {"mountPropagation": propagation}}, version=version,
+                                           waived=WAIVED["hostRootFsMount.mountPropagation"] if propagation == "None" else ())
+            mounts = agent(objects)["volumeMounts"]
+            self.assertEqual({m["name"] for m in mounts if m.get("recursiveReadOnly") == "IfPossible"}, wanted, version)
+            for m in mounts: # the API server refuses it otherwise
+                self.assertFalse("recursiveReadOnly" in m and m.get("mountPropagation", "None") != "None")
+
     def test_affinity_is_joined(self):
         terms = pod(self.keeps_the_rules({"affinity": self.everything["affinity"]}))["affinity"]["nodeAffinity"][
             "requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]

@@ -155,6 +155,14 @@ that is given twice, and lists of what to include beside lists of what to leave 
 {{- printf "%d:%d" (int64 $context.runAsUser) (int64 $context.runAsGroup) }}
 {{- end }}
 
+{{- /*
+What is mounted within a read-only mount, such as cgroups in /sys, can be written to by root, unless the kubelet is told; which
+it takes for stable since 1.33, and not for mounts that follow those of the host.
+*/}}
+{{- define "nodevitals.recursive" -}}
+{{- with .Capabilities }}{{ if semverCompare ">=1.33.0-0" .KubeVersion.Version }}, recursiveReadOnly: IfPossible{{ end }}{{ end }}
+{{- end }}
+
 {{- define "nodevitals.mounts" -}}
 {{- $needs := fromJson (include "nodevitals.needs" .) -}}
 - {name: config, mountPath: /etc/nodevitals/config, readOnly: true}
@@ -173,15 +181,12 @@ that is given twice, and lists of what to include beside lists of what to leave 
 {{- if .Values.storage.enabled }}
 - {name: storage, mountPath: /var/lib/nodevitals}
 {{- end }}
-- {name: proc, mountPath: /host/proc, readOnly: true}
-- {name: sys, mountPath: /host/sys, readOnly: true}
+{{- $recursive := include "nodevitals.recursive" . }}
+- {name: proc, mountPath: /host/proc, readOnly: true{{ $recursive }}}
+- {name: sys, mountPath: /host/sys, readOnly: true{{ $recursive }}}
 {{- if .Values.hostRootFsMount.enabled }}
-- name: root
-  mountPath: /host/root
-  readOnly: true
-  {{- with .Values.hostRootFsMount.mountPropagation }}
-  mountPropagation: {{ . }}
-  {{- end }}
+{{- $propagation := default "None" .Values.hostRootFsMount.mountPropagation }}
+- {name: root, mountPath: /host/root, readOnly: true, mountPropagation: {{ $propagation }}{{ if eq $propagation "None" }}{{ $recursive }}{{ end }}}
 {{- end }}
 {{- if $needs.privileged }}
 - {name: kmsg, mountPath: /dev/kmsg, readOnly: true}
