@@ -28,19 +28,19 @@ static const struct {
     {"hugetlb",           NV_CG_HUGETLB,  true },
     {"fds",               NV_CG_FDS,      false}, /* ours: for it looks into every process */
     {"accelerator",       0,              false},
-    {"advtcp",            0,              false},
+    {"advtcp",            NV_CG_ADVTCP,   false},
     {"app",               0,              false},
     {"cpu_topology",      0,              false},
     {"cpuLoad",           0,              false},
-    {"cpuset",            0,              false},
-    {"memory_numa",       0,              false},
-    {"percpu",            0,              false},
+    {"cpuset",            NV_CG_CPUSET,   false},
+    {"memory_numa",       NV_CG_NUMA,     false},
+    {"percpu",            NV_CG_PERCPU,   false},
     {"perf_event",        0,              false},
     {"referenced_memory", 0,              false},
     {"resctrl",           0,              false},
-    {"sched",             0,              false},
-    {"tcp",               0,              false},
-    {"udp",               0,              false},
+    {"sched",             NV_CG_SCHED,    false},
+    {"tcp",               NV_CG_TCP,      false},
+    {"udp",               NV_CG_UDP,      false},
 };
 
 static const struct nv_flag flags[] = {
@@ -50,7 +50,7 @@ static const struct nv_flag flags[] = {
     {"collector.container.enable-metrics",                              NV_FLAG_TEXT, "",
      "Groups to expose besides cpu,memory,diskIO,disk,network,process,oom_event,pressure,hugetlb, "
      "with "
-     "commas between: fds.", false},
+     "commas between: tcp,udp,advtcp,sched,cpuset,memory_numa,percpu,fds.", false},
     {"collector.container.disable-metrics",                               NV_FLAG_TEXT, "",
      "Groups not to expose, with commas between.", false},
     {"collector.container.max-series", NV_FLAG_INT, "100000",
@@ -211,6 +211,10 @@ static void finish(const struct nv_cg_state *state, struct nv_cg *cgroup, int64_
         !nv_cg_has(values, NV_CG_MEM_SWAP))
         nv_cg_set(values, NV_CG_MEM_SWAP,
                   0); /* a kernel of v2 that has no file for it has no swap */
+    if ((state->groups & NV_CG_CPUSET) && state->has_v2 && cgroup->how == NV_CG_WHOLE &&
+        !nv_cg_has(values, NV_CG_MEM_MIGRATE))
+        nv_cg_set(values, NV_CG_MEM_MIGRATE, 0); /* v2 has no such switch */
+    nv_cg_sched_finish(cgroup);
     if (!nv_cg_has(values, NV_CG_SPEC_QUOTA))
         values->mask &= ~QUOTA;
     nv_cg_set(values, NV_CG_LAST_SEEN, (uint64_t)now_s);
@@ -263,8 +267,8 @@ NV_COLLECTOR(container) = {
     .options = NV_ON_IN_KUBERNETES | NV_MAY_BLOCK,
     .tables = NV_TABLES(&nv_cg_rows, &nv_cg_usages, &nv_cg_failures, &nv_cg_devices, &nv_cg_blkios,
                         &nv_cg_links, &nv_cg_ulimits, &nv_cg_hugepages, &nv_cg_ooms, &nv_cg_entries,
-                        &nv_cg_bounds, &nv_cg_disks, &nv_cg_machines, &nv_cg_versions,
-                        &nv_cg_machine_errors),
+                        &nv_cg_bounds, &nv_cg_tcps, &nv_cg_udps, &nv_cg_advanced, &nv_cg_numas,
+                        &nv_cg_disks, &nv_cg_machines, &nv_cg_versions, &nv_cg_machine_errors),
     .flags = flags,
     .cadence_ms = 15000,
     .state_size = sizeof(struct nv_cg_state),

@@ -8,7 +8,8 @@
  *   walk.c         goes through the hierarchies and reads the files that files.c lists
  *   parse.c        what a file's text becomes
  *   label.c        pods to labels; logs.c and runtime.c where they do not tell
- *   network.c      interfaces; extra.c huge pages and descriptors; devices.c names of disks
+ *   network.c      interfaces; sockets.c sockets; devices.c names of disks
+ *   extra.c        huge pages and descriptors; sched.c run queues; numa.c cores and NUMA nodes
  *   disk.c         the node's file systems
  *   ledger.c       what outlives a container; ledger_kept.c keeps it over a restart of the agent
  *   births.c       containers that nobody has seen
@@ -53,7 +54,14 @@ enum {
     NV_CG_OOM = 1 << 7,
     NV_CG_PRESSURE = 1 << 8,
     NV_CG_HUGETLB = 1 << 9,
-    NV_CG_ALWAYS = 1 << 15,
+    NV_CG_SCHED = 1 << 10,
+    NV_CG_TCP = 1 << 11,
+    NV_CG_UDP = 1 << 12,
+    NV_CG_ADVTCP = 1 << 13,
+    NV_CG_CPUSET = 1 << 14,
+    NV_CG_NUMA = 1 << 15,
+    NV_CG_PERCPU = 1 << 16,
+    NV_CG_ALWAYS = 1 << 30,
 };
 
 /* A cgroup's numbers: those of the first table, in its order, then what other tables or rows are made of. */
@@ -65,6 +73,9 @@ enum nv_cg_slot {
     NV_CG_CFS_THROTTLED_TIME,
     NV_CG_CFS_BURSTS,
     NV_CG_CFS_BURST_TIME,
+    NV_CG_SCHED_RUN,
+    NV_CG_SCHED_WAITED,
+    NV_CG_SCHED_PERIODS,
     NV_CG_MEM_USAGE,
     NV_CG_MEM_WORKING_SET,
     NV_CG_MEM_RSS,
@@ -84,6 +95,7 @@ enum nv_cg_slot {
     NV_CG_MEM_PGSTEAL,
     NV_CG_MEM_REFAULT_FILE,
     NV_CG_MEM_REFAULT_ANON,
+    NV_CG_MEM_MIGRATE,
     NV_CG_PROCESSES,
     NV_CG_FILE_DESCRIPTORS,
     NV_CG_SOCKETS,
@@ -152,6 +164,16 @@ struct nv_cg_huge {
     uint64_t at[NV_CG_HUGE_NUMBERS], mask;
 };
 
+/* A process, in the order of /proc/PID/schedstat. */
+enum { NV_CG_SCHED_NUMBERS = 3 };
+struct nv_cg_process {
+    int64_t pid;
+    uint64_t at[NV_CG_SCHED_NUMBERS];
+};
+struct nv_cg_sched;
+struct nv_cg_sockets;
+struct nv_cg_pages;
+
 /* Of this pass; what is pointed to is the pass's memory. */
 struct nv_cg_values {
     uint64_t mask; /* which slots are known */
@@ -161,6 +183,14 @@ struct nv_cg_values {
     const struct nv_cg_link *links;
     size_t n_links;
     struct nv_cg_huge *huge; /* as many as there are sizes, or NULL */
+    struct nv_cg_process *processes;
+    size_t n_processes, room_processes;
+    bool has_processes;
+    const struct nv_cg_sockets *sockets;
+    uint64_t *cores;
+    size_t n_cores;
+    struct nv_cg_pages *pages;
+    size_t n_pages;
 };
 
 enum { NV_CG_NETNS_UNKNOWN, NV_CG_NETNS_HOST, NV_CG_NETNS_OWN };
@@ -213,6 +243,7 @@ struct nv_cg {
     bool has_oom_before, is_met, is_counted;
     uint64_t labels_of;          /* version of the pods, and 1 */
     struct nv_cg_values *values; /* NULL where it has no row */
+    struct nv_cg_sched *sched;   /* NULL where it is not asked for */
 };
 
 /* ---- hierarchies ---------------------------------------------------------------------------- */
@@ -225,6 +256,7 @@ enum {
     NV_CG_C_PIDS = 1 << 4,
     NV_CG_C_HUGETLB = 1 << 5,
     NV_CG_C_CORE = 1 << 6, /* what every cgroup of v2 has */
+    NV_CG_C_CPUSET = 1 << 7,
     NV_CG_HIERARCHIES_MAX = 16,
     NV_CG_MOUNT_MAX = 256,
 };
@@ -275,7 +307,8 @@ struct nv_cg_state {
     size_t n_disks;
     char huge_names[NV_CG_HUGE_MAX][NV_CG_HUGE_NAME];
     size_t n_huge;
-    size_t n_fds_processes;    /* looked into in this pass */
+    size_t n_fds_processes; /* looked into in this pass */
+    size_t n_sched_processes;
     uint64_t devices_of;       /* the pass they were read in */
     struct nv_cg_names *names; /* label.c */
     struct nv_cg_machine *machine;
@@ -327,6 +360,27 @@ void nv_cg_huge_read(struct nv_pass *pass, struct nv_cg_state *state, int dir, b
                      struct nv_cg_values *values);
 void nv_cg_fds_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg_values *values,
                     struct nv_str procs);
+
+/* ---- sched.c */
+void nv_cg_sched_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg_values *values,
+                      struct nv_str procs);
+void nv_cg_sched_finish(struct nv_cg *cgroup);
+void nv_cg_sched_free(struct nv_cg_sched *sched);
+
+/* ---- sockets.c: of the process whose folder this is; `labels` have room for one more */
+extern const struct nv_table nv_cg_tcps, nv_cg_udps, nv_cg_advanced;
+void nv_cg_sockets_read(struct nv_pass *pass, struct nv_cg_state *state, int dir,
+                        struct nv_cg_values *values);
+void nv_cg_sockets_emit(struct nv_pass *pass, const struct nv_cg_sockets *sockets,
+                        struct nv_str *labels);
+size_t nv_cg_sockets_count(const struct nv_cg_sockets *sockets);
+
+/* ---- numa.c: `labels` have room for three more */
+extern const struct nv_table nv_cg_numas;
+void nv_cg_numa_emit(struct nv_pass *pass, const struct nv_cg_values *values,
+                     struct nv_str *labels);
+void nv_cg_cores_emit(struct nv_pass *pass, const struct nv_cg_values *values,
+                      struct nv_str *labels);
 
 /* ---- devices.c: "" for one that is not known */
 struct nv_str nv_cg_device_name(struct nv_pass *pass, struct nv_cg_state *state, uint32_t major,

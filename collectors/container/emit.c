@@ -13,6 +13,9 @@ static const struct nv_family columns[NV_CG_COLUMNS] = {
     [NV_CG_CFS_THROTTLED_TIME] = {"container_cpu_cfs_throttled_seconds_total", NV_COUNTER, NS, "Time held back by the CPU quota, over all CPUs."},
     [NV_CG_CFS_BURSTS]         = {"container_cpu_cfs_burst_periods_total", NV_COUNTER, NV_AS_IS, "Periods in which saved quota was used."},
     [NV_CG_CFS_BURST_TIME]     = {"container_cpu_cfs_burst_seconds_total", NV_COUNTER, NS, "CPU time above the quota, from what was saved."},
+    [NV_CG_SCHED_RUN]          = {"container_cpu_schedstat_run_seconds_total", NV_COUNTER, NS, "Time its processes ran."},
+    [NV_CG_SCHED_WAITED]       = {"container_cpu_schedstat_runqueue_seconds_total", NV_COUNTER, NS, "Time its processes waited for a CPU."},
+    [NV_CG_SCHED_PERIODS]      = {"container_cpu_schedstat_run_periods_total", NV_COUNTER, NV_AS_IS, "How often its processes were given a CPU."},
 
     [NV_CG_MEM_USAGE]          = {"container_memory_usage_bytes", NV_GAUGE, NV_AS_IS, "Memory in use, page cache included."},
     [NV_CG_MEM_WORKING_SET]    = {"container_memory_working_set_bytes", NV_GAUGE, NV_AS_IS, "Memory in use without file cache that is idle."},
@@ -33,6 +36,7 @@ static const struct nv_family columns[NV_CG_COLUMNS] = {
     [NV_CG_MEM_PGSTEAL]        = {"container_memory_pgsteal_total", NV_COUNTER, NV_AS_IS, "Pages reclaimed."},
     [NV_CG_MEM_REFAULT_FILE]   = {"container_memory_workingset_refault_file_total", NV_COUNTER, NV_AS_IS, "Pages of files read back soon after they were reclaimed."},
     [NV_CG_MEM_REFAULT_ANON]   = {"container_memory_workingset_refault_anon_total", NV_COUNTER, NV_AS_IS, "Anonymous pages read back soon after they were reclaimed."},
+    [NV_CG_MEM_MIGRATE]        = {"container_memory_migrate", NV_GAUGE, NV_AS_IS, "Whether memory moves along when its NUMA nodes are changed."},
 
     [NV_CG_PROCESSES]          = {"container_processes", NV_GAUGE, NV_AS_IS, "Processes, those of cgroups below included."},
     [NV_CG_FILE_DESCRIPTORS]   = {"container_file_descriptors", NV_GAUGE, NV_AS_IS, "Open file descriptors."},
@@ -207,13 +211,18 @@ static void emit_cgroup(struct nv_pass *pass, struct nv_cg_state *state, const s
 
     memcpy(labels.at, cgroup->labels, sizeof(cgroup->labels));
     nv_emit_some(pass, &nv_cg_rows, labels.at, values->at, NV_CG_COLUMNS, values->mask);
-    if (nv_cg_has(values, NV_CG_CPU_USAGE)) {
+    if (values->n_cores) {
+        nv_cg_cores_emit(pass, values, labels.at);
+    } else if (nv_cg_has(values, NV_CG_CPU_USAGE)) {
         labels.at[NV_CG_LABELS] = NV_LIT("total");
         nv_emit_u64(pass, &nv_cg_usages, labels.at, 0, values->at[NV_CG_CPU_USAGE]);
     }
     emit_faults(pass, values, &labels);
     emit_io(pass, state, values, &labels);
     emit_links(pass, values, &labels);
+    if (values->sockets)
+        nv_cg_sockets_emit(pass, values->sockets, labels.at);
+    nv_cg_numa_emit(pass, values, labels.at);
     for (size_t i = 0; values->huge && i < state->n_huge; i++) {
         labels.at[NV_CG_LABELS] = nv_str(state->huge_names[i]);
         nv_emit_some(pass, &nv_cg_hugepages, labels.at, values->huge[i].at, NV_CG_HUGE_NUMBERS,
@@ -231,6 +240,9 @@ size_t nv_cg_count_series(const struct nv_cg_state *state, const struct nv_cg *c
     const uint32_t shown = (1u << NV_CG_IO_FAMILIES) - 1;
     size_t n = (size_t)__builtin_popcountll(values->mask) + values->n_links * NV_CG_LINK_NUMBERS;
 
+    n += values->n_cores + values->n_pages;
+    if (values->sockets)
+        n += nv_cg_sockets_count(values->sockets);
     for (size_t i = 0; values->huge && i < state->n_huge; i++)
         n += (size_t)__builtin_popcountll(values->huge[i].mask);
     for (size_t i = 0; i < values->n_io; i++) {

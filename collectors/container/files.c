@@ -28,7 +28,7 @@ const struct nv_cg_file nv_cg_files_v2[] = {
     {"cpu.pressure",         NV_CG_C_CORE,    NV_CG_PRESSURE, NV_CG_WHOLE | NV_CG_NODE, NV_CG_PSI_CPU_SOME, nv_cg_parse_pressure},
     {"memory.pressure",      NV_CG_C_CORE,    NV_CG_PRESSURE, NV_CG_WHOLE | NV_CG_NODE, NV_CG_PSI_MEM_SOME, nv_cg_parse_pressure},
     {"io.pressure",          NV_CG_C_CORE,    NV_CG_PRESSURE, NV_CG_WHOLE | NV_CG_NODE, NV_CG_PSI_IO_SOME,  nv_cg_parse_pressure},
-    {NV_CG_PROCS,            NV_CG_C_CPUACCT, NV_CG_PROCESS | NV_CG_FDS, NV_CG_WHOLE, 0,           nv_cg_parse_procs    },
+    {NV_CG_PROCS,            NV_CG_C_CPUACCT, NV_CG_PROCESS | NV_CG_FDS | NV_CG_SCHED, NV_CG_WHOLE, 0,           nv_cg_parse_procs    },
     {NULL, 0, 0, 0, 0, NULL},
 };
 
@@ -48,9 +48,12 @@ const struct nv_cg_file nv_cg_files_v1[] = {
     {"memory.limit_in_bytes",       NV_CG_C_MEMORY,  NV_CG_ALWAYS,  SOME,        NV_CG_SPEC_LIMIT,       nv_cg_parse_limit       },
     {"memory.soft_limit_in_bytes",  NV_CG_C_MEMORY,  NV_CG_ALWAYS,  NV_CG_WHOLE, NV_CG_SPEC_RESERVATION, nv_cg_parse_limit       },
     {"memory.memsw.limit_in_bytes", NV_CG_C_MEMORY,  NV_CG_ALWAYS,  NV_CG_WHOLE, NV_CG_SPEC_SWAP,        nv_cg_parse_limit       },
+    {"cpuacct.usage_percpu",        NV_CG_C_CPUACCT, NV_CG_PERCPU,  ALL,         0,                      nv_cg_parse_percpu      },
+    {"memory.numa_stat",            NV_CG_C_MEMORY,  NV_CG_NUMA,    NV_CG_WHOLE | NV_CG_NODE, 0,         nv_cg_parse_numa        },
+    {"cpuset.memory_migrate",       NV_CG_C_CPUSET,  NV_CG_CPUSET,  NV_CG_WHOLE, NV_CG_MEM_MIGRATE,      nv_cg_parse_number      },
     {"pids.current",                NV_CG_C_PIDS,    NV_CG_PROCESS, NOT_ROOT,    NV_CG_THREADS,          nv_cg_parse_number      },
     {"pids.max",                    NV_CG_C_PIDS,    NV_CG_PROCESS, NV_CG_WHOLE, NV_CG_THREADS_MAX,      nv_cg_parse_limit       },
-    {NV_CG_PROCS,                   NV_CG_C_CPUACCT, NV_CG_PROCESS | NV_CG_FDS, NV_CG_WHOLE, 0,           nv_cg_parse_procs       },
+    {NV_CG_PROCS,                   NV_CG_C_CPUACCT, NV_CG_PROCESS | NV_CG_FDS | NV_CG_SCHED, NV_CG_WHOLE, 0,           nv_cg_parse_procs       },
     {NULL, 0, 0, 0, 0, NULL},
 };
 /* clang-format on */

@@ -9,7 +9,7 @@
 struct nv_cg_file {
     const char *name;
     uint16_t controller; /* NV_CG_C_... in whose hierarchy it is */
-    uint16_t groups;     /* read where one of these is on */
+    uint32_t groups;     /* read where one of these is on */
     uint8_t how;         /* of which cgroups: NV_CG_WHOLE ... */
     uint8_t slot;        /* where the parser takes one */
     void (*parse)(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
@@ -52,5 +52,11 @@ void nv_cg_parse_blkio_bytes(struct nv_pass *pass, struct nv_cg_values *values,
                              enum nv_cg_slot slot, struct nv_str text);
 void nv_cg_parse_blkio_ops(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
                            struct nv_str text);
+
+/* ---- numa.c */
+void nv_cg_parse_percpu(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
+                        struct nv_str text);
+void nv_cg_parse_numa(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
+                      struct nv_str text);
 
 #endif

@@ -29,6 +29,7 @@ static const struct {
     {"blkio",   NV_CG_C_IO     },
     {"pids",    NV_CG_C_PIDS   },
     {"hugetlb", NV_CG_C_HUGETLB},
+    {"cpuset",  NV_CG_C_CPUSET },
 };
 
 static unsigned controllers_in(struct nv_str list, char separator)

@@ -4,7 +4,7 @@
  * A pod's numbers stand on its sandbox's row; on the pod's own where there is no sandbox. A container that is no pod's
  * has them on its own row. Those that use the host's network have none, or each would repeat the node's: of pods the
  * kubelet tells; of others, and where it is silent, the namespace is compared with that of the first process, and in
- * doubt nothing is said.
+ * doubt nothing is said. Sockets (sockets.c) stand where the interfaces do.
  *
  * The process is remembered. That it is still of this cgroup is looked up each time, through one descriptor of its
  * folder in /proc, which is of that process and no later one with the same number.
@@ -151,8 +151,11 @@ static bool read_links(struct nv_pass *pass, struct nv_cg_state *state, struct n
 
     if (dir < 0)
         return false;
-    if (is_told || !is_of_host(pass, state, from, dir))
-        parse(pass, values, read_text(pass, state, dir, "net/dev"));
+    if (is_told || !is_of_host(pass, state, from, dir)) {
+        if (state->groups & NV_CG_NETWORK)
+            parse(pass, values, read_text(pass, state, dir, "net/dev"));
+        nv_cg_sockets_read(pass, state, dir, values);
+    }
     nv_dir_close(pass, dir);
     return true;
 }
@@ -191,11 +194,12 @@ static bool stands_alone(const struct nv_cg *cgroup)
 
 void nv_cg_network(struct nv_pass *pass, struct nv_cg_state *state)
 {
-    if (!(state->groups & NV_CG_NETWORK))
+    if (!(state->groups & (NV_CG_NETWORK | NV_CG_TCP | NV_CG_UDP | NV_CG_ADVTCP)))
         return;
     int first = nv_dir_open(pass, NV_DIR_ROOTS, "proc/1");
     if (first >= 0) {
-        parse(pass, state->root->values, read_text(pass, state, first, "net/dev"));
+        if (state->groups & NV_CG_NETWORK)
+            parse(pass, state->root->values, read_text(pass, state, first, "net/dev"));
         state->host_netns = namespace_of(pass, first);
         nv_dir_close(pass, first);
     }

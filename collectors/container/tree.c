@@ -179,6 +179,7 @@ void nv_cg_free(struct nv_cg_state *state, struct nv_cg *cgroup)
         nv_cg_free(state, child);
     }
     unhash(state, cgroup);
+    nv_cg_sched_free(cgroup->sched);
     free(cgroup->label_text);
     free(cgroup->values);
     free(cgroup->path);

@@ -41,6 +41,8 @@ static void read_procs(struct walk *walk, int dir, struct nv_cg_values *values, 
     nv_cg_parse_procs(walk->pass, values, 0, text);
     if (n && (walk->state->groups & NV_CG_FDS))
         nv_cg_fds_read(walk->pass, walk->state, values, text);
+    if (n && (walk->state->groups & NV_CG_SCHED))
+        nv_cg_sched_read(walk->pass, walk->state, values, text);
     if (n || !and_below || nv_dir_stat(walk->pass, dir, &st) < 0 || st.n_links == 2 ||
         nv_dir_list(walk->pass, dir, &names) < 0)
         return;
@@ -103,6 +105,20 @@ static void read_files(struct walk *walk, int dir, struct nv_cg *cgroup)
         read_blkio(walk, dir, values, walk->blkio);
 }
 
+static void forget(struct nv_cg_values *values)
+{
+    values->mask = 0;
+    values->io = NULL;
+    values->links = NULL;
+    values->n_io = values->room_io = values->n_links = 0;
+    values->huge = NULL;
+    values->processes = NULL;
+    values->n_processes = values->room_processes = 0;
+    values->has_processes = false;
+    values->sockets = NULL;
+    values->n_cores = values->n_pages = 0;
+}
+
 /* Forgets what the pass before knew; and, where another folder has taken the name, what was believed of it. */
 static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_stat *st)
 {
@@ -116,6 +132,8 @@ static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_s
         cgroup->made_ms = cgroup->started_ms = 0;
         cgroup->pid = 0;
         cgroup->asked_comm = cgroup->is_watched = false;
+        nv_cg_sched_free(cgroup->sched);
+        cgroup->sched = NULL;
         cgroup->is_new = true;
     }
     if (!cgroup->made_ms)
@@ -124,11 +142,7 @@ static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_s
     cgroup->seen = walk->state->pass;
     if (!cgroup->values)
         return;
-    cgroup->values->mask = 0;
-    cgroup->values->io = NULL;
-    cgroup->values->links = NULL;
-    cgroup->values->n_io = cgroup->values->room_io = cgroup->values->n_links = 0;
-    cgroup->values->huge = NULL;
+    forget(cgroup->values);
 }
 
 /* The folder below that has a row, or may have one below it, else NULL. */
@@ -189,7 +203,7 @@ void nv_cg_walk(struct nv_pass *pass, struct nv_cg_state *state)
 {
     struct walk walk = {.pass = pass, .state = state};
 
-    state->n_fds_processes = 0;
+    state->n_fds_processes = state->n_sched_processes = 0;
     nv_cg_huge_sizes(pass, state);
     for (size_t i = 0; i < state->n_hierarchies; i++) {
         walk.hierarchy = &state->hierarchies[i];
