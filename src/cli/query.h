@@ -49,6 +49,7 @@ struct nv_query {
     const struct nv_str *matches;
     size_t n_matches;
     int64_t start_ms, end_ms, step_ms; /* an instant is at end_ms */
+    bool now;                          /* an instant of a server is at its own time instead */
     bool has_start, has_end;           /* else all there is, in queries that are of neither kind */
     uint64_t limit;                    /* 0: none */
     int64_t timeout_ms;

@@ -100,7 +100,7 @@ static void write_form(struct nv_buf *form, const struct nv_query *query)
 
     if (is_instant || is_range)
         add(form, "query", query->expr);
-    if (is_instant)
+    if (is_instant && !query->now)
         add_seconds(form, "time", query->end_ms);
     if (is_range || (!is_instant && query->has_start))
         add_seconds(form, "start", query->start_ms);

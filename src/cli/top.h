@@ -35,6 +35,7 @@ enum {
     NV_TOP_SPOTS_MAX = 1536,
     NV_TOP_FOLDED_MAX = 256,
     NV_TOP_COMMAND_MAX = 512,
+    NV_TOP_LONG_MS = 30000, /* steps that are asked for more often than they are over */
     NV_TOP_LISTED_MAX = 20, /* rows of a panel, but for groups, that is not alone */
 };
 

@@ -11,7 +11,13 @@
 #include "cli/top.h"
 #include "tsdb/store.h"
 
-enum { EXPR_MAX = 32 << 10, TIMEOUT_MS = 5000, RECENT_MS = 3600000, ENDED_MS = 90000 };
+enum {
+    EXPR_MAX = 32 << 10,
+    TIMEOUT_MS = 5000,
+    RECENT_MS = 3600000,
+    ENDED_MS = 90000,
+    WIDEST_S = 900
+};
 
 #define MARK  "nv_part"
 #define GROUP "by (id, namespace, pod, container, name)"
@@ -198,15 +204,19 @@ static void write_part(struct nv_buf *out, enum nv_top_part part, const char *wi
     nv_buf_printf(out, ", \"" MARK "\", \"%d\", \"\", \"\")", (int)part);
 }
 
-/* Samples may be some seconds or a minute apart: a point of a short step is the last two's, that of a long one its own time's. */
+/*
+ * Samples may be some seconds or a minute apart, old ones more: a point of a short step is the last two's, that of a long one
+ * its own time's, as far as that is enough.
+ */
 static void write_history(struct nv_buf *out, int64_t step_ms, const char *window)
 {
     char wide[32];
-    bool is_short = step_ms < 30000;
+    bool is_long = step_ms >= NV_TOP_LONG_MS;
+    long long s = step_ms / 1000, wide_s = s > WIDEST_S ? s : 4 * s < WIDEST_S ? 4 * s : WIDEST_S;
 
-    snprintf(wide, sizeof(wide), "%llds", 4 * (long long)step_ms / 1000);
+    snprintf(wide, sizeof(wide), "%llds", wide_s);
     for (size_t i = 0; i < NV_LEN(lasting); i++)
-        write_part(out, lasting[i], is_short ? window : wide, is_short ? "irate" : "rate");
+        write_part(out, lasting[i], is_long ? wide : window, is_long ? "rate" : "irate");
 }
 
 /* The last sample of a folder that nobody writes is what "now" means. */
@@ -233,15 +243,18 @@ static int ask_both(struct nv_top_source *source, const struct nv_queryable *que
         write_part(&all, (enum nv_top_part)i, window, "irate");
     query.expr = nv_buf_view(&all);
     query.end_ms = ret->time_ms;
+    query.now = !wish->at_ms; /* its clock may be another */
     int r = queryable ? nv_query_ask(&query, queryable, &ret->now)
                       : nv_query_api(&query, &source->server, &ret->now);
+    if (!r && query.now && ret->now.n && ret->now.series[0].n)
+        ret->time_ms = ret->now.series[0].times[0];
     if (r || !wish->history)
         return r;
     write_history(&past, step_ms, window);
     query.kind = NV_QUERY_RANGE;
     query.expr = nv_buf_view(&past);
     query.step_ms = step_ms;
-    query.end_ms = ret->time_ms - ret->time_ms % step_ms;
+    query.end_ms = ret->time_ms - (step_ms < NV_TOP_LONG_MS ? ret->time_ms % step_ms : 0);
     query.start_ms = query.end_ms - (NV_TOP_POINTS - 1) * step_ms;
     ret->has_history = true;
     return queryable ? nv_query_ask(&query, queryable, &ret->history)

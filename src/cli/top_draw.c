@@ -6,7 +6,7 @@
 
 #include "cli/top_draw.h"
 
-enum { COLUMN = 76, COLUMNS_MAX = 4 };
+enum { COLUMN = 76, COLUMNS_MAX = 4, HELP_WIDTH = 74, HELP_KEYS = 18 };
 
 static const struct {
     const char *title;
@@ -227,10 +227,33 @@ static void draw_header(struct nv_top_area *a)
     }
 }
 
+/* Words in as many lines as they need. */
+static size_t line_length(const char *text, size_t width)
+{
+    size_t n = strlen(text);
+
+    for (size_t i = n > width ? width : 0; i; i--) {
+        if (text[i] == ' ')
+            return i;
+    }
+    return n;
+}
+
+static void put_wrapped(struct nv_top_area *a, const char *text)
+{
+    while (*text) {
+        size_t n = line_length(text, a->width);
+        put_line(a, NV_TOP_PLAIN, (struct nv_str){text, n});
+        text += n;
+        text += strspn(text, " ");
+    }
+}
+
 static void draw_help(struct nv_top_area *a)
 {
     static const char *const lines[] = {
-        "q quit            ? this help",
+        "q                 quit",
+        "?                 this help",
         "Left Right        a step back, forth",
         "[ ]               a span back, forth",
         "n                 now, live again",
@@ -243,14 +266,20 @@ static void draw_help(struct nv_top_area *a)
         "/                 filter groups and processes; Enter keeps, Esc clears",
         "1 ... 9           hide and show panels",
         "z                 the panel of the row alone, or all; 1 ... 9 another",
-        "Up Down PgUp PgDn Home, wheel: scroll",
+        "Up Down Page Home scroll, as the wheel does",
         "Click             a head: sort; a row: choose, fold; a title: alone",
         "Right click       a title: hide",
     };
 
     put(a, NV_TOP_TITLE, "Keys");
-    for (size_t i = 0; i < NV_LEN(lines); i++)
-        put(a, NV_TOP_PLAIN, lines[i]);
+    for (size_t i = 0; i < NV_LEN(lines); i++) {
+        if (a->width >= HELP_WIDTH) {
+            put(a, NV_TOP_PLAIN, lines[i]);
+        } else {
+            put_line(a, NV_TOP_TITLE, (struct nv_str){lines[i], HELP_KEYS});
+            put_wrapped(a, lines[i] + HELP_KEYS);
+        }
+    }
 }
 
 /* A panel that is alone and has nothing to show can be left, still. */

@@ -65,7 +65,7 @@ static void zoom(struct nv_top_control *control, int by)
 static void travel(struct nv_top_control *control, int64_t by_ms)
 {
     int64_t from_ms = control->view->at_ms ? control->view->at_ms : control->time_ms, at_ms;
-    int64_t newest_ms = control->ended ? control->newest_ms : nv_wall_ms();
+    int64_t newest_ms = control->ended ? control->newest_ms : nv_wall_ms() + control->ahead_ms;
 
     if (!from_ms || __builtin_add_overflow(from_ms, by_ms, &at_ms))
         return;

@@ -14,6 +14,7 @@ struct nv_top_control {
     size_t scroll, room;          /* of what scrolls: where it is, how many lines are seen */
     size_t height;                /* of the terminal */
     int64_t time_ms, newest_ms;   /* what is shown is of; the newest that was live */
+    int64_t ahead_ms;             /* of our clock: that of the source */
     bool ended;                   /* as of the source */
     bool ask, quit;               /* what the user wants */
 };

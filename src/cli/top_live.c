@@ -107,11 +107,21 @@ static void stop_asker(struct asker *asker)
     close(asker->answered_fd);
 }
 
-/* Asks when it is time, or when what is wanted changed; history only where it has a new point. */
+/* How long a history is as good as new. */
+static int64_t fresh_for(int64_t span_ms)
+{
+    int64_t step_ms = nv_top_step(span_ms);
+
+    return step_ms < NV_TOP_LONG_MS        ? step_ms
+           : step_ms < 10 * NV_TOP_LONG_MS ? NV_TOP_LONG_MS
+                                           : step_ms / 10;
+}
+
+/* Asks when it is time, or when what is wanted changed; history only where there may be more of it. */
 static void ask(struct live *live)
 {
     struct asker *asker = &live->asker;
-    int64_t now_ms = nv_monotonic_ns() / 1000000, step_ms = nv_top_step(live->view->span_ms);
+    int64_t now_ms = nv_monotonic_ns() / 1000000, fresh_ms = fresh_for(live->view->span_ms);
     bool moves = !live->view->at_ms && !live->view->paused && !live->control.ended;
     bool due = (moves || live->error[0]) && now_ms >= live->next_ms;
 
@@ -119,7 +129,7 @@ static void ask(struct live *live)
         return;
     pthread_mutex_lock(&asker->lock);
     if (!asker->busy) {
-        int64_t at = nv_wall_ms() / step_ms;
+        int64_t at = nv_wall_ms() / fresh_ms;
         asker->wish = (struct nv_top_wish){live->view->at_ms, live->view->span_ms,
                                            live->control.ask || at != live->history_at};
         asker->busy = asker->wanted = true;
@@ -168,6 +178,8 @@ static bool take(struct live *live)
     live->data = fresh;
     struct nv_top_control *control = &live->control;
     control->time_ms = fresh->time_ms;
+    if (!live->view->at_ms)
+        control->ahead_ms = fresh->time_ms - nv_wall_ms();
     control->newest_ms = control->newest_ms > fresh->time_ms ? control->newest_ms : fresh->time_ms;
     read_processes(live);
     return true;
