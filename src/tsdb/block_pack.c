@@ -4,10 +4,8 @@
  */
 #include "tsdb/block_parts.h"
 
-#include <zstd.h>
-
 enum { AS_IS, ZSTD };
-enum { LEVEL = 15 }; /* some ms for a page; higher ones hardly help what is this short */
+enum { WELL = 15, FAST = 3 }; /* some ms for a page; higher ones hardly help what is this short */
 
 int nv_array_room(void **at, size_t *room, size_t n, size_t size)
 {
@@ -22,7 +20,7 @@ int nv_array_room(void **at, size_t *room, size_t n, size_t size)
     return 0;
 }
 
-int nv_pack(struct nv_str raw, struct nv_buf *out)
+int nv_pack(ZSTD_CCtx *zstd, bool fast, struct nv_str raw, struct nv_buf *out)
 {
     size_t begin = out->n;
 
@@ -31,7 +29,7 @@ int nv_pack(struct nv_str raw, struct nv_buf *out)
     size_t head = out->n, bound = ZSTD_compressBound(raw.n);
     if (!nv_buf_room(out, bound))
         return out->failed;
-    size_t n = ZSTD_compress(out->p + head, bound, raw.p, raw.n, LEVEL);
+    size_t n = ZSTD_compressCCtx(zstd, out->p + head, bound, raw.p, raw.n, fast ? FAST : WELL);
     if (!ZSTD_isError(n) && head - begin + n <= raw.n) {
         out->n = head + n;
         return 0;

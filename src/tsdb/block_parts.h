@@ -8,6 +8,7 @@
 #define NV_TSDB_BLOCK_PARTS_H
 
 #include <pthread.h>
+#include <zstd.h>
 
 #include "base/assert.h"
 #include "metric/frame.h"
@@ -138,8 +139,8 @@ static inline bool nv_get_sized(struct nv_str *in, struct nv_str *ret)
 /* Makes room for one more element of an array that doubles. */
 NV_MUST_USE int nv_array_room(void **at, size_t *room, size_t n, size_t size);
 
-/* Appends bytes, with zstd where that makes them fewer. */
-NV_MUST_USE int nv_pack(struct nv_str raw, struct nv_buf *out);
+/* Appends bytes, with zstd where that makes them fewer; `fast` in a seventh of the time, and a tenth larger. */
+NV_MUST_USE int nv_pack(ZSTD_CCtx *zstd, bool fast, struct nv_str raw, struct nv_buf *out);
 /* The bytes again: in the arena, or where they are. At most NV_PACKED_MAX. */
 NV_MUST_USE int nv_unpack(struct nv_str packed, struct nv_arena *arena, struct nv_str *ret);
 

@@ -16,6 +16,7 @@ enum {
     OUT_BYTES = 64 << 10,
     COLUMN_BYTES_MAX = 64 << 20,
     INLINED_MAX = NV_BLOCK_SERIES_MAX * NV_INLINE_MAX,
+    MANY = 32 << 10, /* series of a block, beyond which time matters more than size */
 };
 
 /* ---- the file ------------------------------------------------------------------------------- */
@@ -67,7 +68,7 @@ int nv_writer_put_packed(struct nv_block_writer *w, const struct nv_buf *raw, st
     if (raw->n > NV_PACKED_MAX)
         return -EFBIG;
     nv_buf_reset(&w->packed);
-    int r = nv_pack(nv_buf_view(raw), &w->packed);
+    int r = nv_pack(w->zstd, w->n_series > MANY, nv_buf_view(raw), &w->packed);
     return r < 0 ? r : put_part(w, &w->packed, ret);
 }
 
@@ -126,7 +127,8 @@ int nv_block_writer_new(struct nv_fs *fs, struct nv_block_writer **ret)
     w->footer.from_ms = INT64_MAX;
     w->footer.to_ms = INT64_MIN;
     w->codec = nv_codec_new();
-    if (!w->codec)
+    w->zstd = ZSTD_createCCtx();
+    if (!w->codec || !w->zstd)
         return -ENOMEM;
     snprintf(w->temporary, sizeof(w->temporary), NV_BLOCK_UNFINISHED "%016llx" NV_BLOCK_SUFFIX,
              (unsigned long long)w->random);
@@ -189,6 +191,7 @@ void nv_block_writer_free(struct nv_block_writer *w)
     nv_buf_done(&w->packed);
     nv_buf_done(&w->inlined);
     nv_codec_free(w->codec);
+    ZSTD_freeCCtx(w->zstd);
     free(w);
 }
 

@@ -29,6 +29,7 @@ struct nv_base {
 struct nv_block_writer {
     struct nv_fs *fs;
     struct nv_codec *codec;
+    ZSTD_CCtx *zstd;
     int handle, failed; /* failed: the file is spoilt */
     uint64_t offset, random;
     char temporary[NV_BLOCK_NAME_MAX];

@@ -55,6 +55,7 @@ void nv_head_free(struct nv_head *head)
         nv_chunk_unref(head->waiting[i]);
     nv_chunk_unref(head->open);
     nv_columns_unref(head->columns);
+    nv_columns_unref(head->told);
     nv_layout_unref(head->layout);
     nv_log_state_done(&head->log);
     nv_codec_free(head->codec);
@@ -253,7 +254,10 @@ uint64_t nv_head_segment(struct nv_head *head)
 {
     LOCKED(&head->lock);
     uint64_t first = head->sparse_segment;
+    uint64_t told = __atomic_load_n(&head->log_segment, __ATOMIC_RELAXED);
 
+    if (told < first)
+        first = told;
     for (size_t i = 0; i < head->n_pages; i++)
         if (head->pages[i]->segment < first)
             first = head->pages[i]->segment;

@@ -28,7 +28,8 @@ enum {
     NV_HEAD_PENDING = 16, /* frames; the next one waits */
     NV_HEAD_NAME_MAX = 256,
     NV_HEAD_PAGES_BYTES = 64 << 20, /* while nothing can be written: then the oldest page goes */
-    NV_HEAD_NONE = UINT32_MAX,
+    NV_HEAD_NONE = UINT32_MAX,      /* another source has it */
+    NV_HEAD_FULL = UINT32_MAX - 1,  /* a bound is reached */
     NV_JUMP_MS =
         3600 * 1000, /* between two rows: the clock was set, or nobody was there; a page ends */
 };
@@ -84,9 +85,10 @@ struct nv_head {
     struct nv_columns *columns;
     uint64_t generation;
     struct nv_layout *layout; /* of the last frame; NULL before the first of this process */
-    uint32_t *map;            /* column of the layout -> ours, or NV_HEAD_NONE */
+    uint32_t *map;            /* column of the layout -> ours, NV_HEAD_NONE, or NV_HEAD_FULL */
     size_t n_mapped, room_map;
     size_t n_refused;   /* series of the layout that another source claims */
+    size_t n_homeless;  /* those for which the table had no room */
     uint64_t unclaimed; /* as of when they were */
     bool identity;      /* map[i] == i for all */
     uint32_t *sections; /* section of the layout -> ours, or NV_HEAD_NONE */
@@ -95,9 +97,13 @@ struct nv_head {
     size_t n_sections, room_sections;
     int64_t last_ms; /* INT64_MIN: none */
     struct nv_log_state log;
-    uint64_t log_segment, sparse_log_segment, since_whole;
+    uint64_t log_segment; /* in which its columns stand, and which were there last; atomic */
+    uint64_t sparse_log_segment, since_whole;
     uint32_t sparse_numbers; /* given in that segment */
     uint32_t logged;         /* columns that stand in the segment */
+    struct nv_columns
+        *told; /* of the generation before, all of which stand in told_segment; or NULL */
+    uint64_t told_segment;
     struct nv_codec *log_codec;
     struct nv_buf record;
 
@@ -122,6 +128,9 @@ NV_MUST_USE int nv_head_replay(struct nv_head *head, const struct nv_row *row, u
 NV_MUST_USE int nv_head_begin_generation(struct nv_head *head, uint64_t generation);
 NV_MUST_USE int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size_t n,
                                    uint32_t section, bool live);
+/* The same for a series that has one in another generation. */
+NV_MUST_USE int nv_head_add_column_again(struct nv_head *head, struct nv_head_series *series,
+                                         uint32_t section, bool live);
 
 /* No more frames for now: what it claims is given back, and what it has goes its way to a block. -ENOMEM. */
 NV_MUST_USE int nv_head_end(struct nv_head *head);
@@ -158,7 +167,10 @@ bool nv_head_page_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_
 bool nv_head_first_page(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms);
 size_t nv_head_page_bytes(struct nv_head *head);
 
-/* The oldest segment of the log that rows in memory need; UINT64_MAX: none. */
+/* Tells the log in its newest segment what was there last, so that no older one is needed for that. */
+void nv_head_tell_again(struct nv_head *head, struct nv_log *log);
+
+/* The oldest segment of the log that rows in memory need, or who wants to know what was there last; UINT64_MAX: none. */
 uint64_t nv_head_segment(struct nv_head *head);
 size_t nv_head_memory(struct nv_head *head);
 

@@ -158,14 +158,15 @@ static int room_for_layout_sections(struct nv_head *head, size_t n)
 
 /* ---- columns -------------------------------------------------------------------------------- */
 
-/* One that another source claims: to be tried again when claims were given back. */
-static int note_conflict(struct nv_head *head, int r)
+/* One that another source claims, or that the table has no room for: to be tried again when that is over. */
+static void note_refused(struct nv_head *head, size_t i, int outcome)
 {
-    head->n_refused += r == NV_SERIES_CONFLICT;
-    return 0;
+    head->n_refused += outcome == NV_SERIES_CONFLICT;
+    head->n_homeless += outcome == NV_SERIES_FULL;
+    head->map[i] = outcome == NV_SERIES_CONFLICT ? NV_HEAD_NONE : NV_HEAD_FULL;
 }
 
-/* A column for a series, or the one it has. NV_HEAD_NONE where it cannot have one, which is counted per sample. */
+/* A column for a series, or the one it has. Where it cannot have one the map says why, which is counted per sample. */
 static int map_series(struct nv_head *head, const struct nv_layout *layout, size_t i,
                       struct label_set *set, bool *ret_elsewhere)
 {
@@ -174,14 +175,16 @@ static int map_series(struct nv_head *head, const struct nv_layout *layout, size
     struct nv_head_series *found;
     struct nv_place place;
 
-    head->map[i] = NV_HEAD_NONE;
+    head->map[i] = NV_HEAD_FULL;
     int r = store_labels(layout, series, set);
-    if (r == 0)
-        r = head->columns->n == NV_LOG_COLUMNS_MAX
-                ? NV_STORE_FULL
-                : nv_series_claim(head->table, head->number, set->at, set->n, &found);
+    if (r || head->columns->n == NV_LOG_COLUMNS_MAX)
+        return r < 0 ? r : 0;
+    r = nv_series_claim(head->table, head->number, set->at, set->n, &found);
+    if (r > 0)
+        note_refused(head, i, r);
     if (r)
-        return r < 0 ? r : note_conflict(head, r);
+        return r < 0 ? r : 0;
+    head->map[i] = NV_HEAD_NONE;
     if (nv_series_place(head->table, found, head->columns, &place)) {
         struct nv_column *column = &head->columns->at[place.column];
         nv_series_unref(head->table, &found, 1); /* the column has its own hold */
@@ -201,6 +204,7 @@ static int map_series(struct nv_head *head, const struct nv_layout *layout, size
         r = add_section(head, series->section, section);
     if (r) {
         nv_series_unref(head->table, &found, 1);
+        head->map[i] = NV_HEAD_FULL;
         return r < 0 ? r : 0;
     }
     head->map[i] = head->columns->n;
@@ -267,6 +271,18 @@ int nv_head_close_chunk(struct nv_head *head)
     return 0;
 }
 
+/* The log need not tell again what its segment has in whole. */
+static void keep_told(struct nv_head *head)
+{
+    struct nv_columns *old = head->columns;
+
+    nv_columns_unref(nv_take(head->told));
+    if (old->n && head->logged == old->n && head->log_segment != UINT64_MAX) {
+        head->told = nv_columns_ref(old);
+        head->told_segment = head->log_segment;
+    }
+}
+
 int nv_head_start_generation(struct nv_head *head, uint64_t generation)
 {
     struct nv_columns *columns = nv_columns_new(head->table, generation);
@@ -278,14 +294,15 @@ int nv_head_start_generation(struct nv_head *head, uint64_t generation)
         nv_columns_unref(columns);
         return r;
     }
+    keep_told(head);
     head->generation = generation;
     head->columns = columns;
     head->n_mapped = 0;
-    head->n_refused = 0;
+    head->n_refused = head->n_homeless = 0;
     head->unclaimed = nv_series_unclaimed(head->table);
     head->identity = true;
     head->logged = 0;
-    head->log_segment = UINT64_MAX;
+    __atomic_store_n(&head->log_segment, UINT64_MAX, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -395,8 +412,10 @@ static int begin_generation(struct nv_head *head, const struct nv_layout *layout
 /* Whether series that were refused may be taken now; where a page begins, so that none is cut short. */
 static bool is_to_be_tried_again(const struct nv_head *head)
 {
-    return head->n_refused && (!head->open || nv_chunk_is_full(head->open)) &&
-           nv_series_unclaimed(head->table) != head->unclaimed;
+    if (head->open && !nv_chunk_is_full(head->open))
+        return false;
+    return (head->n_refused && nv_series_unclaimed(head->table) != head->unclaimed) ||
+           (head->n_homeless && nv_series_count(head->table) < NV_SERIES_TABLE_MAX / 8 * 7);
 }
 
 /* Whether columns that series of earlier layouts only become stale in stand in the way of new ones. */

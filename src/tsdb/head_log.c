@@ -29,6 +29,12 @@ void nv_head_put_source(struct nv_head *head)
     nv_record_end(&head->record, at);
 }
 
+static void put_section(struct nv_head *head, uint32_t c)
+{
+    nv_put_uvarint(&head->record, (uint64_t)head->columns->at[c].section << 1 |
+                                      (c < head->log.room && nv_bit(head->log.present, c)));
+}
+
 static void put_column(struct nv_head *head, uint32_t c, uint32_t first)
 {
     const struct nv_column *column = &head->columns->at[c];
@@ -36,8 +42,7 @@ static void put_column(struct nv_head *head, uint32_t c, uint32_t first)
     struct nv_buf *out = &head->record;
     uint64_t same = 0;
 
-    nv_put_uvarint(out, (uint64_t)column->section << 1 |
-                            (c < head->log.room && nv_bit(head->log.present, c)));
+    put_section(head, c);
     nv_put_uvarint(out, series->n_labels);
     if (c > first) {
         const struct nv_head_series *before = head->columns->at[c - 1].series;
@@ -53,35 +58,90 @@ static void put_column(struct nv_head *head, uint32_t c, uint32_t first)
     }
 }
 
+/* Where the series of a column stood in the generation that was told before; false where it did not. */
+static bool was_told(const struct nv_head *head, uint32_t c, uint32_t *ret)
+{
+    struct nv_place place;
+
+    if (!head->told ||
+        !nv_series_place(head->table, head->columns->at[c].series, head->told, &place))
+        return false;
+    *ret = place.column;
+    return true;
+}
+
+static size_t begin_columns(struct nv_head *head, enum nv_record_type type, uint32_t first,
+                            uint32_t n)
+{
+    size_t at = nv_record_begin(&head->record, type);
+
+    nv_put_uvarint(&head->record, head->number);
+    nv_put_uvarint(&head->record, head->generation);
+    nv_put_uvarint(&head->record, first);
+    nv_put_uvarint(&head->record, n);
+    return at;
+}
+
+/* A run of columns that were told, or of such that were not, from `logged` on. */
+static void put_run(struct nv_head *head, const uint32_t *told, uint32_t n)
+{
+    uint32_t first = head->logged, before = UINT32_MAX;
+    bool again = told[0] != NV_HEAD_NONE;
+    size_t at = begin_columns(head, again ? NV_RECORD_COLUMNS_AGAIN : NV_RECORD_COLUMNS, first, n);
+
+    if (again)
+        nv_put_uvarint(&head->record, head->told->number);
+    for (; head->logged < first + n; head->logged++) {
+        if (!again) {
+            put_column(head, head->logged, first);
+            continue;
+        }
+        uint32_t old = told[head->logged - first];
+        nv_put_varint(&head->record, (int64_t)(int32_t)(old - before - 1));
+        put_section(head, head->logged);
+        before = old;
+    }
+    nv_record_end(&head->record, at);
+}
+
 /* Columns the segment does not have yet, in records of bounded size. */
 static void put_columns(struct nv_head *head)
 {
+    uint32_t told[COLUMNS_A_RECORD];
+
     while (head->logged < head->columns->n && !head->record.failed) {
-        uint32_t first = head->logged, n = head->columns->n - first;
-        size_t at = nv_record_begin(&head->record, NV_RECORD_COLUMNS);
-        nv_put_uvarint(&head->record, head->number);
-        nv_put_uvarint(&head->record, head->generation);
-        nv_put_uvarint(&head->record, first);
-        nv_put_uvarint(&head->record, n > COLUMNS_A_RECORD ? COLUMNS_A_RECORD : n);
-        for (; head->logged < head->columns->n && head->logged - first < COLUMNS_A_RECORD;
-             head->logged++)
-            put_column(head, head->logged, first);
-        nv_record_end(&head->record, at);
+        uint32_t n = 0;
+        for (; n < COLUMNS_A_RECORD && head->logged + n < head->columns->n; n++) {
+            if (!was_told(head, head->logged + n, &told[n]))
+                told[n] = NV_HEAD_NONE;
+            if ((told[n] == NV_HEAD_NONE) != (told[0] == NV_HEAD_NONE))
+                break;
+        }
+        put_run(head, told, n);
     }
+    nv_columns_unref(nv_take(head->told));
+}
+
+/* Where the segment has nothing of this source yet it is told whose rows these are. True if so. */
+static bool begin_segment(struct nv_head *head, uint64_t segment)
+{
+    nv_buf_reset(&head->record);
+    if (segment == head->log_segment)
+        return false;
+    nv_head_put_source(head);
+    head->logged = 0;
+    __atomic_store_n(&head->log_segment, segment, __ATOMIC_RELAXED);
+    if (head->told_segment != segment)
+        nv_columns_unref(nv_take(head->told));
+    return true;
 }
 
 /* The records of a row. Under the log's lock, so that they are in the segment they are made for. */
 static int put_row(struct nv_head *head, uint64_t segment, const struct nv_chunk_row *row)
 {
     struct nv_row r = log_row(head->open, row);
-    bool begins = segment != head->log_segment;
+    bool begins = begin_segment(head, segment);
 
-    nv_buf_reset(&head->record);
-    if (begins) {
-        nv_head_put_source(head);
-        head->logged = 0;
-        head->log_segment = segment;
-    }
     put_columns(head);
     bool whole = begins || ++head->since_whole >= NV_LOG_WHOLE_EVERY;
     if (whole)
@@ -93,15 +153,30 @@ static int put_row(struct nv_head *head, uint64_t segment, const struct nv_chunk
     return result < 0 || head->record.failed ? -ENOMEM : 0;
 }
 
+/* Queues head->record, unless it could not be made: then the next one begins anew. */
+static void queue_record(struct nv_head *head, struct nv_log *log, int r, uint64_t frames)
+{
+    if (r < 0)
+        __atomic_store_n(&head->log_segment, UINT64_MAX, __ATOMIC_RELAXED);
+    nv_log_end(log, r < 0 ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), frames);
+    nv_log_let_go(&head->record);
+}
+
 void nv_head_log_row(struct nv_head *head, struct nv_log *log, const struct nv_chunk_row *row)
 {
-    uint64_t segment = nv_log_begin(log);
-    int r = put_row(head, segment, row);
+    queue_record(head, log, put_row(head, nv_log_begin(log), row), 1);
+}
 
-    if (r < 0)
-        head->log_segment = UINT64_MAX; /* the next one begins anew */
-    nv_log_end(log, r < 0 ? (struct nv_str){NULL, 0} : nv_buf_view(&head->record), 1);
-    nv_log_let_go(&head->record);
+void nv_head_tell_again(struct nv_head *head, struct nv_log *log)
+{
+    pthread_mutex_lock(&head->writing);
+    if (head->columns->n && head->log_segment != UINT64_MAX) {
+        if (begin_segment(head, nv_log_begin(log)))
+            put_columns(head);
+        head->since_whole = NV_LOG_WHOLE_EVERY; /* the next row */
+        queue_record(head, log, head->record.failed, 0);
+    }
+    pthread_mutex_unlock(&head->writing);
 }
 
 /* Without a log presence is followed all the same: generations hand it on. */

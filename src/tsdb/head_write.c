@@ -100,7 +100,7 @@ static void observe(struct nv_head *head, const struct nv_frame *frame, uint64_t
 /* Values through the map; what is present in a section that was not observed is no statement, and is left. */
 static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, struct nv_chunk_row *row)
 {
-    uint64_t refused = 0;
+    uint64_t refused = 0, homeless = 0;
 
     for (size_t w = 0; w < frame->n_series / 64 + 1; w++) {
         for (uint64_t bits = frame->present[w]; bits; bits &= bits - 1) {
@@ -108,8 +108,8 @@ static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, struc
             if (i >= frame->n_series)
                 break;
             uint32_t c = head->map[i];
-            if (c == NV_HEAD_NONE) {
-                refused++;
+            if (c >= NV_HEAD_FULL) {
+                *(c == NV_HEAD_FULL ? &homeless : &refused) += 1;
                 continue;
             }
             nv_bit_set(row->present, c);
@@ -124,6 +124,8 @@ static int copy_mapped(struct nv_head *head, const struct nv_frame *frame, struc
     }
     if (refused)
         count(&head->conflicts, refused);
+    if (homeless)
+        count(&head->full, homeless);
     return 0;
 }
 
@@ -237,6 +239,28 @@ int nv_head_begin_generation(struct nv_head *head, uint64_t generation)
     return 0;
 }
 
+/* Takes over the hold on the series. */
+static int add_column(struct nv_head *head, struct nv_head_series *series, uint32_t section,
+                      bool live)
+{
+    int r = section < head->n_sections ? 0 : nv_head_room_for_sections(head, section + 1u);
+
+    if (r < 0) {
+        nv_series_unref(head->table, &series, 1);
+        return r;
+    }
+    if (section >= head->n_sections)
+        head->n_sections = section + 1u;
+    head->clocks[section].used = true;
+    series->live |= live;
+    r = nv_columns_add(head->columns, series, section, false);
+    if (r == 0 && live) /* until a frame tells more */
+        r = nv_log_state_room(&head->log, head->columns->n, head->n_sections);
+    if (r == 0 && live)
+        nv_bit_set(head->log.present, head->columns->n - 1);
+    return r;
+}
+
 int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size_t n,
                        uint32_t section, bool live)
 {
@@ -246,17 +270,16 @@ int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size
     int r = nv_series_take(head->table, head->number, labels, n, &series);
     if (r)
         return r < 0 ? r : -EBADMSG;
-    if (section >= head->n_sections)
-        r = nv_head_room_for_sections(head, section + 1u);
-    if (r < 0) {
-        nv_series_unref(head->table, &series, 1);
-        return r;
-    }
-    if (section >= head->n_sections)
-        head->n_sections = section + 1u;
-    head->clocks[section].used = true;
-    series->live |= live;
-    return nv_columns_add(head->columns, series, section, false);
+    return add_column(head, series, section, live);
+}
+
+int nv_head_add_column_again(struct nv_head *head, struct nv_head_series *series, uint32_t section,
+                             bool live)
+{
+    LOCKED(&head->writing);
+
+    nv_series_ref(head->table, series);
+    return add_column(head, series, section, live);
 }
 
 static void replay_clocks(struct nv_head *head, const struct nv_row *row)

@@ -3,7 +3,8 @@
  *
  *   writing    records are queued; a thread writes them, syncs at least every sync_ms and rotates
  *   segments   each can be read by itself: after nv_log_segment() changed, a source tells its columns and a
- *              whole frame again. One that nothing in memory needs any more is removed
+ *              whole frame again. One that nothing in memory needs any more is removed; the store sees to it that
+ *              after NV_STORE_SEGMENTS nothing does
  *   bad disk   the queue holds NV_LOG_QUEUE_MAX bytes and what one frame takes beyond; when writing fails, or the queue is
  *              full, what is queued is dropped and counted, and a new segment begins; the next attempt is a second later
  *   damage     a record that is cut short ends a segment; what else cannot be read is skipped, and the

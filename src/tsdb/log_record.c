@@ -33,6 +33,9 @@
  *   7 name     uvarint source, uvarint number, labels: of a sparse series that comes again; numbers of a source count from 0
  *              in each segment
  *   8 again    uvarint source, uvarint number, varint time, 8 bytes of the double
+ *   9 kept     columns whose series had one in the generation before, all of which stands in this segment: uvarint source,
+ *              uvarint generation, uvarint number of the first column, uvarint count, uvarint that generation;
+ *              for each: varint number there less that of the one before (-1 at first) less 1; uvarint section * 2 + live
  */
 #include "tsdb/log_record.h"
 

@@ -20,6 +20,7 @@ enum nv_record_type {
     NV_RECORD_SPARSE_NATIVE,
     NV_RECORD_SPARSE_NAME,
     NV_RECORD_SPARSE_AGAIN,
+    NV_RECORD_COLUMNS_AGAIN,
     NV_RECORD_ROTATE = 255, /* only in the queue: from here on the next segment */
 };
 

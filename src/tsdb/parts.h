@@ -16,9 +16,9 @@
 
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
-    NV_STORE_PAGES_BYTES = 16 << 20, /* in memory, then a block is cut before its time */
-    NV_STORE_SERIES_SPARE =
-        64 << 10, /* series in memory beyond twice those after the last cut: likewise */
+    NV_STORE_PAGES_BYTES = 16 << 20,  /* in memory, then a block is cut before its time */
+    NV_STORE_SERIES_SPARE = 64 << 10, /* series beyond those after the last cut: likewise */
+    NV_STORE_SEGMENTS = 4, /* of the log; what is in an older one goes to a block before its time */
     NV_STORE_MEMORY_BYTES =
         64 << 20, /* without a disk, or while it fails: then the oldest pages go */
     NV_STORE_BLOCK_MS = 3600 * 1000,

@@ -20,6 +20,8 @@ struct replay {
     bool probed[NV_STORE_SOURCES_MAX];               /* what blocks hold of a source is known */
     int64_t covered_ms[NV_STORE_SOURCES_MAX];        /* up to where; by our number */
     bool gap[NV_STORE_SOURCES_MAX]; /* columns are missing: until they are told from the first */
+    struct nv_columns
+        *before[NV_STORE_SOURCES_MAX]; /* of the generation before, if none is missing */
     struct {
         struct nv_str *at; /* labels of sparse series by their number, as they lie in the segment */
         size_t n, room;
@@ -165,34 +167,94 @@ static int replay_column(struct nv_head *head, struct nv_str *body, struct nv_la
     return known ? 0 : nv_head_add_column(head, labels, n, (uint32_t)(section >> 1), section & 1);
 }
 
+struct columns_head {
+    uint64_t number, generation, first, n;
+};
+
+static bool get_columns_head(struct nv_str *body, struct columns_head *ret)
+{
+    return nv_get_uvarint(body, &ret->number) && nv_get_uvarint(body, &ret->generation) &&
+           nv_get_uvarint(body, &ret->first) && nv_get_uvarint(body, &ret->n) &&
+           ret->first <= NV_LOG_COLUMNS_MAX && ret->n <= NV_LOG_COLUMNS_MAX - ret->first;
+}
+
+/* Begins a generation with its first column. Notes a gap where columns in front of these are missing. */
+static int follow_generation(struct replay *replay, struct nv_head *head,
+                             const struct columns_head *columns)
+{
+    struct nv_columns **before = &replay->before[head->number];
+    bool *gap = &replay->gap[head->number];
+    int r = 0;
+
+    if (columns->first == 0 && (columns->generation != head->generation || *gap)) {
+        nv_columns_unref(*before);
+        *before = *gap ? NULL : nv_columns_ref(head->columns);
+        r = nv_head_begin_generation(head, columns->generation);
+        *gap = false;
+    }
+    *gap |= columns->generation != head->generation || columns->first > head->columns->n;
+    return r;
+}
+
 static int replay_columns(struct replay *replay, struct nv_str body)
 {
     struct nv_label labels[LABELS_MAX];
-    uint64_t number, generation, first, n;
+    struct columns_head columns;
     size_t n_labels = 0;
-    int r = 0;
 
-    if (!nv_get_uvarint(&body, &number) || !nv_get_uvarint(&body, &generation) ||
-        !nv_get_uvarint(&body, &first) || !nv_get_uvarint(&body, &n) ||
-        first > NV_LOG_COLUMNS_MAX || n > NV_LOG_COLUMNS_MAX - first)
-        return -EBADMSG;
-    struct nv_head *head = head_of(replay, number);
+    struct nv_head *head =
+        get_columns_head(&body, &columns) ? head_of(replay, columns.number) : NULL;
     if (!head)
         return -EBADMSG;
-    if (first == 0 && (generation != head->generation || replay->gap[head->number])) {
-        r = nv_head_begin_generation(head, generation);
-        replay->gap[head->number] = false;
-    }
-    if (generation != head->generation || first > head->columns->n)
-        replay->gap[head->number] = true;
+    int r = follow_generation(replay, head, &columns);
     if (replay->gap[head->number])
         return r;
-    for (uint64_t c = first; r == 0 && c < first + n; c++)
+    for (uint64_t c = columns.first; r == 0 && c < columns.first + columns.n; c++)
         r = replay_column(head, &body, labels, &n_labels, c < head->columns->n);
     if (r == 0 && body.n)
         r = -EBADMSG;
     if (r < 0)
         replay->gap[head->number] = true;
+    return r;
+}
+
+/* One column of a record, whose series stood in `before`; *at is its number there. */
+static int replay_column_again(struct nv_head *head, const struct nv_columns *before,
+                               struct nv_str *body, int64_t *at, bool known)
+{
+    uint64_t section;
+    int64_t step;
+
+    if (!nv_get_varint(body, &step) || __builtin_add_overflow(*at, step, at) ||
+        __builtin_add_overflow(*at, 1, at) || *at < 0 || *at >= before->n ||
+        !nv_get_uvarint(body, &section) || section >> 1 >= NV_LOG_SECTIONS_MAX)
+        return -EBADMSG;
+    return known ? 0
+                 : nv_head_add_column_again(head, before->at[*at].series, (uint32_t)(section >> 1),
+                                            section & 1);
+}
+
+static int replay_columns_again(struct replay *replay, struct nv_str body)
+{
+    struct columns_head columns;
+    uint64_t generation;
+    int64_t at = -1;
+
+    struct nv_head *head =
+        get_columns_head(&body, &columns) ? head_of(replay, columns.number) : NULL;
+    if (!head || !nv_get_uvarint(&body, &generation))
+        return -EBADMSG;
+    int r = follow_generation(replay, head, &columns);
+    const struct nv_columns *before = replay->before[head->number];
+    bool *gap = &replay->gap[head->number];
+    *gap |= !before || before->number != generation;
+    if (*gap)
+        return r;
+    for (uint64_t c = columns.first; r == 0 && c < columns.first + columns.n; c++)
+        r = replay_column_again(head, before, &body, &at, c < head->columns->n);
+    if (r == 0 && body.n)
+        r = -EBADMSG;
+    *gap |= r < 0;
     return r;
 }
 
@@ -377,10 +439,11 @@ static int replay_delete(struct replay *replay, struct nv_str body)
 }
 
 static const char *const type_names[] = {
-    [NV_RECORD_SOURCE] = "source",    [NV_RECORD_COLUMNS] = "columns",
-    [NV_RECORD_FRAME] = "frame",      [NV_RECORD_SPARSE] = "sparse sample",
-    [NV_RECORD_DELETE] = "delete",    [NV_RECORD_SPARSE_NATIVE] = "sparse histogram",
-    [NV_RECORD_SPARSE_NAME] = "name", [NV_RECORD_SPARSE_AGAIN] = "sparse sample",
+    [NV_RECORD_SOURCE] = "source",         [NV_RECORD_COLUMNS] = "columns",
+    [NV_RECORD_FRAME] = "frame",           [NV_RECORD_SPARSE] = "sparse sample",
+    [NV_RECORD_DELETE] = "delete",         [NV_RECORD_SPARSE_NATIVE] = "sparse histogram",
+    [NV_RECORD_SPARSE_NAME] = "name",      [NV_RECORD_SPARSE_AGAIN] = "sparse sample",
+    [NV_RECORD_COLUMNS_AGAIN] = "columns",
 };
 
 static int replay_record(struct replay *replay, enum nv_record_type type, struct nv_str body)
@@ -390,6 +453,8 @@ static int replay_record(struct replay *replay, enum nv_record_type type, struct
         return replay_source(replay, body);
     case NV_RECORD_COLUMNS:
         return replay_columns(replay, body);
+    case NV_RECORD_COLUMNS_AGAIN:
+        return replay_columns_again(replay, body);
     case NV_RECORD_FRAME:
         return replay_frame(replay, body);
     case NV_RECORD_SPARSE:
@@ -471,6 +536,13 @@ static int replay_records(struct replay *replay, struct nv_str in, size_t *ret_e
     return 0;
 }
 
+/* A segment can be read by itself: nothing in it stands on one before. */
+static void forget_before(struct replay *replay)
+{
+    for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
+        nv_columns_unref(nv_take(replay->before[i]));
+}
+
 static int note_damaged(struct nv_store *store, struct nv_str name)
 {
     struct nv_str *more = realloc(store->damaged, (store->n_damaged + 1) * sizeof(*more));
@@ -505,6 +577,7 @@ static int replay_segment(struct replay *replay, struct nv_str name, struct nv_b
     memset(replay->by_number, 0, sizeof(replay->by_number));
     for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
         replay->names[i].n = 0;
+    forget_before(replay);
     replay->damaged = !nv_segment_get_head(nv_buf_view(buf), &number) || number != replay->segment;
     r = replay_records(replay, nv_buf_view(buf), &end);
     if (r < 0)
@@ -518,6 +591,7 @@ static int replay_segment(struct replay *replay, struct nv_str name, struct nv_b
 
 static void replay_done(struct replay *replay)
 {
+    forget_before(replay);
     for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
         free(replay->names[i].at);
     nv_codec_free(replay->codec);

@@ -152,19 +152,52 @@ static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to
     }
 }
 
-/* Whether most series in memory are there for pages that wait, as when containers come and go: a block takes them along. */
+/* Whether many series are in memory only for pages that wait, as when containers come and go: a block takes them along. */
 static bool are_series_many(struct nv_store *store)
 {
-    enum { NEARLY_ALL = NV_SERIES_TABLE_MAX / 4 * 3 };
-    size_t many = 2 * store->series_kept + NV_STORE_SERIES_SPARE;
+    size_t n = nv_series_count(store->table);
 
-    return nv_series_count(store->table) > (many < NEARLY_ALL ? many : NEARLY_ALL);
+    if (n < store->series_kept)
+        store->series_kept = n;
+    return n > store->series_kept + NV_STORE_SERIES_SPARE;
+}
+
+static bool holds_old_segment(struct nv_store *store, struct nv_head *head)
+{
+    uint64_t segment = nv_log_segment(store->log), first = nv_head_segment(head);
+
+    return first < segment && segment - first >= NV_STORE_SEGMENTS;
+}
+
+/*
+ * Rows of a source that speaks seldom may keep a log from going that others have filled: they go to a block too. What was
+ * there last stands in the newest segment before that, and safely.
+ */
+static bool give_up_old_segments(struct nv_store *store)
+{
+    struct nv_head *held[NV_STORE_SOURCES_MAX];
+    int64_t deadline = nv_monotonic_ns() + NV_STORE_FLUSH_MS * INT64_C(1000000);
+    size_t n = 0;
+
+    for (size_t i = 0; store->log && i < nv_store_n_heads(store); i++)
+        if (holds_old_segment(store, store->heads[i]))
+            held[n++] = store->heads[i];
+    for (size_t i = 0; i < n; i++)
+        nv_head_tell_again(held[i], store->log);
+    if (!n || nv_log_flush(store->log, deadline) < 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (nv_head_seal(held[i], true) < 0)
+            break; /* memory is out: with the next look */
+    return true;
 }
 
 static bool is_cut_due(struct nv_store *store)
 {
     int64_t from, to;
 
+    if (give_up_old_segments(store))
+        return true;
     page_span(store, &from, &to);
     if (from > to)
         return store->cut_now || nv_store_sparse_due(store);

@@ -177,7 +177,7 @@ static void count_columns(struct run *run, const char *name, struct told *told)
     told->generation = UINT64_MAX;
     for (; nv_record_get(in, &type, &body, &size) == 0; in = nv_str_from(in, size)) {
         uint64_t source, generation, first, n;
-        if (type != NV_RECORD_COLUMNS)
+        if (type != NV_RECORD_COLUMNS && type != NV_RECORD_COLUMNS_AGAIN)
             continue;
         ck_assert(nv_get_uvarint(&body, &source) && nv_get_uvarint(&body, &generation) &&
                   nv_get_uvarint(&body, &first) && nv_get_uvarint(&body, &n));
