@@ -132,7 +132,13 @@ def mistakes_in_configuration(objects, pod, cache={}):
     return cache[key]
 
 
-def agent_of(objects, **env):
+def rights_of(objects):
+    """Subresources of nodes that the roles give."""
+    return {resource.partition("/")[2] for role in of_kind(objects, "ClusterRole") for rule in role["rules"]
+            for resource in rule.get("resources", []) if resource.startswith("nodes/") and "get" in rule["verbs"]}
+
+
+def agent_of(objects, *flags, **env):
     """An agent with the flags that the DaemonSet gives it, this machine in the place of the node."""
     pod = of_kind(objects, "DaemonSet")[0]["spec"]["template"]["spec"]
     folder = mounted(objects, pod)
@@ -143,7 +149,7 @@ def agent_of(objects, **env):
         for there, path in here.items():
             arg = arg.replace("=" + there, "=" + path)
         args.append("--web.listen-address=127.0.0.1:0" if arg.startswith("--web.listen-address") else arg)
-    return harness.Agent(*args, env={"HOST_IP": "127.0.0.1", "NODE_NAME": "here", **env})
+    return harness.Agent(*args, *flags, env={"HOST_IP": "127.0.0.1", "NODE_NAME": "here", **env})
 
 
 class Rules:

@@ -14,6 +14,8 @@ import unittest
 
 import harness
 import manifests
+from kubelet import Kubelet
+from kubelet_node import Node
 
 FOLDER = os.path.join(harness.SOURCE, "deploy", "kubernetes")
 OVERLAYS = sorted(os.listdir(os.path.join(FOLDER, "overlays")))
@@ -111,6 +113,18 @@ class Kustomize(unittest.TestCase):
         for name in ("full", "privileged", "pod-network"):
             with manifests.agent_of(self.overlay(name)) as agent:
                 self.assertIn("node_uname_info", agent.ready().metrics(), name)
+
+    def test_the_role_gives_all_that_is_asked_of_the_kubelet(self):
+        objects = self.overlay("full")
+        self.assertEqual(manifests.rights_of(objects), manifests.rights_of(self.base))
+        wanted = {"/pods", "/metrics", "/metrics/probes", "/stats/summary"}
+        with Kubelet(node=Node(pods=2)) as kubelet:
+            kubelet.rights = manifests.rights_of(objects)
+            with manifests.agent_of(objects, "--kube.scrape-interval=1s", *kubelet.flags()) as agent:
+                agent.ready()
+                harness.wait_for(lambda: wanted <= {path.partition("?")[0] for path, _ in kubelet.requests})
+                self.assertIn("kube_pod_info", agent.metrics())
+            self.assertEqual({(path, status) for path, status in kubelet.requests if status != 200}, set())
 
     def test_minimal_asks_no_kubelet_not_even_inside_a_cluster(self):
         with manifests.agent_of(self.overlay("minimal"), KUBERNETES_SERVICE_HOST="127.0.0.1") as agent:
