@@ -8,8 +8,10 @@ static const char landing_head[] =
     "<head>\n"
     "<meta charset=\"UTF-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<link rel=\"icon\" href=\"data:,\">\n" /* or a browser asks for one */
     "<title>Node Exporter</title>\n"
-    "<style>body{font-family:sans-serif;max-width:40em;margin:2em auto;padding:0 1em}</style>\n"
+    "<style>html{color-scheme:light dark;background:Canvas;color:CanvasText}"
+    "body{font-family:sans-serif;max-width:40em;margin:2em auto;padding:0 1em}</style>\n"
     "</head>\n"
     "<body>\n"
     "<h1>Node Exporter</h1>\n"
@@ -57,7 +59,13 @@ int nv_route_init(struct nv_web *web, const struct nv_web_options *options)
                 "<li><a href=\"/metrics/cadvisor\">Metrics of containers alone</a>, where they "
                 "are collected</li>\n"
                 "<li><a href=\"/metrics/resource\">CPU and memory of containers and pods</a>, "
-                "for metrics-server</li>\n</ul>\n</body>\n</html>\n");
+                "for metrics-server</li>\n</ul>\n");
+    if (nv_page_assets[0].name)
+        nv_buf_text(&page,
+                    "<p>The page that shows this node is for those who may use its API (<code>"
+                    "--web.api-access</code>): on the node, or through a tunnel to it, under "
+                    "the name localhost.</p>\n");
+    nv_buf_text(&page, "</body>\n</html>\n");
     nv_buf_char(&page, '\0');
     if (page.failed)
         return page.failed;

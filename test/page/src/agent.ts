@@ -89,8 +89,13 @@ export class Agent {
 }
 
 /* Fills a store from OpenMetrics text, before an agent opens it. */
-export function importText(path: string, compressed: string): void {
-    const text = spawnSync("zstd", ["-dc", "--long=27", compressed], { maxBuffer: 1 << 28 });
-    const done = spawnSync(program, ["tsdb", "import", "-", `--storage.tsdb.path=${path}`], { input: text.stdout, maxBuffer: 1 << 24 });
+export function importText(path: string, text: string | Buffer): void {
+    const done = spawnSync(program, ["tsdb", "import", "-", `--storage.tsdb.path=${path}`], { input: text, maxBuffer: 1 << 24 });
     if (done.status !== 0) throw new Error(`import: ${done.stderr}`);
+}
+
+export function unpack(path: string): Buffer {
+    const done = spawnSync("zstd", ["-dc", "--long=27", path], { maxBuffer: 1 << 28 });
+    if (done.status !== 0) throw new Error(`zstd: ${done.stderr}`);
+    return done.stdout;
 }

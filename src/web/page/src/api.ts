@@ -14,6 +14,11 @@ export interface Series {
     histograms?: unknown;
 }
 
+/* As the API writes numbers. */
+export function toNumber(text: string | undefined): number {
+    return text === "+Inf" ? Infinity : text === "-Inf" ? -Infinity : Number(text ?? NaN);
+}
+
 export type Trouble = "gone" | "refused" | "busy" | "slow" | "wrong";
 
 export class ApiError extends Error {
@@ -46,8 +51,9 @@ export function watchAgent(watch: Watcher): void {
     watcher = watch;
 }
 
-function troubleOf(status: number): Trouble {
-    if (status === 401 || status === 403) return "refused";
+/* 404: there is no API, for nobody. Where it has one to say, an answer of it tells. */
+function troubleOf(status: number, told = false): Trouble {
+    if (status === 401 || status === 403 || (status === 404 && !told)) return "refused";
     if (status === 503 || status === 429) return "busy";
     return status >= 500 ? "gone" : "wrong";
 }
@@ -120,7 +126,7 @@ async function call<T>(path: string, init: RequestInit, signal?: AbortSignal, de
         }
         if (!response.ok || !body)
             throw new ApiError(
-                response.ok ? "gone" : troubleOf(response.status),
+                response.ok ? "gone" : troubleOf(response.status, !!body?.error),
                 body?.error ?? (text.trim().slice(0, 300) || `status ${response.status}`),
                 response.status,
                 !!body?.error,

@@ -3,7 +3,7 @@
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Alerts } from "./alerts";
-import { get, now, query, watchAgent, type Labels, type Series, type Trouble } from "./api";
+import { get, now, query, toNumber, watchAgent, type Labels, type Series, type Trouble } from "./api";
 import { Explore } from "./explore";
 import { Inside } from "./inside";
 import { useRepeated } from "./live";
@@ -57,7 +57,7 @@ function readNode(series: Series[]): Node {
     const at = (i: number) => series.find((one) => one.metric[MARK] === String(i));
     const value = (i: number) => {
         const found = at(i)?.value;
-        return found ? Number(found[1]) : null;
+        return found ? toNumber(found[1]) : null;
     };
     const cpus = value(6);
     const memory = value(7);

@@ -2,7 +2,7 @@
  * explore.tsx - any expression, as a graph and as a table; all of it in the address.
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ApiError, now, query, queryRange, synced, type Labels, type Result } from "./api";
+import { ApiError, now, query, queryRange, synced, toNumber, type Labels, type Result } from "./api";
 import type { Editor } from "./editor";
 import { Graph, type Line } from "./graph";
 import { go } from "./state";
@@ -95,7 +95,7 @@ function toLines(result: Result, first: number, step: number, n: number): Line[]
         const values = new Array<number | null>(n).fill(null);
         for (const [time, value] of series.values ?? []) {
             const at = Math.round((time - first) / step);
-            if (at >= 0 && at < n) values[at] = Number(value);
+            if (at >= 0 && at < n) values[at] = toNumber(value);
         }
         return { name: nameOf(series.metric), values };
     });

@@ -1,7 +1,7 @@
 /*
  * inside.tsx - the agent itself: what it reads and asks, and what its store holds.
  */
-import { get, now, query } from "./api";
+import { get, now, query, toNumber } from "./api";
 import { useRepeated } from "./live";
 import { MARK, union } from "./panels";
 import { writeTime } from "./time";
@@ -43,7 +43,7 @@ function Collectors() {
     for (const one of series ?? []) {
         const name = one.metric["collector"] ?? "";
         const row = rows.get(name) ?? { duration: 0, good: true, age: null };
-        const value = Number(one.value?.[1]);
+        const value = toNumber(one.value?.[1]);
         if (one.metric[MARK] === "0") row.duration = value;
         else if (one.metric[MARK] === "1") row.good = value === 1;
         else row.age = value;
@@ -196,7 +196,7 @@ function Growth() {
                 return (
                     <div class="tile" key={name}>
                         <dt>{name}</dt>
-                        <dd>{format(found?.value ? Number(found.value[1]) : null, units[i]!)}</dd>
+                        <dd>{format(found?.value ? toNumber(found.value[1]) : null, units[i]!)}</dd>
                     </div>
                 );
             })}
@@ -212,7 +212,7 @@ function Growing(props: { begin: number }) {
             const by = (offset: string) => `label_replace(count by (__name__) ({__name__!=""}${offset}), "family", "$1", "__name__", "(.+)")`;
             const then = `(${by(` offset ${back}s`)} or on (family) 0 * ${by("")})`;
             const { series } = await query(`topk(20, ${by("")} - on (family) ${then} > 0)`, now(), signal);
-            return series.map((one) => ({ name: one.metric["family"] ?? "", value: Number(one.value?.[1]) })).sort((a, b) => b.value - a.value);
+            return series.map((one) => ({ name: one.metric["family"] ?? "", value: toNumber(one.value?.[1]) })).sort((a, b) => b.value - a.value);
         },
         60,
         `growing ${back}`,

@@ -6,7 +6,7 @@
  * asked anew, for what it has of that time.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { now, query, queryRange, synced, type Series } from "./api";
+import { now, query, queryRange, synced, toNumber, type Series } from "./api";
 import type { Line } from "./graph";
 import { fill, panels, partOf, strongest, union, type Panel } from "./panels";
 import { ends, stepFor, windowFor, type Span } from "./time";
@@ -87,7 +87,7 @@ async function load(span: Span, points: number, interval: number, signal: AbortS
         const line = lineOf(store, one);
         for (const [time, value] of one.values ?? []) {
             const at = Math.round((time - first) / step);
-            if (line && at >= 0 && at < store.times.length) line.values[at] = Number(value);
+            if (line && at >= 0 && at < store.times.length) line.values[at] = toNumber(value);
         }
     }
     return store;
@@ -114,7 +114,7 @@ function put(store: Store, time: number, series: Series[]): void {
     const at = Math.round((time - store.times[0]!) / store.step);
     for (const one of series) {
         const line = lineOf(store, one);
-        if (line && one.value && at >= 0 && at < store.times.length) line.values[at] = Number(one.value[1]);
+        if (line && one.value && at >= 0 && at < store.times.length) line.values[at] = toNumber(one.value[1]);
     }
 }
 

@@ -1,7 +1,7 @@
 /*
  * overview.tsx - how the node is: its graphs, its file systems, who is busiest.
  */
-import { query, now, type Labels, type Series } from "./api";
+import { now, query, toNumber, type Labels, type Series } from "./api";
 import { Graph } from "./graph";
 import { usePicture, useRepeated } from "./live";
 import { fill, MARK, partOf, union } from "./panels";
@@ -50,7 +50,7 @@ function fileSystems(series: Series[]): FileSystem[] {
     const by = new Map<string, FileSystem>();
     for (const one of series) {
         const mount = one.metric["mountpoint"] ?? "";
-        const value = Number(one.value?.[1]);
+        const value = toNumber(one.value?.[1]);
         let fs = by.get(mount);
         if (!fs) by.set(mount, (fs = { mount, device: one.metric["device"] ?? "", size: 0, free: 0, readOnly: false, broken: false, full: null, inodes: null }));
         const part = partOf(one);
@@ -173,8 +173,8 @@ function Busiest(props: { time: number | null; window: number }) {
             {kinds.map((kind, i) => {
                 const cpu = series.filter((one) => partOf(one) === 2 * i);
                 if (!cpu.length) return null;
-                const memory = new Map(series.filter((one) => partOf(one) === 2 * i + 1).map((one) => [kind.name(one.metric), Number(one.value?.[1])]));
-                const most = Math.max(...cpu.map((one) => Number(one.value?.[1])), 1e-9);
+                const memory = new Map(series.filter((one) => partOf(one) === 2 * i + 1).map((one) => [kind.name(one.metric), toNumber(one.value?.[1])]));
+                const most = Math.max(...cpu.map((one) => toNumber(one.value?.[1])), 1e-9);
                 return (
                     <section class="card" key={kind.title}>
                         <h3>{kind.title}</h3>
@@ -192,10 +192,10 @@ function Busiest(props: { time: number | null; window: number }) {
                             </thead>
                             <tbody>
                                 {cpu
-                                    .sort((a, b) => Number(b.value?.[1]) - Number(a.value?.[1]))
+                                    .sort((a, b) => toNumber(b.value?.[1]) - toNumber(a.value?.[1]))
                                     .map((one) => {
                                         const name = kind.name(one.metric);
-                                        const value = Number(one.value?.[1]);
+                                        const value = toNumber(one.value?.[1]);
                                         return (
                                             <tr key={name}>
                                                 <th scope="row" title={name}>
@@ -262,7 +262,7 @@ function Tiles(props: { time: number | null; window: number; firing: Labels[] | 
     );
     const value = (i: number) => {
         const one = series?.find((found) => found.metric[MARK] === String(i));
-        return one?.value ? Number(one.value[1]) : null;
+        return one?.value ? toNumber(one.value[1]) : null;
     };
     return (
         <dl class="tiles">

@@ -224,7 +224,7 @@ export function partOf(series: Series): number {
 /* Of more lines than a graph can tell apart those with the greatest values. */
 export function strongest(lines: Line[], most: number): Line[] {
     if (lines.length <= most) return lines;
-    const weight = new Map(lines.map((line) => [line, line.values.reduce<number>((sum, value) => sum + Math.abs(value ?? 0), 0)]));
+    const weight = new Map(lines.map((line) => [line, line.values.reduce<number>((sum, value) => sum + (Number.isFinite(value) ? Math.abs(value!) : 0), 0)]));
     const kept = new Set([...lines].sort((a, b) => weight.get(b)! - weight.get(a)!).slice(0, most));
     return lines.filter((line) => kept.has(line));
 }
