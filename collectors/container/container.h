@@ -278,6 +278,7 @@ struct nv_cg_device {
 enum { NV_CG_DISKS_MAX = 64 };
 struct nv_cg_disk {
     char device[128], point[256];
+    uint64_t major, minor; /* of the mount; of btrfs not the device's */
 };
 
 struct nv_cg_state {
@@ -396,7 +397,7 @@ void nv_cg_births_watch(struct nv_pass *pass, struct nv_cg_state *state, const c
 size_t nv_cg_births_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_str **ret);
 
 /* ---- disk.c */
-extern const struct nv_table nv_cg_disks;
+extern const struct nv_table nv_cg_disks, nv_cg_disk_ios;
 void nv_cg_disk_emit(struct nv_pass *pass, struct nv_cg_state *state);
 
 /* ---- machine.c */

@@ -82,6 +82,50 @@ START_TEST(a_device_without_numbers_lends_its_name_to_no_other)
 }
 END_TEST
 
+static double of_node(const char *text, const char *family, const char *device)
+{
+    char series[512];
+
+    snprintf(
+        series, sizeof(series),
+        "%s{container=\"\",device=\"%s\",id=\"/\",image=\"\",name=\"\",namespace=\"\",pod=\"\"}",
+        family, device);
+    return nv_has_sample(text, series) ? nv_sample_of(text, series) : -1;
+}
+
+/* A partition by its number, a volume by another name than the kernel's, btrfs, which has a number of its own, by name. */
+START_TEST(file_systems_of_the_node_have_the_numbers_of_their_devices)
+{
+    make_machine();
+    nv_write_file(
+        dir, "proc/diskstats",
+        "   8       1 sda1 1 2 3 4000 5 6 7 8500 9 10500 11000 12 13 14 15 16 17\n"
+        " 254       0 dm-0 1 22 3 4 5 6 7 8 9 10 11\n   8      17 sdb1 1 33 3 4 5 6 7 8 9 10 11\n"
+        "   8      33 sdc1 1 44\n");
+    nv_write_file(
+        dir, "proc/1/mountinfo",
+        "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 1 254:0 / /home rw - xfs /dev/mapper/vg-home rw\n"
+        "22 1 0:40 / /srv rw - btrfs /dev/sdb1 rw\n23 1 8:33 / /old rw - ext4 /dev/sdc1 rw\n"
+        "24 1 0:41 / /run rw - tmpfs tmpfs rw\n");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    ck_assert_double_eq(of_node(got, "container_fs_reads_merged_total", "/dev/sda1"), 2);
+    ck_assert_double_eq(of_node(got, "container_fs_sector_reads_total", "/dev/sda1"), 3);
+    ck_assert_double_eq(of_node(got, "container_fs_read_seconds_total", "/dev/sda1"), 4);
+    ck_assert_double_eq(of_node(got, "container_fs_writes_merged_total", "/dev/sda1"), 6);
+    ck_assert_double_eq(of_node(got, "container_fs_sector_writes_total", "/dev/sda1"), 7);
+    ck_assert_double_eq(of_node(got, "container_fs_write_seconds_total", "/dev/sda1"), 8.5);
+    ck_assert_double_eq(of_node(got, "container_fs_io_current", "/dev/sda1"), 9);
+    ck_assert_double_eq(of_node(got, "container_fs_io_time_seconds_total", "/dev/sda1"), 10.5);
+    ck_assert_double_eq(of_node(got, "container_fs_io_time_weighted_seconds_total", "/dev/sda1"),
+                        11);
+    ck_assert_double_eq(of_node(got, "container_fs_reads_merged_total", "/dev/mapper/vg-home"), 22);
+    ck_assert_double_eq(of_node(got, "container_fs_reads_merged_total", "/dev/sdb1"), 33);
+    ck_assert_double_eq(of_node(got, "container_fs_reads_merged_total", "/dev/sdc1"), -1);
+    nv_machine_free(machine);
+}
+END_TEST
+
 START_TEST(failures_of_huge_pages_are_events_on_v2)
 {
     make_machine();
@@ -177,6 +221,7 @@ int main(void)
     tcase_set_timeout(all, 120);
     tcase_add_test(all, keys_of_memory_are_found_in_any_order);
     tcase_add_test(all, a_device_without_numbers_lends_its_name_to_no_other);
+    tcase_add_test(all, file_systems_of_the_node_have_the_numbers_of_their_devices);
     tcase_add_test(all, failures_of_huge_pages_are_events_on_v2);
     tcase_add_test(all, a_sandbox_that_is_being_made_is_known_when_it_is);
     tcase_add_test(all, our_own_mounts_tell_where_those_of_the_first_process_do_not);
