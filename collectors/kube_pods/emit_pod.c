@@ -180,9 +180,9 @@ static void emit_info(struct nv_pass *pass, const struct nv_kube_pod *pod)
     };
     const struct nv_kube_owner *controller = &none;
 
-    for (size_t i = 0; i < pod->owners.n; i++)
+    for (size_t i = pod->owners.n; i-- > 0;)
         if (owners[i].controller)
-            controller = &owners[i];
+            controller = &owners[i]; /* the first */
     const struct nv_str info[] = {pod->host_ip,
                                   pod->ip,
                                   pod->node,

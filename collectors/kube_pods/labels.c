@@ -60,7 +60,7 @@ void nv_kube_emit_labels(struct nv_pass *pass, const struct nv_family *family, c
                          const struct nv_kube_pod *pod, const struct nv_kube_list *map,
                          const struct nv_flag_value *allowed)
 {
-    struct nv_kube_pair *pairs = nv_alloc(pass, (map->n + 1) * sizeof(*pairs));
+    struct nv_kube_pair pairs[NV_LABELS_MAX];
     char *names[NV_LABELS_MAX];
     const char *all[NV_LABELS_MAX + 1] = {"namespace", "pod", "uid"};
     struct nv_str values[NV_LABELS_MAX] = {pod->ns, pod->name, pod->uid};
@@ -77,7 +77,7 @@ void nv_kube_emit_labels(struct nv_pass *pass, const struct nv_family *family, c
     tell_apart(names, n);
     for (size_t i = 0; i < n; i++) {
         all[3 + i] = names[i];
-        values[3 + i] = pairs[i].value;
+        values[3 + i] = nv_kube_plain(pass, pairs[i].value);
     }
     nv_emit_named(pass, family, all, values, 1);
 }

@@ -61,7 +61,7 @@ struct nv_kube_containers {
 struct nv_kube_pod {
     struct nv_str name, ns, uid;
     struct nv_kube_number created, deleted, started;
-    struct nv_kube_list labels, annotations, owners;
+    struct nv_kube_list labels, annotations, owners; /* the first two, and node_selector, raw */
 
     struct nv_str node, priority_class, restart_policy, service_account, scheduler, runtime_class;
     bool host_network;

@@ -58,6 +58,13 @@ bool nv_kube_time(struct nv_str text, int64_t *ret)
     return true;
 }
 
+struct nv_str nv_kube_plain(struct nv_pass *pass, struct nv_str raw)
+{
+    if (nv_str_find(raw, '\\') == raw.n)
+        return raw;
+    return nv_json_unescape(raw, nv_alloc(pass, raw.n), raw.n);
+}
+
 /* A text, escapes resolved; anything else is skipped and gives nothing. */
 static struct nv_str read_text(struct nv_pass *pass, struct nv_json *json)
 {
@@ -69,10 +76,7 @@ static struct nv_str read_text(struct nv_pass *pass, struct nv_json *json)
         nv_json_skip(json);
         return raw;
     }
-    raw = nv_json_text(json);
-    if (nv_str_find(raw, '\\') == raw.n)
-        return raw;
-    return nv_json_unescape(raw, nv_alloc(pass, raw.n), raw.n);
+    return nv_kube_plain(pass, nv_json_text(json));
 }
 
 static struct nv_kube_number read_number(struct nv_json *json)
@@ -138,7 +142,8 @@ static void read_list(struct nv_pass *pass, struct nv_json *json, const struct n
     }
 }
 
-static void read_map(struct nv_pass *pass, struct nv_json *json, struct nv_kube_list *list)
+static void read_map(struct nv_pass *pass, struct nv_json *json, bool raw,
+                     struct nv_kube_list *list)
 {
     struct nv_str key;
 
@@ -153,8 +158,9 @@ static void read_map(struct nv_pass *pass, struct nv_json *json, struct nv_kube_
             nv_json_skip(json);
             continue;
         }
-        pair->key = nv_json_unescape(key, nv_alloc(pass, key.n + 1), key.n);
-        pair->value = read_text(pass, json);
+        pair->key = nv_kube_plain(pass, key);
+        pair->value =
+            raw && nv_json_kind(json) == NV_JSON_TEXT ? nv_json_text(json) : read_text(pass, json);
     }
 }
 
@@ -185,7 +191,8 @@ static void read_member(struct nv_pass *pass, struct nv_json *json,
         read_list(pass, json, field, at);
         break;
     case NV_KUBE_MAP:
-        read_map(pass, json, at);
+    case NV_KUBE_RAW_MAP:
+        read_map(pass, json, field->kind == NV_KUBE_RAW_MAP, at);
         break;
     }
 }

@@ -22,6 +22,7 @@ enum nv_kube_kind {
     NV_KUBE_OBJECT, /* its members go to the same structure, `offset` further; `there`: a bool behind them is set */
     NV_KUBE_LIST, /* struct nv_kube_list of objects */
     NV_KUBE_MAP,  /* struct nv_kube_list of struct nv_kube_pair: an object of texts and numbers */
+    NV_KUBE_RAW_MAP, /* the same with its texts as they stand there, escapes and all: most of them nobody asks for */
 };
 
 struct nv_kube_number {
@@ -50,6 +51,9 @@ struct nv_kube_field {
 /* Reads one value by a table that ends in a NULL key. */
 void nv_kube_read(struct nv_pass *pass, struct nv_json *json, const struct nv_kube_field *fields,
                   void *into);
+
+/* A text without its escapes. */
+struct nv_str nv_kube_plain(struct nv_pass *pass, struct nv_str raw);
 
 /* The Unix time of RFC 3339, fractions cut off. False where it is none. */
 bool nv_kube_time(struct nv_str text, int64_t *ret);
