@@ -3,7 +3,8 @@
  *
  * Input: lines of a path, of which the last part may be a file, and what stands in it: "kubepods/pod1/memory.current=7".
  * They lie below sys/fs/cgroup of a machine in memory (support/memory_host.h), as v2, and once more as v1; a line that
- * begins with '/' is below proc instead, and "pods=" begins what the kubelet tells. In a text \n is a new line.
+ * begins with '/' is below proc instead, "pods=" begins what the kubelet tells, "state=" what an agent before kept. In a
+ * text \n is a new line, \t a tab. All groups of metrics are on.
  */
 #include "support/memory_host.h"
 
@@ -20,9 +21,9 @@ static void put(struct nv_buf *out, const char *top, struct nv_str path, struct 
     NV_AUTO_BUF plain = NV_BUF(1 << 20);
 
     for (size_t i = 0; i < text.n; i++) {
-        bool is_end = text.p[i] == '\\' && i + 1 < text.n && text.p[i + 1] == 'n';
-        nv_buf_char(&plain, is_end ? '\n' : text.p[i]);
-        i += is_end;
+        char next = text.p[i] == '\\' && i + 1 < text.n ? text.p[i + 1] : '\0';
+        nv_buf_char(&plain, next == 'n' ? '\n' : next == 't' ? '\t' : text.p[i]);
+        i += next == 'n' || next == 't';
     }
     nv_buf_printf(out, "== %s%.*s %zu\n", top, NV_ARGS(path), plain.n);
     nv_buf_str(out, nv_buf_view(&plain));
@@ -35,6 +36,8 @@ static void put_lines(struct nv_buf *out, struct nv_str input, const char *top)
         struct nv_str text = nv_str_cut(&input, '\n'), path = nv_str_cut(&text, '=');
         if (nv_str_is(path, "pods"))
             put(out, "pods.json", NV_LIT(""), text);
+        else if (nv_str_is(path, "state"))
+            put(out, "state/container", NV_LIT(""), text);
         else if (nv_str_starts(path, "/"))
             put(out, "proc", path, text);
         else
@@ -44,8 +47,11 @@ static void put_lines(struct nv_buf *out, struct nv_str input, const char *top)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char *const flags[] = {"--collector.container.enable-metrics=tcp,udp,advtcp,sched,"
+                                        "cpuset,memory_numa,percpu"};
     struct nv_str input = {(const char *)data, size};
 
+    nv_memory_flags(flags, 1);
     for (int version = 1; version <= 2; version++) {
         NV_AUTO_BUF archive = NV_BUF(1 << 24);
         nv_buf_text(&archive, "collector container\n");

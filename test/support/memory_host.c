@@ -489,6 +489,22 @@ static int mem_kubelet(struct nv_pass *pass, const char *path, struct nv_str *re
     return mem_read(pass, name, NV_TEXT_MAX, ret);
 }
 
+/* What is saved is forgotten, what is loaded is the archive's. */
+static int mem_state_load(struct nv_pass *pass, const char *name, struct nv_str *ret)
+{
+    char path[NV_PATH_MAX];
+
+    nv_path(path, "state/%s", name);
+    return mem_read(pass, path, NV_STATE_MAX, ret);
+}
+
+static int mem_state_save(struct nv_pass *pass, const char *name, struct nv_str text)
+{
+    (void)pass, (void)name;
+    nv_assert(text.n <= NV_STATE_MAX);
+    return 0;
+}
+
 static const struct nv_host memory_host = {
     .version = NV_ABI_VERSION,
     .size = sizeof(struct nv_host),
@@ -523,19 +539,30 @@ static const struct nv_host memory_host = {
     .dir_read = mem_dir_read,
     .dir_list = mem_dir_list,
     .dir_stat = mem_dir_stat,
+    .state_load = mem_state_load,
+    .state_save = mem_state_save,
 };
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-/* Flag values of all collectors at their defaults; parsed once. */
-static const struct nv_flag_value *default_flags(const struct nv_collector *collector)
+static const char *const *flags;
+static int n_flags;
+
+void nv_memory_flags(const char *const *argv, int argc)
+{
+    flags = argv;
+    n_flags = argc;
+}
+
+/* Flag values of all collectors, at their defaults but for those set; parsed once. */
+static const struct nv_flag_value *values_of(const struct nv_collector *collector)
 {
     static struct nv_options *options;
 
     if (!options) {
         options = nv_options_new("nodevitals", "");
         nv_must(options);
-        nv_assert(nv_options_parse(options, nv_builtin_collectors, 0, NULL) == 0);
+        nv_assert(nv_options_parse(options, nv_builtin_collectors, n_flags, flags) == 0);
     }
     for (size_t i = 0; i < options->n_collectors; i++)
         if (options->collectors[i].collector == collector)
@@ -603,7 +630,7 @@ bool nv_memory_run(struct nv_str archive)
     machine.arena = NV_ARENA(ARENA_MAX);
     while (read_entry(&machine, &scan))
         ;
-    machine.pass = (struct nv_pass){&memory_host, NULL, default_flags(machine.collector)};
+    machine.pass = (struct nv_pass){&memory_host, NULL, values_of(machine.collector)};
     run(&machine);
     nv_arena_done(&machine.arena);
     return true;
