@@ -14,6 +14,7 @@ import unittest
 
 import harness
 import manifests
+import test_chart
 from kubelet import Kubelet
 from kubelet_node import Node
 
@@ -53,6 +54,24 @@ def daemonset(objects):
 
 def pod(objects):
     return daemonset(objects)["spec"]["template"]["spec"]
+
+
+def comparable(pod):
+    """A pod without what may differ: names, the space of a history on the host's disk."""
+    pod = copy.deepcopy(pod)
+    agent = pod["containers"][0]
+    agent["args"] = sorted(set(agent["args"]) - {"--log.level=info", "--log.format=logfmt", "--storage.tsdb.interval=1s",
+                                                 "--storage.tsdb.retention.time=15d"})
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        agent[probe]["httpGet"].setdefault("scheme", "HTTP")
+    for what in agent["resources"].values():
+        what.pop("ephemeral-storage", None)
+    for volume in pod["volumes"]:
+        volume.get("configMap", {}).pop("name", None)
+    for listed in (pod["volumes"], agent["volumeMounts"], agent["env"]):
+        listed.sort(key=lambda one: one["name"])
+    pod.pop("serviceAccountName")
+    return pod
 
 
 class Kustomize(unittest.TestCase):
@@ -150,6 +169,18 @@ class Kustomize(unittest.TestCase):
         dashboards = {key for o in manifests.of_kind(monitoring, "ConfigMap") for key in o["data"] if key.endswith(".json")}
         self.assertEqual(dashboards, {name for name in os.listdir(os.path.join(FOLDER, "..", "grafana"))
                                       if name.endswith(".json")})
+
+    def test_the_chart_gives_the_same(self):
+        """The same pods, but for names and what the chart writes out though it is the agent's default."""
+        charts = {"base": {}, "overlays/minimal": {"preset": "minimal"}, "overlays/full": {"preset": "full"},
+                  "overlays/privileged": {"preset": "privileged"}, "overlays/pod-network": {"hostNetwork": False},
+                  "overlays/host-path": {"storage": {"type": "hostPath"}},
+                  "overlays/kubernetes-auth": {"web": {"kubernetesAuth": True}}}
+        for folder, values in charts.items():
+            ours = comparable(pod(render(self.kubectls[0], folder)))
+            theirs = comparable(pod(test_chart.render(values, version="v1.29.0")[0]))
+            with self.subTest(folder):
+                self.assertEqual(theirs, ours)
 
     def test_the_alerts_are_those_of_deploy_rules(self):
         text = subprocess.run(["sh", os.path.join(FOLDER, "prometheus-rule.sh")], capture_output=True, text=True,
