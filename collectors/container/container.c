@@ -30,7 +30,7 @@ static const struct {
     {"accelerator",       0,              false},
     {"advtcp",            NV_CG_ADVTCP,   false},
     {"app",               0,              false},
-    {"cpu_topology",      0,              false},
+    {"cpu_topology",      NV_CG_TOPOLOGY, false},
     {"cpuLoad",           0,              false},
     {"cpuset",            NV_CG_CPUSET,   false},
     {"memory_numa",       NV_CG_NUMA,     false},
@@ -50,7 +50,7 @@ static const struct nv_flag flags[] = {
     {"collector.container.enable-metrics",                              NV_FLAG_TEXT, "",
      "Groups to expose besides cpu,memory,diskIO,disk,network,process,oom_event,pressure,hugetlb, "
      "with "
-     "commas between: tcp,udp,advtcp,sched,cpuset,memory_numa,percpu,fds.", false},
+     "commas between: tcp,udp,advtcp,sched,cpuset,memory_numa,percpu,cpu_topology,fds.", false},
     {"collector.container.disable-metrics",                               NV_FLAG_TEXT, "",
      "Groups not to expose, with commas between.", false},
     {"collector.container.max-series", NV_FLAG_INT, "100000",
@@ -269,7 +269,8 @@ NV_COLLECTOR(container) = {
                         &nv_cg_links, &nv_cg_ulimits, &nv_cg_hugepages, &nv_cg_ooms, &nv_cg_entries,
                         &nv_cg_bounds, &nv_cg_tcps, &nv_cg_udps, &nv_cg_advanced, &nv_cg_numas,
                         &nv_cg_disks, &nv_cg_disk_ios, &nv_cg_machines, &nv_cg_versions,
-                        &nv_cg_machine_errors),
+                        &nv_cg_machine_errors, &nv_cg_caches, &nv_cg_siblings, &nv_cg_node_memories,
+                        &nv_cg_node_huges, &nv_cg_node_distances),
     .flags = flags,
     .cadence_ms = 15000,
     .state_size = sizeof(struct nv_cg_state),

@@ -13,7 +13,7 @@
  *   disk.c         the node's file systems
  *   ledger.c       what outlives a container; ledger_kept.c keeps it over a restart of the agent
  *   births.c       containers that nobody has seen
- *   machine.c      what the node is
+ *   machine.c      what the node is; topology.c how it is built
  *   emit.c         rows; the tables are there
  *
  * A pass walks every hierarchy with a controller of interest once, entering what it reads in the cgroup's values, then
@@ -61,6 +61,7 @@ enum {
     NV_CG_CPUSET = 1 << 14,
     NV_CG_NUMA = 1 << 15,
     NV_CG_PERCPU = 1 << 16,
+    NV_CG_TOPOLOGY = 1 << 17,
     NV_CG_ALWAYS = 1 << 30,
 };
 
@@ -405,6 +406,12 @@ extern const struct nv_table nv_cg_machines, nv_cg_versions, nv_cg_machine_error
 int nv_cg_machine_read(struct nv_pass *pass, struct nv_cg_state *state);
 void nv_cg_machine_limits(const struct nv_cg_state *state, struct nv_cg_values *values);
 void nv_cg_machine_emit(struct nv_pass *pass, const struct nv_cg_state *state);
+
+/* ---- topology.c: `ids` are the labels of all machine_* */
+extern const struct nv_table nv_cg_caches, nv_cg_siblings, nv_cg_node_memories, nv_cg_node_huges,
+    nv_cg_node_distances;
+void nv_cg_topology_emit(struct nv_pass *pass, const struct nv_cg_state *state,
+                         const struct nv_str *ids);
 
 /* ---- ledger.c */
 extern const struct nv_table nv_cg_ooms, nv_cg_entries;

@@ -244,4 +244,5 @@ void nv_cg_machine_emit(struct nv_pass *pass, const struct nv_cg_state *state)
     nv_emit_u64(pass, &nv_cg_versions,
                 (struct nv_str[]){texts[KERNEL], texts[DISTRIBUTION], empty, empty, empty}, 0, 1);
     nv_emit_u64(pass, &nv_cg_machine_errors, NULL, 0, !(machine->mask & 1u << MEMORY));
+    nv_cg_topology_emit(pass, state, texts);
 }

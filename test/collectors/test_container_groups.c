@@ -287,11 +287,110 @@ START_TEST(pages_are_told_by_node)
 }
 END_TEST
 
+/* ---- the machine ------------------------------------------------------------------------------ */
+
+static void put_cpu(int cpu, const char *core, const char *siblings, const char *cores_of_l3)
+{
+    static const char *const files[][2] = {
+        {"level", "3"      },
+        {"type",  "Unified"},
+        {"size",  "16M"    }
+    };
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/topology/core_id", cpu);
+    put(path, core);
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    put(path, siblings);
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/cache/index0/size", cpu);
+    put(path, "48K\n");
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/cache/index0/level", cpu);
+    put(path, "1\n");
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/cache/index0/type", cpu);
+    put(path, "Data\n");
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/cache/index0/shared_cpu_list", cpu);
+    put(path, siblings);
+    for (size_t i = 0; i < NV_LEN(files); i++) {
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/cache/index3/%s", cpu,
+                 files[i][0]);
+        put(path, files[i][1]);
+    }
+    snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%d/cache/index3/shared_cpu_list", cpu);
+    put(path, cores_of_l3);
+}
+
+#define OF_MACHINE(rest) "boot_id=\"\"," rest
+
+START_TEST(the_machine_is_told_as_it_is_built)
+{
+    begin_v2();
+    put_cpu(0, "0\n", "0,2\n",
+            "0,2\n"); /* two cores of two threads, a node each; the caches of one in halves */
+    put_cpu(2, "0\n", "0,2\n", "0,2\n");
+    put_cpu(1, "0\n", "1\n", "1\n");
+    put_cpu(3, "7\n", "3\n", "3\n");
+    put("sys/devices/system/cpu/cpufreq/x", "");
+    put("sys/devices/system/node/node0/cpulist", "0,2\n");
+    put("sys/devices/system/node/node10/cpulist", "1,3\n");
+    put("sys/devices/system/node/node0/meminfo",
+        "Node 0 MemTotal:        1024 kB\nNode 0 MemFree: 1 kB\n");
+    put("sys/devices/system/node/node10/distance", "21 10\n");
+    put("sys/devices/system/node/node10/hugepages/hugepages-2048kB/nr_hugepages", "5\n");
+    struct nv_machine *machine = start("cpu_topology");
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    ck_assert_double_eq(
+        value(got, "machine_thread_siblings_count",
+              OF_MACHINE(
+                  "core_id=\"0\",machine_id=\"\",node_id=\"0\",system_uuid=\"\",thread_id=\"2\"")),
+        2);
+    ck_assert_double_eq(
+        value(got, "machine_thread_siblings_count",
+              OF_MACHINE(
+                  "core_id=\"7\",machine_id=\"\",node_id=\"10\",system_uuid=\"\",thread_id=\"3\"")),
+        1);
+    ck_assert_double_eq(value(got, "machine_cpu_cache_capacity_bytes",
+                              OF_MACHINE("core_id=\"\",level=\"3\",machine_id=\"\",node_id=\"0\","
+                                         "system_uuid=\"\",type=\"Unified\"")),
+                        16 << 20);
+    ck_assert_double_eq(value(got, "machine_cpu_cache_capacity_bytes",
+                              OF_MACHINE("core_id=\"7\",level=\"3\",machine_id=\"\",node_id=\"10\","
+                                         "system_uuid=\"\",type=\"Unified\"")),
+                        16 << 20);
+    ck_assert_double_eq(value(got, "machine_cpu_cache_capacity_bytes",
+                              OF_MACHINE("core_id=\"7\",level=\"1\",machine_id=\"\",node_id=\"10\","
+                                         "system_uuid=\"\",type=\"Data\"")),
+                        48 << 10);
+    ck_assert_double_eq(value(got, "machine_cpu_cache_capacity_bytes",
+                              OF_MACHINE("core_id=\"0\",level=\"1\",machine_id=\"\",node_id=\"0\","
+                                         "system_uuid=\"\",type=\"Data\"")),
+                        48 << 10);
+    ck_assert_double_eq(value(got, "machine_node_memory_capacity_bytes",
+                              OF_MACHINE("machine_id=\"\",node_id=\"0\",system_uuid=\"\"")),
+                        1 << 20);
+    ck_assert_double_eq(
+        value(got, "machine_node_hugepages_count",
+              OF_MACHINE("machine_id=\"\",node_id=\"10\",page_size=\"2048\",system_uuid=\"\"")),
+        5);
+    ck_assert_double_eq(
+        value(got, "machine_node_distance",
+              OF_MACHINE("machine_id=\"\",node_id=\"10\",system_uuid=\"\",target_node_id=\"0\"")),
+        21);
+    ck_assert_double_eq(
+        value(got, "machine_node_distance",
+              OF_MACHINE("machine_id=\"\",node_id=\"10\",system_uuid=\"\",target_node_id=\"10\"")),
+        10);
+    nv_machine_free(machine);
+}
+END_TEST
+
 START_TEST(none_of_them_is_there_unless_asked_for)
 {
     static const char *const families[] = {"container_cpu_schedstat",
                                            "container_network_tcp",
                                            "container_network_udp",
+                                           "machine_thread",
+                                           "machine_node",
+                                           "machine_cpu_cache",
                                            "container_network_advance",
                                            "container_memory_numa",
                                            "container_memory_migrate",
@@ -322,6 +421,7 @@ int main(void)
     tcase_add_test(all, pods_on_the_hosts_network_have_no_sockets_of_their_own);
     tcase_add_test(all, cores_stand_in_the_place_of_their_sum);
     tcase_add_test(all, pages_are_told_by_node);
+    tcase_add_test(all, the_machine_is_told_as_it_is_built);
     tcase_add_test(all, none_of_them_is_there_unless_asked_for);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -48,7 +48,7 @@ static void put_lines(struct nv_buf *out, struct nv_str input, const char *top)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const flags[] = {"--collector.container.enable-metrics=tcp,udp,advtcp,sched,"
-                                        "cpuset,memory_numa,percpu"};
+                                        "cpuset,memory_numa,percpu,cpu_topology"};
     struct nv_str input = {(const char *)data, size};
 
     nv_memory_flags(flags, 1);
