@@ -59,7 +59,8 @@ static int read_regex(struct nv_schema *schema, const struct nv_yaml *node, void
 static int compile(struct nv_schema *schema, const struct nv_yaml *node, struct nv_regex **ret)
 {
     char error[NV_REGEX_ERROR_MAX] = "";
-    int r = nv_regex_new(node->text, NV_REGEX_ANCHORED, ret, error);
+    struct nv_str text = nv_yaml_is_null(node) ? NV_LIT("") : node->text;
+    int r = nv_regex_new(text, NV_REGEX_ANCHORED, ret, error);
 
     if (r == -EINVAL)
         return nv_schema_refuse(schema, node, "%s", error);
@@ -84,6 +85,22 @@ static int copy_sources(struct nv_schema *schema, const struct nv_yaml *node,
     return r;
 }
 
+/* Nothing behind one of these keys is an empty text there, not the default, as with Prometheus: `replacement:` deletes. */
+static void read_nulls(const struct nv_yaml *node, struct words *words)
+{
+    for (size_t i = 0; i < node->n; i++) {
+        struct nv_str key = node->pairs[i].key->text;
+        if (!nv_yaml_is_null(node->pairs[i].value))
+            continue;
+        if (nv_str_is(key, "separator"))
+            words->separator = "";
+        else if (nv_str_is(key, "replacement"))
+            words->replacement = "";
+        else if (nv_str_is(key, "regex"))
+            words->regex = node->pairs[i].value;
+    }
+}
+
 static int read_rule(struct nv_schema *schema, const struct nv_yaml *node, void *item)
 {
     static const struct nv_schema_key keys[] = {
@@ -102,6 +119,8 @@ static int read_rule(struct nv_schema *schema, const struct nv_yaml *node, void 
     int r = nv_schema_read(schema, node, NV_KEYS(keys), &words);
     if (r < 0)
         return r;
+    if (node->kind == NV_YAML_MAP)
+        read_nulls(node, &words);
     words.rule.action = (enum nv_relabel_action)words.action;
     words.rule.separator = nv_str(words.separator);
     words.rule.target_label = nv_str(words.target_label);

@@ -227,6 +227,25 @@ START_TEST(scrapes_are_read)
 }
 END_TEST
 
+START_TEST(nothing_behind_a_key_of_a_rule_is_an_empty_text)
+{
+    must_parse("scrape_configs:\n"
+               "- job_name: j\n"
+               "  relabel_configs:\n"
+               "  - target_label: gone\n"
+               "    replacement:\n"
+               "    separator: null\n"
+               "  - {target_label: x, regex: ~}\n");
+    const struct nv_relabel *rules = config->scrapes->relabel.at;
+    ck_assert_uint_eq(rules[0].replacement.n, 0);
+    ck_assert_uint_eq(rules[0].separator.n, 0);
+    ck_assert_ptr_null(rules[0].regex);
+    ck_assert_ptr_nonnull(rules[1].regex);
+    ck_assert(!nv_regex_match(rules[1].regex, NV_LIT("a")));
+    ck_assert(nv_str_is(rules[1].replacement, "$1"));
+}
+END_TEST
+
 START_TEST(notify_is_read)
 {
     must_parse("notify:\n"
@@ -547,6 +566,7 @@ int main(void)
     tcase_add_test(all, rule_files_are_relative_to_the_file);
     tcase_add_test(all, alertmanagers_are_read);
     tcase_add_test(all, scrapes_are_read);
+    tcase_add_test(all, nothing_behind_a_key_of_a_rule_is_an_empty_text);
     tcase_add_test(all, notify_is_read);
     tcase_add_loop_test(all, what_is_wrong_is_told_with_its_place, 0, NV_LEN(refused));
     tcase_add_test(all, what_is_shown_has_no_secret_and_reads_back_to_itself);
