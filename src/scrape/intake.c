@@ -143,6 +143,7 @@ static void forget_values(struct nv_intake *intake)
 static void start(struct nv_intake *intake, int64_t time_ms)
 {
     intake->scrape_number++;
+    intake->before_ms = intake->time_ms;
     intake->time_ms = time_ms;
     intake->latest_ms = time_ms + NV_INTAKE_AHEAD_MS;
     intake->failed = 0;

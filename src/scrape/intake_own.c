@@ -46,6 +46,19 @@ int nv_intake_own_series(struct nv_intake *intake, const struct nv_labelled_seri
     return 0;
 }
 
+void nv_intake_own_begins(struct nv_intake *intake, uint32_t slot)
+{
+    struct nv_intake_own *own = &intake->own[slot];
+
+    if (own->last_ms < intake->before_ms) /* what is older than the last frame is out of order */
+        own->last_ms = intake->before_ms;
+}
+
+void nv_intake_own_pauses(struct nv_intake *intake, uint32_t slot)
+{
+    intake->own[slot].seen = 0; /* not there, but not gone */
+}
+
 int nv_intake_add_pending(struct nv_intake *intake, uint32_t slot,
                           const struct nv_line_value *value, const struct nv_histogram *histogram)
 {

@@ -65,7 +65,7 @@ struct nv_intake {
     const struct nv_histogram **histograms; /* NULL: there has never been one */
     size_t room;
     bool any_histogram; /* in this scrape */
-    int64_t *own_ms; /* as in a frame: times of this scrape that are shown, but not honoured */
+    int64_t *own_ms;    /* as in a frame: times of this scrape that are shown, but not honoured */
     uint32_t report[NV_INTAKE_REPORT_COLUMNS];
     size_t n_report;
     bool has_odd; /* there is a third section, of series without the target's labels as they are */
@@ -98,6 +98,7 @@ struct nv_intake {
     enum nv_intake_form form;
     char content_type[256];
     int64_t time_ms, latest_ms; /* latest_ms: later samples are too far ahead */
+    int64_t before_ms;          /* time of the scrape before */
     bool ended;                 /* # EOF was there */
     bool honors;                /* own times */
     uint64_t attempts;          /* samples that count for the limit */
@@ -168,6 +169,9 @@ void nv_intake_forget_lines(struct nv_intake *intake, uint32_t from);
 /* intake_own.c */
 NV_MUST_USE int nv_intake_own_series(struct nv_intake *intake, const struct nv_labelled_series *def,
                                      uint32_t *ret_slot);
+void nv_intake_own_begins(struct nv_intake *intake, uint32_t slot); /* it was in frames so far */
+void nv_intake_own_pauses(struct nv_intake *intake,
+                          uint32_t slot); /* it is in frames from here on */
 NV_MUST_USE int nv_intake_add_pending(struct nv_intake *intake, uint32_t slot,
                                       const struct nv_line_value *value,
                                       const struct nv_histogram *histogram);

@@ -120,9 +120,13 @@ int nv_intake_known(struct nv_intake *intake, uint32_t entry, const struct nv_li
         return 0;
     if (e->kind != NV_ENTRY_DROPPED && own != (e->kind == NV_ENTRY_OWN)) {
         struct nv_intake_place to;
+        if (!own)
+            nv_intake_own_pauses(intake, e->slot);
         int r = nv_intake_find_place(intake, source, own, &to);
         if (r < 0)
             return r;
+        if (to.kind == NV_ENTRY_OWN)
+            nv_intake_own_begins(intake, to.slot);
         e = &intake->lines.at[entry];
         e->kind = to.kind;
         e->slot = to.slot & ((UINT32_C(1) << 30) - 1);

@@ -343,6 +343,29 @@ START_TEST(a_series_may_change_between_the_two_ways)
 }
 END_TEST
 
+/* What was in a frame has its time; one that follows with an older time of its own is late. */
+START_TEST(an_own_time_before_the_last_frame_is_out_of_order)
+{
+    ck_assert_int_eq(taker_scrape(&t, 10000, TEXT, "a 1 9000\n"), 0);
+    ck_assert_int_eq(taker_scrape(&t, 20000, TEXT, "a 2\n"), 0);
+    ck_assert_int_eq(taker_scrape(&t, 30000, TEXT, "a 3 19999\n"), 0);
+    ck_assert_uint_eq(nv_intake_told(t.intake)->out_of_order, 1);
+    ck_assert_int_eq(taker_scrape(&t, 40000, TEXT, "a 4 20001\n"), 0);
+    ck_assert_str_eq(taker_sparse(&t), "a{" L "} 4 @20001\n");
+}
+END_TEST
+
+START_TEST(a_series_that_loses_its_own_time_is_not_gone)
+{
+    t.scrape.track_timestamps_staleness = true;
+    ck_assert_int_eq(taker_scrape(&t, 10000, TEXT, "a 1 9000\n"), 0);
+    ck_assert_str_eq(taker_sparse(&t), "a{" L "} 1 @9000\n");
+    ck_assert_int_eq(taker_scrape(&t, 20000, TEXT, "a 2\n"), 0);
+    ck_assert_str_eq(taker_sparse(&t), "");
+    ck_assert_str_eq(taker_samples(&t), "a{" L "} 2\n");
+}
+END_TEST
+
 START_TEST(what_the_store_refuses_is_counted)
 {
     t.sparse_answer = 1;
@@ -527,6 +550,8 @@ int main(void)
     tcase_add_test(all, tracked_own_times_become_stale_when_they_are_gone);
     tcase_add_test(all, a_scrape_that_is_abandoned_makes_nothing_stale);
     tcase_add_test(all, a_series_may_change_between_the_two_ways);
+    tcase_add_test(all, an_own_time_before_the_last_frame_is_out_of_order);
+    tcase_add_test(all, a_series_that_loses_its_own_time_is_not_gone);
     tcase_add_test(all, what_the_store_refuses_is_counted);
     tcase_add_test(all, openmetrics_has_times_in_seconds_and_exemplars);
     tcase_add_loop_test(all, openmetrics_is_strict, 0, NV_LEN(bad_openmetrics));
