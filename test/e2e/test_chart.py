@@ -25,6 +25,8 @@ COMPANIONS = {
     "web.systemAuthDelegator": {"web": {"kubernetesAuth": True}},
     "serviceAccount.create": {"serviceAccount": {"name": "elsewhere"}},
     "storage.emptyDir.medium": {"storage": {"retention": {"size": "32MB"}, "emptyDir": {"sizeLimit": "64Mi"}}},
+    "dnsPolicy": {"dnsConfig": {"nameservers": ["10.0.0.10"]}},
+    "hostUsers": {"hostNetwork": False, "hostPID": False},
     "journal": {"features": {"journal": True}},
     "service": {"tls": {"enabled": False}},
     "prometheusRule": {"prometheusRule": {"enabled": True}},
@@ -44,8 +46,8 @@ WAIVED = {
 # With each of many settings: what some of them want, and those that refuse each other, which have tests of their own.
 PAIRED = {"tls": {"existingSecret": "own"}, "serviceAccount": {"name": "elsewhere"},
           "storage": {"retention": {"size": "32MB"}, "emptyDir": {"sizeLimit": "64Mi"}},
-          "resources": {"limits": {"memory": "256Mi"}}}
-UNPAIRED = {"hostPID", "hostRootFsMount.enabled", "kubelet.nodesProxy", "rbac.create", "service.enabled"}
+          "resources": {"limits": {"memory": "256Mi"}}, "dnsConfig": {"nameservers": ["10.0.0.10"]}}
+UNPAIRED = {"hostPID", "hostRootFsMount.enabled", "hostUsers", "kubelet.nodesProxy", "rbac.create", "service.enabled"}
 # Of the cluster, not of the chart.
 OUTSIDE = {"own", "some", "keys", "nv-tls", ("monitoring", "elsewhere"), "theirs"}
 
@@ -460,6 +462,13 @@ class Chart(unittest.TestCase):
         refused = rendered({"storage": {"emptyDir": {"medium": "Memory"}}})
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("resources.limits.memory", refused.stderr)
+
+    def test_what_the_api_server_would_refuse_is_refused(self):
+        for values, word in (({"hostUsers": False}, "hostNetwork"), ({"hostUsers": False, "hostNetwork": False}, "hostPID"),
+                             ({"dnsPolicy": "None"}, "nameservers")):
+            refused = rendered(values)
+            self.assertNotEqual(refused.returncode, 0, values)
+            self.assertIn(word, refused.stderr)
 
     def test_a_device_plug_in_spares_the_privilege(self):
         objects = self.keeps_the_rules({"features": {"kmsg": True}, "kmsg": {"deviceResource": "squat.ai/kmsg"}})
