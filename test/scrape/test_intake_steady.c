@@ -118,25 +118,27 @@ START_TEST(pods_that_come_and_go_leave_nothing)
 }
 END_TEST
 
-/* Pages last for 64 scrapes: what a target of all new series leaves behind in these is bounded without one. */
+/* Pages last for 64 scrapes: what a target of all new series leaves behind in these is bounded without one, and so that
+ * the store has a column for each that is there. */
 START_TEST(other_series_in_each_scrape_wait_for_no_page)
 {
+    static const int n[] = {10000, 60000};
     struct nv_buf body = NV_BUF(TAKER_MAX);
     int renewed = 0;
 
-    for (int i = 0; i < 14; i++) {
+    for (int i = 0; i < 140000 / n[_i]; i++) {
         nv_buf_reset(&body);
-        for (int k = 0; k < 10000; k++)
+        for (int k = 0; k < n[_i]; k++)
             nv_buf_printf(&body, "m{i=\"%d_%d\"} 1\n", i, k);
         ck_assert_int_eq(feed(1000 * i + 1, &body), 0);
         bool crowded = nv_intake_wants_renewal(t.intake) && nv_intake_is_crowded(t.intake);
         renewed += crowded;
         if (crowded)
             nv_intake_renew(t.intake);
-        ck_assert_uint_lt(nv_intake_n_series(t.intake), 120000);
+        ck_assert_uint_lt(nv_intake_n_series(t.intake), 100000);
     }
     ck_assert_int_gt(renewed, 0);
-    ck_assert_int_lt(renewed, 3);
+    ck_assert_int_le(renewed, 3);
     nv_buf_done(&body);
 }
 END_TEST
@@ -266,7 +268,7 @@ int main(void)
     tcase_add_loop_test(all, an_unchanged_target_asks_for_no_memory, 0, 2);
     tcase_add_test(all, a_series_takes_little);
     tcase_add_loop_test(all, pods_that_come_and_go_leave_nothing, 0, 2);
-    tcase_add_test(all, other_series_in_each_scrape_wait_for_no_page);
+    tcase_add_loop_test(all, other_series_in_each_scrape_wait_for_no_page, 0, 2);
     tcase_add_loop_test(all, a_new_generation_keeps_what_is_there, 0, 2);
     tcase_add_test(all, an_endless_line_is_cut_off);
     tcase_add_test(all, a_million_series_are_too_many_and_leave_nothing);
@@ -274,6 +276,7 @@ int main(void)
     tcase_add_test(all, help_that_is_never_the_same_stays_within_its_bound);
     tcase_add_test(all, a_label_that_no_store_can_hold_is_left_out);
     suite_add_tcase(suite, all);
+    tcase_set_timeout(all, 60);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
