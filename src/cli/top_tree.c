@@ -61,14 +61,17 @@ static struct nv_str id_of(const struct nv_top_row *row)
 
 static void find_parents(struct nv_top_row *rows, size_t n)
 {
+    struct nv_str ids[NV_TOP_ROWS_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        ids[i] = id_of(&rows[i]);
     for (size_t i = 0; i < n; i++) {
         size_t longest = 0;
         rows[i].parent = NONE;
         for (size_t k = 0; k < n; k++) {
-            struct nv_str id = id_of(&rows[k]);
-            if (id.n > longest && is_below(id_of(&rows[i]), id)) {
+            if (ids[k].n > longest && is_below(ids[i], ids[k])) {
                 rows[i].parent = k;
-                longest = id.n;
+                longest = ids[k].n;
             }
         }
     }
