@@ -35,13 +35,14 @@ static const struct {
     {'f', "_bytes{fstype!~\"tmpfs|ramfs|devtmpfs|squashfs|iso9660|overlay|efivarfs\"}"},
     {'a', "ALERTS{alertstate=~\"firing|pending\"}"},
     {'m', "node_memory_"},
+    {'p', "label_replace(100 * $r(node_pressure_"},
+    {'c', "container_cpu_usage_seconds_total{id!=\"\"}"},
 };
 // clang-format on
 
 /* Pressure on a resource, as a table has it. */
 #define ON(resource, kind)                                                                         \
-    "label_replace(100 * $r(node_pressure_" resource "_" kind "_seconds$t), "                      \
-    "\"resource\", \"" resource "\", \"\", \"\")"
+    "$p" resource "_" kind "_seconds$t), \"resource\", \"" resource "\", \"\", \"\")"
 
 // clang-format off
 static const char *const parts[NV_TOP_N_PARTS] = {
@@ -75,8 +76,7 @@ static const char *const parts[NV_TOP_N_PARTS] = {
     [NV_TOP_FS_AVAILABLE]     = "max by (mountpoint, device) (node_filesystem_avail$f)",
     [NV_TOP_FS_USED]          = "100 - 100 * max by (mountpoint, device) (node_filesystem_avail$f)"
                                 " / max by (mountpoint, device) (node_filesystem_size$f > 0)",
-    [NV_TOP_GROUP_CPU]        = "topk(512, 100 * sum " GROUP " ($r(container_cpu_usage_seconds_total{id!=\"\"}[$w])"
-                                " and container_cpu_usage_seconds_total{id!=\"\"}))",
+    [NV_TOP_GROUP_CPU]        = "topk(512, 100 * sum " GROUP " ($r($c[$w]) and $c))",
     [NV_TOP_GROUP_MEMORY]     = "topk(512, sum " GROUP " (container_memory_working_set_bytes{id!=\"\"}))",
     [NV_TOP_ALERTS]           = "$a * ignoring (alertstate) group_left () (time() - ALERTS_FOR_STATE)"
                                 " or $a - 2",

@@ -135,18 +135,18 @@ static int compare_alerts(const void *a, const void *b)
 static void put_alert(struct nv_top_area *a, enum nv_top_panel panel,
                       const struct nv_answer_series *alert)
 {
-    NV_AUTO_BUF line = NV_BUF(4096), labels = NV_BUF(4096);
-    char text[NV_CLI_TEXT_MAX];
+    NV_AUTO_BUF labels = NV_BUF(4096);
+    char text[2 * NV_CLI_TEXT_MAX] = "", span[NV_CLI_TEXT_MAX];
     struct nv_str state = nv_top_label(alert, "alertstate");
     double since = nv_top_last(alert);
+    bool fires = nv_str_is(state, "firing"), since_known = since >= 0 && since < 1e10;
+    enum nv_top_style style = fires ? NV_TOP_BAD : NV_TOP_WARN;
 
-    nv_buf_printf(&line, "%.*s ", NV_ARGS(state));
-    if (since >= 0 && since < 1e10)
-        nv_buf_printf(&line, "%s ", nv_cli_span(text, (int64_t)since * 1000));
     nv_top_write_labels(&labels, alert);
-    nv_buf_str(&line, nv_buf_view(&labels));
-    nv_top_area_put(a, 0, a->width, nv_str_is(state, "firing") ? NV_TOP_BAD : NV_TOP_WARN,
-                    nv_buf_view(&line));
+    snprintf(text, sizeof(text), "%s%s%s ", fires ? "firing" : "pending", since_known ? " " : "",
+             since_known ? nv_cli_span(span, (int64_t)since * 1000) : "");
+    nv_top_area_put(a, 0, a->width, style, nv_str(text));
+    nv_top_area_put(a, strlen(text), a->width, style, nv_buf_view(&labels));
     struct nv_top_row row = {.key = nv_top_key(nv_buf_view(&labels)), .series = alert};
     nv_top_area_row(a, panel, &row);
 }
