@@ -402,7 +402,7 @@ extern const struct nv_table nv_cg_disks, nv_cg_disk_ios;
 void nv_cg_disk_emit(struct nv_pass *pass, struct nv_cg_state *state);
 
 /* ---- machine.c */
-extern const struct nv_table nv_cg_machines, nv_cg_versions, nv_cg_machine_errors;
+extern const struct nv_table nv_cg_machines, nv_cg_dimms, nv_cg_versions, nv_cg_machine_errors;
 int nv_cg_machine_read(struct nv_pass *pass, struct nv_cg_state *state);
 void nv_cg_machine_limits(const struct nv_cg_state *state, struct nv_cg_values *values);
 void nv_cg_machine_emit(struct nv_pass *pass, const struct nv_cg_state *state);

@@ -7,13 +7,19 @@
 
 enum { READ_EVERY = 20 /* passes */, CORES_MAX = 4096 };
 
-enum { CORES, PHYSICAL, SOCKETS, MEMORY, SWAP, N_COLUMNS };
+enum { CORES, PHYSICAL, SOCKETS, BOOKS, DRAWERS, MEMORY, SWAP, N_COLUMNS };
 static const struct nv_family columns[N_COLUMNS] = {
-    [CORES] = {"machine_cpu_cores",          NV_GAUGE, NV_AS_IS, "CPUs, threads counted one by one."},
-    [PHYSICAL] = {"machine_cpu_physical_cores", NV_GAUGE, NV_AS_IS, "Cores of all sockets."            },
-    [SOCKETS] = {"machine_cpu_sockets",        NV_GAUGE, NV_AS_IS, "CPU sockets."                     },
-    [MEMORY] = {"machine_memory_bytes",       NV_GAUGE, NV_AS_IS, "Memory of the machine."           },
-    [SWAP] = {"machine_swap_bytes",         NV_GAUGE, NV_AS_IS, "Swap of the machine."             },
+    [CORES] = {"machine_cpu_cores",          NV_GAUGE, NV_AS_IS, "CPUs, threads counted one by one."  },
+    [PHYSICAL] = {"machine_cpu_physical_cores", NV_GAUGE, NV_AS_IS, "Cores of all sockets."              },
+    [SOCKETS] = {"machine_cpu_sockets",        NV_GAUGE, NV_AS_IS, "CPU sockets."                       },
+    [BOOKS] = {"machine_cpu_books",          NV_GAUGE, NV_AS_IS, "CPU books, which mainframes have."  },
+    [DRAWERS] = {"machine_cpu_drawers",        NV_GAUGE, NV_AS_IS, "CPU drawers, which mainframes have."},
+    [MEMORY] = {"machine_memory_bytes",       NV_GAUGE, NV_AS_IS, "Memory of the machine."             },
+    [SWAP] = {"machine_swap_bytes",         NV_GAUGE, NV_AS_IS, "Swap of the machine."               },
+};
+static const struct nv_family dimm_columns[] = {
+    {"machine_dimm_count",          NV_GAUGE, NV_AS_IS, "Memory modules of a type."   },
+    {"machine_dimm_capacity_bytes", NV_GAUGE, NV_AS_IS, "Memory on modules of a type."},
 };
 static const struct nv_family info_columns[] = {
     {"cadvisor_version_info", NV_GAUGE, NV_AS_IS, "Kernel and distribution, always 1."},
@@ -24,6 +30,8 @@ static const struct nv_family error_columns[] = {
 
 const struct nv_table nv_cg_machines = {NV_LABELS("boot_id", "machine_id", "system_uuid"), columns,
                                         N_COLUMNS};
+const struct nv_table nv_cg_dimms = {NV_LABELS("boot_id", "machine_id", "system_uuid", "type"),
+                                     dimm_columns, 2};
 const struct nv_table nv_cg_versions = {
     NV_LABELS("kernelVersion", "osVersion", "dockerVersion", "cadvisorVersion", "cadvisorRevision"),
     info_columns, 1};
@@ -32,9 +40,18 @@ const struct nv_table nv_cg_machine_errors = {NV_NO_LABELS, error_columns, 1};
 enum { BOOT_ID, MACHINE_ID, SYSTEM_UUID, KERNEL, DISTRIBUTION, N_TEXTS };
 enum { TEXT_MAX = 128 };
 
+/* Modules of a type. */
+enum { DIMM_TYPES_MAX = 8 };
+struct dimms {
+    char type[64];
+    uint64_t values[2]; /* how many, bytes */
+};
+
 struct nv_cg_machine {
     uint64_t values[N_COLUMNS], mask;
     char texts[N_TEXTS][TEXT_MAX];
+    struct dimms dimms[DIMM_TYPES_MAX];
+    size_t n_dimms;
 };
 
 static void put(struct nv_cg_machine *machine, size_t i, struct nv_str text)
@@ -87,6 +104,80 @@ static size_t note(uint64_t *seen, size_t n, uint64_t number)
     if (n < CORES_MAX)
         seen[n++] = number;
     return n;
+}
+
+/* How many different numbers the CPUs have for something. */
+static uint64_t count_numbers(struct nv_pass *pass, struct nv_names cpus, const char *what)
+{
+    uint64_t *seen = nv_alloc(pass, CORES_MAX * sizeof(*seen)), number;
+    char path[NV_PATH_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < cpus.n; i++) {
+        nv_path(path, "sys/devices/system/cpu/%.*s/topology/%s", NV_ARGS(cpus.at[i]), what);
+        if (nv_read_u64(pass, path, &number) == 0)
+            n = note(seen, n, number);
+    }
+    return n;
+}
+
+/* Of mainframes; 0 of other machines. */
+static void read_books(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    struct nv_names cpus = {0};
+    uint64_t book;
+
+    if (nv_read_u64(pass, "sys/devices/system/cpu/cpu0/topology/book_id", &book) < 0 ||
+        nv_list(pass, "sys/devices/system/cpu", &cpus) < 0)
+        cpus.n = 0;
+    set(machine, BOOKS, count_numbers(pass, cpus, "book_id"));
+    set(machine, DRAWERS, count_numbers(pass, cpus, "drawer_id"));
+}
+
+static struct dimms *dimms_of(struct nv_cg_machine *machine, struct nv_str type)
+{
+    struct dimms *dimms = machine->dimms;
+    size_t i = 0;
+
+    while (i < machine->n_dimms && !nv_str_is(type, dimms[i].type))
+        i++;
+    if (i == DIMM_TYPES_MAX || type.n >= sizeof(dimms->type))
+        return NULL;
+    if (i == machine->n_dimms)
+        snprintf(dimms[machine->n_dimms++].type, sizeof(dimms->type), "%.*s", NV_ARGS(type));
+    return &dimms[i];
+}
+
+/* sys/devices/system/edac/mc/mcN/dimmM: dimm_mem_type, size in MiB. */
+static void read_dimms(struct nv_pass *pass, struct nv_cg_machine *machine)
+{
+    static const char top[] = "sys/devices/system/edac/mc";
+    struct nv_names controllers = {0}, dimms;
+    char path[NV_PATH_MAX];
+    struct nv_str type;
+    uint64_t mib;
+
+    if (nv_list(pass, top, &controllers) < 0)
+        return;
+    for (size_t i = 0; i < controllers.n; i++) {
+        nv_path(path, "%s/%.*s", top, NV_ARGS(controllers.at[i]));
+        if (!nv_str_starts(controllers.at[i], "mc") || nv_list(pass, path, &dimms) < 0)
+            continue;
+        for (size_t k = 0; k < dimms.n; k++) {
+            nv_path(path, "%s/%.*s/%.*s/size", top, NV_ARGS(controllers.at[i]),
+                    NV_ARGS(dimms.at[k]));
+            if (!nv_str_starts(dimms.at[k], "dimm") || nv_read_u64(pass, path, &mib) < 0)
+                continue;
+            nv_path(path, "%s/%.*s/%.*s/dimm_mem_type", top, NV_ARGS(controllers.at[i]),
+                    NV_ARGS(dimms.at[k]));
+            struct dimms *of =
+                nv_read_attribute(pass, path, &type) == 0 ? dimms_of(machine, type) : NULL;
+            if (!of)
+                continue;
+            of->values[0]++;
+            of->values[1] += mib << 20;
+        }
+    }
 }
 
 /* From the kernel's view of its topology, where cpuinfo tells none: on ARM. */
@@ -206,6 +297,8 @@ static void read_machine(struct nv_pass *pass, struct nv_cg_machine *machine)
     if (!(machine->mask & 1u << PHYSICAL))
         read_topology(pass, machine);
     read_online(pass, machine);
+    read_books(pass, machine);
+    read_dimms(pass, machine);
     read_distribution(pass, machine);
 }
 
@@ -241,6 +334,11 @@ void nv_cg_machine_emit(struct nv_pass *pass, const struct nv_cg_state *state)
     for (size_t i = 0; i < N_TEXTS; i++)
         texts[i] = nv_str(machine->texts[i]);
     nv_emit_some(pass, &nv_cg_machines, texts, machine->values, N_COLUMNS, machine->mask);
+    for (size_t i = 0; i < machine->n_dimms; i++)
+        nv_emit_row(pass, &nv_cg_dimms,
+                    (struct nv_str[]){texts[BOOT_ID], texts[MACHINE_ID], texts[SYSTEM_UUID],
+                                      nv_str(machine->dimms[i].type)},
+                    machine->dimms[i].values, 2);
     nv_emit_u64(pass, &nv_cg_versions,
                 (struct nv_str[]){texts[KERNEL], texts[DISTRIBUTION], empty, empty, empty}, 0, 1);
     nv_emit_u64(pass, &nv_cg_machine_errors, NULL, 0, !(machine->mask & 1u << MEMORY));

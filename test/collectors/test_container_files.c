@@ -212,6 +212,61 @@ START_TEST(cores_are_counted_where_cpuinfo_tells_none)
 }
 END_TEST
 
+START_TEST(modules_are_counted_by_type)
+{
+    make_machine();
+    nv_write_file(dir, "sys/devices/system/edac/mc/mc0/dimm0/size", "8192\n");
+    nv_write_file(dir, "sys/devices/system/edac/mc/mc0/dimm0/dimm_mem_type", "Registered-DDR4\n");
+    nv_write_file(dir, "sys/devices/system/edac/mc/mc1/dimm3/size", "8192\n");
+    nv_write_file(dir, "sys/devices/system/edac/mc/mc1/dimm3/dimm_mem_type", "Registered-DDR4\n");
+    nv_write_file(dir, "sys/devices/system/edac/mc/mc1/dimm4/dimm_mem_type", "Unbuffered-DDR4\n");
+    nv_write_file(dir, "sys/devices/system/edac/mc/power/x", "");
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    const char *of_type =
+        "{boot_id=\"\",machine_id=\"\",system_uuid=\"\",type=\"Registered-DDR4\"}";
+    char series[512];
+    snprintf(series, sizeof(series), "machine_dimm_count%s", of_type);
+    ck_assert_double_eq(nv_sample_of(got, series), 2);
+    snprintf(series, sizeof(series), "machine_dimm_capacity_bytes%s", of_type);
+    ck_assert_double_eq(nv_sample_of(got, series), 16384. * (1 << 20));
+    ck_assert_ptr_null(strstr(got, "Unbuffered"));
+    nv_machine_free(machine);
+}
+END_TEST
+
+/* As on z: two drawers of two books each. */
+START_TEST(books_and_drawers_are_those_of_mainframes)
+{
+    static const char *const ids[][2] = {
+        {"0", "0"},
+        {"1", "0"},
+        {"2", "1"},
+        {"3", "1"},
+        {"3", "1"}
+    };
+    char path[256];
+
+    for (size_t i = 0; i < NV_LEN(ids); i++) {
+        if (!i)
+            make_machine();
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%zu/topology/book_id", i);
+        nv_write_file(dir, path, ids[i][0]);
+        snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%zu/topology/drawer_id", i);
+        nv_write_file(dir, path, ids[i][1]);
+    }
+    struct nv_machine *machine = start();
+    const char *got = nv_machine_pass(machine, PASS_MS);
+    const char *ours = "{boot_id=\"\",machine_id=\"\",system_uuid=\"\"}";
+    char series[512];
+    snprintf(series, sizeof(series), "machine_cpu_books%s", ours);
+    ck_assert_double_eq(nv_sample_of(got, series), 4);
+    snprintf(series, sizeof(series), "machine_cpu_drawers%s", ours);
+    ck_assert_double_eq(nv_sample_of(got, series), 2);
+    nv_machine_free(machine);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("container_files");
@@ -226,6 +281,8 @@ int main(void)
     tcase_add_test(all, a_sandbox_that_is_being_made_is_known_when_it_is);
     tcase_add_test(all, our_own_mounts_tell_where_those_of_the_first_process_do_not);
     tcase_add_test(all, cores_are_counted_where_cpuinfo_tells_none);
+    tcase_add_test(all, modules_are_counted_by_type);
+    tcase_add_test(all, books_and_drawers_are_those_of_mainframes);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

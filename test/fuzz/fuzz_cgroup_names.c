@@ -3,7 +3,7 @@
  *
  * Input: lines of a path, of which the last part may be a file, and what stands in it: "kubepods/pod1/memory.current=7".
  * They lie below sys/fs/cgroup of a machine in memory (support/memory_host.h), as v2, and once more as v1; a line that
- * begins with '/' is below proc instead, "pods=" begins what the kubelet tells, "state=" what an agent before kept. In a
+ * begins with '/' is below proc instead, with "!/" below sys/devices/system, "pods=" begins what the kubelet tells, "state=" what an agent before kept. In a
  * text \n is a new line, \t a tab. All groups of metrics are on.
  */
 #include "support/memory_host.h"
@@ -38,6 +38,8 @@ static void put_lines(struct nv_buf *out, struct nv_str input, const char *top)
             put(out, "pods.json", NV_LIT(""), text);
         else if (nv_str_is(path, "state"))
             put(out, "state/container", NV_LIT(""), text);
+        else if (nv_str_starts(path, "!"))
+            put(out, "sys/devices/system", nv_str_from(path, 1), text);
         else if (nv_str_starts(path, "/"))
             put(out, "proc", path, text);
         else
