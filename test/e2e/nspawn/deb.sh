@@ -96,6 +96,27 @@ rm -r /etc/systemd/system/nodevitals.service.d
 args --config.file=/etc/nodevitals/nodevitals.yml
 systemctl daemon-reload && systemctl restart nodevitals
 
+# ---- a port that stays open, as the socket's head says ---------------------------------------
+
+as_the_socket_says() { sed -n 's/^#     //p' /usr/lib/systemd/system/nodevitals.socket | sh -e; }
+args --config.file=/etc/nodevitals/nodevitals.yml --web.systemd-socket
+check "the socket starts as its head says" as_the_socket_says
+check "and the agent answers on it" until_true 20 ours
+check "the port is systemd's" systemctl is-active -q nodevitals.socket
+systemctl restart --no-block nodevitals
+refused=0
+for try in 1 2 3 4 5 6 7 8; do
+    metrics >/dev/null 2>&1 || refused=$((refused + 1))
+done
+check "while it restarts, nobody is refused" is $refused 0
+check "an upgrade keeps the port" install_package /out/two.deb
+check "with the new agent on it" until_true 20 ours
+check "and the socket" systemctl is-active -q nodevitals.socket
+install_package /out/one.deb
+systemctl disable -q --now nodevitals.socket
+args --config.file=/etc/nodevitals/nodevitals.yml
+systemctl restart nodevitals
+
 # ---- an upgrade -----------------------------------------------------------------------------
 
 args --config.file=/etc/nodevitals/nodevitals.yml --collector.systemd
