@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -188,26 +189,33 @@ class Live(unittest.TestCase):
         self.assertNotIn(("container_network_transmit_bytes_total", "lo"), told)
         self.assertFalse([key for key in of_hosts if key[0].startswith("container_network")])
 
-    def test_an_oom_kill_outlives_its_cgroup(self):
+    def test_an_oom_kill_outlives_its_cgroup_and_the_agent(self):
         cgroup = self.make("d4" * 32)
         for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
             path = f"{MOUNTS['memory']}{cgroup.path}/{name}"
             if os.path.exists(path):
                 with open(path, "w", encoding="ascii") as f:
                     f.write(str(16 << 20))
-        with Agent(*FLAGS) as agent:
-            self.assertEqual(self.told(agent, cgroup)[("container_oom_events_total",)], 0)
-            child = cgroup.run(sys.executable, "-c", EATER % 200, stderr=subprocess.DEVNULL)
-            self.assertEqual(child.wait(SLOW), -signal.SIGKILL)
-            self.assertEqual(int(cgroup.keys("memory", "memory.oom_control")["oom_kill"]), 1)
-            self.assertEqual(self.told(agent, cgroup)[("container_oom_events_total",)], 1)
-            cgroup.remove()
-            told = self.told(agent, cgroup)
-            self.assertEqual(told, {("container_oom_events_total",): 1})
+        def check(agent):
+            self.assertEqual(self.told(agent, cgroup), {("container_oom_events_total",): 1})
             by_name = {labels.get("container"): value for (name, labels), value in
                        ((parse_series(series), value) for series, value in samples(agent.metrics()).items())
                        if name == "container_oom_kills_total"}
             self.assertEqual(float(by_name["d4" * 32]), 1)
+        with tempfile.TemporaryDirectory() as folder:
+            history = f"--storage.tsdb.path={folder}/history"
+            with Agent(*FLAGS, history) as agent:
+                self.assertEqual(self.told(agent, cgroup)[("container_oom_events_total",)], 0)
+                child = cgroup.run(sys.executable, "-c", EATER % 200, stderr=subprocess.DEVNULL)
+                self.assertEqual(child.wait(SLOW), -signal.SIGKILL)
+                self.assertEqual(int(cgroup.keys("memory", "memory.oom_control")["oom_kill"]), 1)
+                self.assertEqual(self.told(agent, cgroup)[("container_oom_events_total",)], 1)
+            with Agent(*FLAGS, history) as agent:  # another, while the cgroup is still there,
+                self.assertEqual(self.told(agent, cgroup)[("container_oom_events_total",)], 1)
+                cgroup.remove()
+                check(agent)
+            with Agent(*FLAGS, history) as agent:  # and one that never saw it
+                check(agent)
 
     def test_cgroups_may_come_and_go_while_they_are_read(self):
         with Agent(*FLAGS) as agent:
