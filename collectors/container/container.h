@@ -175,6 +175,18 @@ struct nv_cg_sched;
 struct nv_cg_sockets;
 struct nv_cg_pages;
 
+/* What groups that are off by default have beside slots. */
+struct nv_cg_more {
+    struct nv_cg_process *processes;
+    size_t n_processes, room_processes;
+    bool has_processes;
+    const struct nv_cg_sockets *sockets;
+    uint64_t *cores;
+    size_t n_cores;
+    struct nv_cg_pages *pages;
+    size_t n_pages;
+};
+
 /* Of this pass; what is pointed to is the pass's memory. */
 struct nv_cg_values {
     uint64_t mask; /* which slots are known */
@@ -184,14 +196,7 @@ struct nv_cg_values {
     const struct nv_cg_link *links;
     size_t n_links;
     struct nv_cg_huge *huge; /* as many as there are sizes, or NULL */
-    struct nv_cg_process *processes;
-    size_t n_processes, room_processes;
-    bool has_processes;
-    const struct nv_cg_sockets *sockets;
-    uint64_t *cores;
-    size_t n_cores;
-    struct nv_cg_pages *pages;
-    size_t n_pages;
+    struct nv_cg_more *more; /* NULL where it is not asked for */
 };
 
 enum { NV_CG_NETNS_UNKNOWN, NV_CG_NETNS_HOST, NV_CG_NETNS_OWN };
@@ -347,6 +352,16 @@ static inline bool nv_cg_has(const struct nv_cg_values *values, enum nv_cg_slot 
     return values->mask & NV_CG_BIT(slot);
 }
 
+/* Makes it where there is none. */
+static inline struct nv_cg_more *nv_cg_more(struct nv_pass *pass, struct nv_cg_values *values)
+{
+    if (!values->more) {
+        values->more = nv_alloc(pass, sizeof(*values->more));
+        memset(values->more, 0, sizeof(*values->more));
+    }
+    return values->more;
+}
+
 /* ---- label.c, logs.c */
 void nv_cg_label_all(struct nv_pass *pass, struct nv_cg_state *state);
 void nv_cg_names_free(struct nv_cg_names *names);
@@ -379,10 +394,8 @@ size_t nv_cg_sockets_count(const struct nv_cg_sockets *sockets);
 
 /* ---- numa.c: `labels` have room for three more */
 extern const struct nv_table nv_cg_numas;
-void nv_cg_numa_emit(struct nv_pass *pass, const struct nv_cg_values *values,
-                     struct nv_str *labels);
-void nv_cg_cores_emit(struct nv_pass *pass, const struct nv_cg_values *values,
-                      struct nv_str *labels);
+void nv_cg_numa_emit(struct nv_pass *pass, const struct nv_cg_more *more, struct nv_str *labels);
+void nv_cg_cores_emit(struct nv_pass *pass, const struct nv_cg_more *more, struct nv_str *labels);
 
 /* ---- devices.c: "" for one that is not known */
 struct nv_str nv_cg_device_name(struct nv_pass *pass, struct nv_cg_state *state, uint32_t major,

@@ -211,8 +211,8 @@ static void emit_cgroup(struct nv_pass *pass, struct nv_cg_state *state, const s
 
     memcpy(labels.at, cgroup->labels, sizeof(cgroup->labels));
     nv_emit_some(pass, &nv_cg_rows, labels.at, values->at, NV_CG_COLUMNS, values->mask);
-    if (values->n_cores) {
-        nv_cg_cores_emit(pass, values, labels.at);
+    if (values->more && values->more->n_cores) {
+        nv_cg_cores_emit(pass, values->more, labels.at);
     } else if (nv_cg_has(values, NV_CG_CPU_USAGE)) {
         labels.at[NV_CG_LABELS] = NV_LIT("total");
         nv_emit_u64(pass, &nv_cg_usages, labels.at, 0, values->at[NV_CG_CPU_USAGE]);
@@ -220,9 +220,10 @@ static void emit_cgroup(struct nv_pass *pass, struct nv_cg_state *state, const s
     emit_faults(pass, values, &labels);
     emit_io(pass, state, values, &labels);
     emit_links(pass, values, &labels);
-    if (values->sockets)
-        nv_cg_sockets_emit(pass, values->sockets, labels.at);
-    nv_cg_numa_emit(pass, values, labels.at);
+    if (values->more && values->more->sockets)
+        nv_cg_sockets_emit(pass, values->more->sockets, labels.at);
+    if (values->more)
+        nv_cg_numa_emit(pass, values->more, labels.at);
     for (size_t i = 0; values->huge && i < state->n_huge; i++) {
         labels.at[NV_CG_LABELS] = nv_str(state->huge_names[i]);
         nv_emit_some(pass, &nv_cg_hugepages, labels.at, values->huge[i].at, NV_CG_HUGE_NUMBERS,
@@ -240,9 +241,10 @@ size_t nv_cg_count_series(const struct nv_cg_state *state, const struct nv_cg *c
     const uint32_t shown = (1u << NV_CG_IO_FAMILIES) - 1;
     size_t n = (size_t)__builtin_popcountll(values->mask) + values->n_links * NV_CG_LINK_NUMBERS;
 
-    n += values->n_cores + values->n_pages;
-    if (values->sockets)
-        n += nv_cg_sockets_count(values->sockets);
+    if (values->more)
+        n += values->more->n_cores + values->more->n_pages;
+    if (values->more && values->more->sockets)
+        n += nv_cg_sockets_count(values->more->sockets);
     for (size_t i = 0; values->huge && i < state->n_huge; i++)
         n += (size_t)__builtin_popcountll(values->huge[i].mask);
     for (size_t i = 0; i < values->n_io; i++) {

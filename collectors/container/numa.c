@@ -30,17 +30,18 @@ struct nv_cg_pages {
 void nv_cg_parse_percpu(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
                         struct nv_str text)
 {
+    struct nv_cg_more *more = nv_cg_more(pass, values);
     struct nv_scan scan = nv_scan(text);
     size_t n = 0;
 
     (void)slot;
     for (struct nv_scan rest = scan; nv_scan_word(&rest).n && n < CORES_MAX;)
         n++;
-    values->cores = nv_alloc(pass, (n + 1) * sizeof(*values->cores));
-    values->n_cores = nv_scan_row(&scan, values->cores, n);
+    more->cores = nv_alloc(pass, (n + 1) * sizeof(*more->cores));
+    more->n_cores = nv_scan_row(&scan, more->cores, n);
 }
 
-static void parse_line(struct nv_cg_values *values, struct nv_scan *line, size_t max)
+static void parse_line(struct nv_cg_more *more, struct nv_scan *line, size_t max)
 {
     struct nv_str word = nv_scan_word(line), name = nv_str_cut(&word, '=');
     bool is_below = nv_str_starts(name, HIERARCHICAL);
@@ -53,11 +54,11 @@ static void parse_line(struct nv_cg_values *values, struct nv_scan *line, size_t
     for (word = nv_scan_word(line); type < NV_LEN(types) && word.n; word = nv_scan_word(line)) {
         struct nv_str node = nv_str_cut(&word, '=');
         uint64_t number, pages;
-        if (values->n_pages == max || !nv_str_starts(node, "N") ||
+        if (more->n_pages == max || !nv_str_starts(node, "N") ||
             !nv_str_to_u64(nv_str_from(node, 1), &number) || number > UINT32_MAX ||
             !nv_str_to_u64(word, &pages))
             return;
-        values->pages[values->n_pages++] =
+        more->pages[more->n_pages++] =
             (struct nv_cg_pages){(uint32_t)number, type, is_below, pages};
     }
 }
@@ -65,16 +66,17 @@ static void parse_line(struct nv_cg_values *values, struct nv_scan *line, size_t
 void nv_cg_parse_numa(struct nv_pass *pass, struct nv_cg_values *values, enum nv_cg_slot slot,
                       struct nv_str text)
 {
+    struct nv_cg_more *more = nv_cg_more(pass, values);
     struct nv_scan file = nv_scan(text), line;
     size_t max = 0;
 
     (void)slot;
     for (size_t i = 0; i < text.n && max < PAGES_MAX; i++)
         max += text.p[i] == ' ';
-    values->pages = nv_alloc(pass, (max + 1) * sizeof(*values->pages));
-    values->n_pages = 0;
+    more->pages = nv_alloc(pass, (max + 1) * sizeof(*more->pages));
+    more->n_pages = 0;
     while (nv_scan_line(&file, &line))
-        parse_line(values, &line, max);
+        parse_line(more, &line, max);
 }
 
 /* A label of a number. */
@@ -86,10 +88,10 @@ static struct nv_str numbered(struct nv_pass *pass, const char *prefix, int digi
     return (struct nv_str){text, n > 0 ? (size_t)n : 0};
 }
 
-void nv_cg_numa_emit(struct nv_pass *pass, const struct nv_cg_values *values, struct nv_str *labels)
+void nv_cg_numa_emit(struct nv_pass *pass, const struct nv_cg_more *more, struct nv_str *labels)
 {
-    for (size_t i = 0; i < values->n_pages; i++) {
-        const struct nv_cg_pages *pages = &values->pages[i];
+    for (size_t i = 0; i < more->n_pages; i++) {
+        const struct nv_cg_pages *pages = &more->pages[i];
         labels[NV_CG_LABELS] = numbered(pass, "", 1, pages->node);
         labels[NV_CG_LABELS + 1] = nv_str(pages->is_below ? "hierarchy" : "container");
         labels[NV_CG_LABELS + 2] = nv_str(types[pages->type]);
@@ -98,13 +100,12 @@ void nv_cg_numa_emit(struct nv_pass *pass, const struct nv_cg_values *values, st
 }
 
 /* Cores that were never used are left out, as cAdvisor does. */
-void nv_cg_cores_emit(struct nv_pass *pass, const struct nv_cg_values *values,
-                      struct nv_str *labels)
+void nv_cg_cores_emit(struct nv_pass *pass, const struct nv_cg_more *more, struct nv_str *labels)
 {
-    for (size_t i = 0; i < values->n_cores; i++) {
-        if (!values->cores[i])
+    for (size_t i = 0; i < more->n_cores; i++) {
+        if (!more->cores[i])
             continue;
         labels[NV_CG_LABELS] = numbered(pass, "cpu", 2, (unsigned)i);
-        nv_emit_u64(pass, &nv_cg_usages, labels, 0, values->cores[i]);
+        nv_emit_u64(pass, &nv_cg_usages, labels, 0, more->cores[i]);
     }
 }

@@ -20,17 +20,17 @@ struct nv_cg_sched {
     size_t n;
 };
 
-static struct nv_cg_process *room_for_one(struct nv_pass *pass, struct nv_cg_values *values)
+static struct nv_cg_process *room_for_one(struct nv_pass *pass, struct nv_cg_more *more)
 {
-    if (values->n_processes == values->room_processes) {
-        size_t room = values->room_processes ? 2 * values->room_processes : 16;
-        struct nv_cg_process *more = nv_alloc(pass, room * sizeof(*more));
-        if (values->n_processes)
-            memcpy(more, values->processes, values->n_processes * sizeof(*more));
-        values->processes = more;
-        values->room_processes = room;
+    if (more->n_processes == more->room_processes) {
+        size_t room = more->room_processes ? 2 * more->room_processes : 16;
+        struct nv_cg_process *processes = nv_alloc(pass, room * sizeof(*processes));
+        if (more->n_processes)
+            memcpy(processes, more->processes, more->n_processes * sizeof(*processes));
+        more->processes = processes;
+        more->room_processes = room;
     }
-    return &values->processes[values->n_processes];
+    return &more->processes[more->n_processes];
 }
 
 static bool read_process(struct nv_pass *pass, int proc, struct nv_cg_process *process)
@@ -46,18 +46,19 @@ static bool read_process(struct nv_pass *pass, int proc, struct nv_cg_process *p
 void nv_cg_sched_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_cg_values *values,
                       struct nv_str procs)
 {
+    struct nv_cg_more *more = nv_cg_more(pass, values);
     int proc = nv_dir_open(pass, NV_DIR_ROOTS, "proc");
 
-    values->has_processes = proc >= 0;
+    more->has_processes = proc >= 0;
     while (proc >= 0 && procs.n) {
-        struct nv_cg_process *process = room_for_one(pass, values);
+        struct nv_cg_process *process = room_for_one(pass, more);
         if (!nv_str_to_i64(nv_str_cut(&procs, '\n'), &process->pid) || process->pid <= 0)
             continue;
         if (state->n_sched_processes++ >= PROCESSES_MAX) {
-            values->has_processes = false;
+            more->has_processes = false;
             break;
         }
-        values->n_processes += read_process(pass, proc, process);
+        more->n_processes += read_process(pass, proc, process);
     }
     if (proc >= 0)
         nv_dir_close(pass, proc);
@@ -72,16 +73,16 @@ static int by_pid(const void *a, const void *b)
 }
 
 /* Enters what went since the pass before. Both lists are in order. */
-static void add_gone(struct nv_cg_sched *sched, const struct nv_cg_values *values)
+static void add_gone(struct nv_cg_sched *sched, const struct nv_cg_more *more)
 {
     size_t at = 0;
 
     for (size_t i = 0; i < sched->n; i++) {
         const struct nv_cg_process *old = &sched->all[i];
-        while (at < values->n_processes && values->processes[at].pid < old->pid)
+        while (at < more->n_processes && more->processes[at].pid < old->pid)
             at++;
-        if (at < values->n_processes && values->processes[at].pid == old->pid &&
-            values->processes[at].at[0] >= old->at[0])
+        if (at < more->n_processes && more->processes[at].pid == old->pid &&
+            more->processes[at].at[0] >= old->at[0])
             continue;
         for (size_t k = 0; k < NV_CG_SCHED_NUMBERS; k++)
             sched->gone[k] += old->at[k];
@@ -89,38 +90,38 @@ static void add_gone(struct nv_cg_sched *sched, const struct nv_cg_values *value
 }
 
 /* Remembers the processes there are; those of before where memory is out. */
-static void remember(struct nv_cg_sched *sched, const struct nv_cg_values *values)
+static void remember(struct nv_cg_sched *sched, const struct nv_cg_more *more)
 {
-    size_t size = values->n_processes * sizeof(*sched->all);
+    size_t size = more->n_processes * sizeof(*sched->all);
     struct nv_cg_process *all = malloc(size + 1);
 
     if (!all)
         return;
     if (size)
-        memcpy(all, values->processes, size);
+        memcpy(all, more->processes, size);
     free(sched->all);
     sched->all = all;
-    sched->n = values->n_processes;
+    sched->n = more->n_processes;
 }
 
 void nv_cg_sched_finish(struct nv_cg *cgroup)
 {
-    struct nv_cg_values *values = cgroup->values;
+    const struct nv_cg_more *more = cgroup->values->more;
     uint64_t sum[NV_CG_SCHED_NUMBERS];
 
-    if (!values->has_processes || (!cgroup->sched && !values->n_processes) ||
+    if (!more || !more->has_processes || (!cgroup->sched && !more->n_processes) ||
         (!cgroup->sched && !(cgroup->sched = calloc(1, sizeof(*cgroup->sched)))))
         return;
-    if (values->n_processes)
-        nv_sort(values->processes, values->n_processes, sizeof(*values->processes), by_pid);
-    add_gone(cgroup->sched, values);
-    remember(cgroup->sched, values);
+    if (more->n_processes)
+        nv_sort(more->processes, more->n_processes, sizeof(*more->processes), by_pid);
+    add_gone(cgroup->sched, more);
+    remember(cgroup->sched, more);
     memcpy(sum, cgroup->sched->gone, sizeof(sum));
-    for (size_t i = 0; i < values->n_processes; i++)
+    for (size_t i = 0; i < more->n_processes; i++)
         for (size_t k = 0; k < NV_CG_SCHED_NUMBERS; k++)
-            sum[k] += values->processes[i].at[k];
+            sum[k] += more->processes[i].at[k];
     for (size_t k = 0; k < NV_CG_SCHED_NUMBERS; k++)
-        nv_cg_set(values, (enum nv_cg_slot)(NV_CG_SCHED_RUN + k), sum[k]);
+        nv_cg_set(cgroup->values, (enum nv_cg_slot)(NV_CG_SCHED_RUN + k), sum[k]);
 }
 
 void nv_cg_sched_free(struct nv_cg_sched *sched)

@@ -160,7 +160,7 @@ void nv_cg_sockets_read(struct nv_pass *pass, struct nv_cg_state *state, int dir
         return;
     struct nv_cg_sockets *sockets = nv_alloc(pass, sizeof(*sockets));
     memset(sockets, 0, sizeof(*sockets));
-    values->sockets = sockets;
+    nv_cg_more(pass, values)->sockets = sockets;
     if (state->groups & NV_CG_TCP)
         read_sockets(pass, state, dir, sockets, true);
     if (state->groups & NV_CG_UDP)

@@ -112,11 +112,7 @@ static void forget(struct nv_cg_values *values)
     values->links = NULL;
     values->n_io = values->room_io = values->n_links = 0;
     values->huge = NULL;
-    values->processes = NULL;
-    values->n_processes = values->room_processes = 0;
-    values->has_processes = false;
-    values->sockets = NULL;
-    values->n_cores = values->n_pages = 0;
+    values->more = NULL;
 }
 
 /* Forgets what the pass before knew; and, where another folder has taken the name, what was believed of it. */
