@@ -23,17 +23,10 @@
  * A store in memory only has nowhere to set anything aside: there what is ahead goes.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/parts.h"
 
 enum { CUTS_MAX = 64, LIST_BYTES = 64 << 20 };
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 /* ---- age ------------------------------------------------------------------------------------ */
 
@@ -65,7 +58,7 @@ static void mind_age(struct nv_store *store, int64_t newest, int64_t now)
 /* Sources go on from now on. */
 static void set_back(struct nv_head *head, int64_t now)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
 
     for (size_t i = 0; i < head->n_sections; i++)
         if (head->clocks[i].last_ms > now)
@@ -80,7 +73,7 @@ static void set_back(struct nv_head *head, int64_t now)
 
 static struct nv_page *take_page_after(struct nv_head *head, int64_t ms)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     if (!head->n_pages || head->pages[head->n_pages - 1]->to_ms <= ms)
         return NULL;

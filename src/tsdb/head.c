@@ -3,16 +3,9 @@
  * stands in head_layout.c and head_write.c.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/head_parts.h"
 #include "tsdb/sparse.h"
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -95,7 +88,7 @@ static int replace_first(struct nv_head *head, struct nv_page *page)
     struct nv_chunk *chunk = head->waiting[0];
 
     {
-        LOCKED(&head->lock);
+        NV_LOCKED(&head->lock);
         if (!room_for_page(head))
             return -ENOMEM;
         head->pages[head->n_pages++] = page;
@@ -108,14 +101,14 @@ static int replace_first(struct nv_head *head, struct nv_page *page)
 
 static struct nv_chunk *first_waiting(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     return head->n_waiting ? head->waiting[0] : NULL;
 }
 
 /* The open chunk, if it has rows, joins those that wait. */
 static void close_open(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     if (!head->open || !nv_chunk_rows(head->open) || head->n_waiting > NV_HEAD_WAITING)
         return;
@@ -125,7 +118,7 @@ static void close_open(struct nv_head *head)
 
 int nv_head_seal_one(struct nv_head *head)
 {
-    LOCKED(&head->sealing);
+    NV_LOCKED(&head->sealing);
     struct nv_chunk *chunk = first_waiting(head);
     struct nv_page *page;
 
@@ -146,7 +139,7 @@ int nv_head_seal(struct nv_head *head, bool all)
 
     if (all) {
         nv_head_settle(head);
-        LOCKED(&head->writing);
+        NV_LOCKED(&head->writing);
         close_open(head);
     }
     while ((r = nv_head_seal_one(head)) > 0)
@@ -162,7 +155,7 @@ static uint64_t drop_pages(struct nv_head *head, size_t n, int64_t until_ms)
     uint64_t rows = 0;
 
     {
-        LOCKED(&head->lock);
+        NV_LOCKED(&head->lock);
         gone = nv_must(malloc((head->n_pages + 1) * sizeof(*gone)));
         while (dropped < n && dropped < head->n_pages && head->pages[dropped]->to_ms <= until_ms) {
             gone[dropped] = head->pages[dropped];
@@ -197,7 +190,7 @@ static void give_back_all(struct nv_head *head)
 {
     for (uint32_t i = 0; i < head->columns->n; i++)
         nv_series_unclaim(head->table, &head->columns->at[i].series, 1);
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     for (size_t i = 0; i < head->n_sparse; i++)
         nv_series_unclaim(head->table, &head->sparse[i]->series, 1);
 }
@@ -205,7 +198,7 @@ static void give_back_all(struct nv_head *head)
 int nv_head_end(struct nv_head *head)
 {
     nv_head_settle(head);
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     struct nv_columns *before = head->columns;
 
     give_back_all(head);
@@ -224,7 +217,7 @@ int nv_head_end(struct nv_head *head)
 
 int nv_head_view(struct nv_head *head, struct nv_head_view *ret)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     *ret = (struct nv_head_view){.pages = malloc((head->n_pages + 1) * sizeof(struct nv_page *))};
     if (!ret->pages)
@@ -252,7 +245,7 @@ void nv_head_view_done(struct nv_head_view *view)
 
 uint64_t nv_head_segment(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     uint64_t first = head->sparse_segment;
     uint64_t told = __atomic_load_n(&head->log_segment, __ATOMIC_RELAXED);
 
@@ -271,7 +264,7 @@ uint64_t nv_head_segment(struct nv_head *head)
 
 int64_t nv_head_newest(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     uint32_t n = head->open ? nv_chunk_rows(head->open) : 0;
 
     if (n)
@@ -293,7 +286,7 @@ static void widen(int64_t *from, int64_t *to, int64_t first, int64_t last)
 
 bool nv_head_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     uint32_t n = head->open ? nv_chunk_rows(head->open) : 0;
     int64_t from = INT64_MAX, to = INT64_MIN;
 
@@ -315,7 +308,7 @@ bool nv_head_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms
 
 bool nv_head_page_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     if (!head->n_pages)
         return false;
@@ -326,7 +319,7 @@ bool nv_head_page_span(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_
 
 bool nv_head_first_page(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret_to_ms)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     if (!head->n_pages)
         return false;
@@ -337,7 +330,7 @@ bool nv_head_first_page(struct nv_head *head, int64_t *ret_from_ms, int64_t *ret
 
 size_t nv_head_page_bytes(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     size_t bytes = 0;
 
     for (size_t i = 0; i < head->n_pages; i++)
@@ -347,7 +340,7 @@ size_t nv_head_page_bytes(struct nv_head *head)
 
 size_t nv_head_memory(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     size_t bytes = sizeof(*head) + head->room_pages * sizeof(struct nv_page *);
 
     for (size_t i = 0; i < head->n_pages; i++)

@@ -2,18 +2,11 @@
  * How a layout becomes columns and sections of a head, and what a new generation takes over from the one before.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/head_parts.h"
 #include "tsdb/store.h"
 
 enum { LABELS_MAX = 2 * NV_LABELS_MAX + 8 };
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 static void count(uint64_t *counter, uint64_t n)
 {
@@ -236,7 +229,7 @@ static int map_columns(struct nv_head *head, const struct nv_layout *layout, boo
 /* Whoever seals is late: so many wait, or such large ones. */
 static bool too_many_wait(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     size_t bytes = 0;
 
     for (size_t i = 0; i < head->n_waiting; i++)
@@ -246,7 +239,7 @@ static bool too_many_wait(struct nv_head *head)
 
 static void let_go_of_open(struct nv_head *head)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     if (head->open && nv_chunk_rows(head->open))
         head->waiting[head->n_waiting++] = head->open;

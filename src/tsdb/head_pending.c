@@ -3,21 +3,14 @@
  * thread that enters them, and so does what comes meanwhile; when none is left, appending goes the straight way again.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/head_parts.h"
 #include "tsdb/store.h"
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 /* The first that waits, or NULL, and then appending is the caller's again. */
 static struct nv_frame *first_pending(struct nv_head *head)
 {
-    LOCKED(&head->entering);
+    NV_LOCKED(&head->entering);
 
     if (!head->n_pending) {
         head->following = false;
@@ -30,7 +23,7 @@ static struct nv_frame *first_pending(struct nv_head *head)
 /* It waits until it is entered, so that who waits for that need not ask what has become of it. */
 static void drop_pending(struct nv_head *head)
 {
-    LOCKED(&head->entering);
+    NV_LOCKED(&head->entering);
 
     head->n_pending--;
     head->n_followed++;
@@ -85,7 +78,7 @@ static bool begin_following(struct nv_head *head, struct nv_log *log, const stru
 
 bool nv_head_defer(struct nv_head *head, struct nv_log *log, struct nv_frame *frame, int *ret)
 {
-    LOCKED(&head->entering);
+    NV_LOCKED(&head->entering);
 
     while (head->following && head->n_pending == NV_HEAD_PENDING)
         pthread_cond_wait(&head->entered, &head->entering);
@@ -104,13 +97,13 @@ bool nv_head_defer(struct nv_head *head, struct nv_log *log, struct nv_frame *fr
 
 bool nv_head_is_deferring(struct nv_head *head)
 {
-    LOCKED(&head->entering);
+    NV_LOCKED(&head->entering);
     return head->following;
 }
 
 void nv_head_settle(struct nv_head *head)
 {
-    LOCKED(&head->entering);
+    NV_LOCKED(&head->entering);
     uint64_t until = head->n_followed + head->n_pending;
 
     while (head->n_followed < until)

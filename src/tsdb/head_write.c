@@ -4,6 +4,7 @@
  * for the log.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/head_parts.h"
 #include "tsdb/log.h"
 #include "tsdb/store.h"
@@ -12,14 +13,6 @@ enum { STALE_AFTER = 3, INTERVALS = 4 };
 
 /* Of a section that was seen only once. */
 enum { UNKNOWN_INTERVAL_MS = 20000 };
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 static void count(uint64_t *counter, uint64_t n)
 {
@@ -48,7 +41,7 @@ static int open_chunk(struct nv_head *head, int64_t time_ms)
     struct nv_chunk *chunk = nv_chunk_new(head->columns);
     if (!chunk)
         return -ENOMEM;
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     head->open = chunk;
     return 0;
 }
@@ -203,7 +196,7 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_fram
 
 int nv_head_enter(struct nv_head *head, struct nv_log *log, const struct nv_frame *frame)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
 
     if (frame->time_ms <= head->last_ms) {
         count(&head->not_newer, 1);
@@ -228,7 +221,7 @@ int nv_head_append(struct nv_head *head, struct nv_log *log, struct nv_frame *fr
 
 int nv_head_begin_generation(struct nv_head *head, uint64_t generation)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     struct nv_columns *before = head->columns;
 
     int r = nv_head_start_generation(head, generation);
@@ -264,7 +257,7 @@ static int add_column(struct nv_head *head, struct nv_head_series *series, uint3
 int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size_t n,
                        uint32_t section, bool live)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     struct nv_head_series *series;
 
     int r = nv_series_take(head->table, head->number, labels, n, &series);
@@ -276,7 +269,7 @@ int nv_head_add_column(struct nv_head *head, const struct nv_label *labels, size
 int nv_head_add_column_again(struct nv_head *head, struct nv_head_series *series, uint32_t section,
                              bool live)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
 
     nv_series_ref(head->table, series);
     return add_column(head, series, section, live);
@@ -313,7 +306,7 @@ static bool is_narrower(const struct nv_chunk *chunk, const struct nv_row *row)
 
 int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t segment)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     struct nv_chunk_row *row = NULL;
 
     int r = nv_head_room_for_sections(head, from->n_sections);

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/locked.h"
 #include "tsdb/log_record.h"
 
 enum { QUEUE_ROOM = NV_LOG_QUEUE_MAX + NV_RECORD_MAX };
@@ -37,14 +38,6 @@ struct nv_log {
     bool dirty;
     int64_t synced_ns, retry_ns;
 };
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
@@ -117,13 +110,13 @@ void nv_log_end(struct nv_log *log, struct nv_str records, uint64_t frames)
 
 uint64_t nv_log_segment(struct nv_log *log)
 {
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     return log->segment;
 }
 
 void nv_log_rotate(struct nv_log *log)
 {
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     push_rotation(log);
     pthread_cond_signal(&log->work);
 }
@@ -139,7 +132,7 @@ static int sync_file(struct nv_log *log)
     int64_t end = nv_monotonic_ns();
     log->synced_ns = end;
     log->dirty = r < 0;
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     log->stats.syncs++;
     log->stats.sync_ns += (uint64_t)(end - begin);
     return r;
@@ -194,7 +187,7 @@ static int append(struct nv_log *log, struct nv_str records)
     if (r < 0)
         return r;
     log->file_bytes += records.n;
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     log->stats.bytes += records.n;
     return 0;
 }
@@ -242,7 +235,7 @@ static void give_up(struct nv_log *log, int error, uint64_t frames)
 {
     close_file(log);
     log->retry_ns = nv_monotonic_ns() + NV_LOG_RETRY_MS * INT64_C(1000000);
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     log->stats.error = error;
     log->stats.dropped_frames += frames;
     drop_queue(log);
@@ -251,7 +244,7 @@ static void give_up(struct nv_log *log, int error, uint64_t frames)
 /* The next batch. `force`: syncs in any case. Returns the error it met. */
 static int write_batch(struct nv_log *log, bool force)
 {
-    LOCKED(&log->file);
+    NV_LOCKED(&log->file);
 
     pthread_mutex_lock(&log->lock);
     struct nv_buf swap = log->writing;
@@ -365,7 +358,7 @@ int nv_log_flush(struct nv_log *log, int64_t deadline_ns)
 {
     if (!log->threads)
         return write_batch(log, true);
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     uint64_t mine = ++log->asked;
     pthread_cond_signal(&log->work);
     int r = wait_answer(log, mine, deadline_ns);
@@ -376,7 +369,7 @@ int nv_log_stop(struct nv_log *log, int64_t deadline_ns)
 {
     if (!log->threads)
         return 0;
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     log->stop = true;
     pthread_cond_signal(&log->work);
     return wait_answer(log, UINT64_MAX, deadline_ns);
@@ -390,7 +383,7 @@ void nv_log_pump(struct nv_log *log)
 
 void nv_log_stats(struct nv_log *log, struct nv_log_stats *ret)
 {
-    LOCKED(&log->lock);
+    NV_LOCKED(&log->lock);
     *ret = log->stats;
     if (log->busy_ns && nv_monotonic_ns() - log->busy_ns > NV_LOG_HANGS_MS * INT64_C(1000000))
         ret->error = -ETIMEDOUT;

@@ -2,21 +2,14 @@
  * Samples that were deleted and are still in memory: readers leave them out, and so does the next block.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/parts.h"
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 bool nv_store_is_marked(struct nv_store *store, const struct nv_head_series *series)
 {
     if (!__atomic_load_n(&store->n_marks, __ATOMIC_ACQUIRE))
         return false;
-    LOCKED(&store->marks_lock);
+    NV_LOCKED(&store->marks_lock);
     for (size_t i = 0; i < store->n_marks; i++)
         if (store->marks[i].series == series)
             return true;
@@ -26,7 +19,7 @@ bool nv_store_is_marked(struct nv_store *store, const struct nv_head_series *ser
 int nv_store_add_mark(struct nv_store *store, struct nv_head_series *series, int64_t from_ms,
                       int64_t to_ms)
 {
-    LOCKED(&store->marks_lock);
+    NV_LOCKED(&store->marks_lock);
 
     if (store->n_marks == NV_STORE_MARKS_MAX)
         return -ENOSPC;
@@ -63,7 +56,7 @@ void nv_store_apply_marks(struct nv_store *store, const struct nv_head_series *s
 {
     if (!__atomic_load_n(&store->n_marks, __ATOMIC_ACQUIRE))
         return;
-    LOCKED(&store->marks_lock);
+    NV_LOCKED(&store->marks_lock);
     for (size_t i = 0; i < store->n_marks; i++)
         if (store->marks[i].series == series)
             leave_out(samples, first, store->marks[i].from_ms, store->marks[i].to_ms);
@@ -71,7 +64,7 @@ void nv_store_apply_marks(struct nv_store *store, const struct nv_head_series *s
 
 void nv_store_drop_marks(struct nv_store *store, const struct nv_head *head, int64_t until_ms)
 {
-    LOCKED(&store->marks_lock);
+    NV_LOCKED(&store->marks_lock);
     size_t kept = 0;
 
     for (size_t i = 0; i < store->n_marks; i++) {

@@ -9,36 +9,11 @@
 #include <inttypes.h>
 
 #include "base/assert.h"
-#include "tsdb/parts.h"
-#include "tsdb/sparse.h"
+#include "tsdb/replay_parts.h"
 
-enum { SEGMENT_MAX = 1 << 30, LABELS_MAX = 256, PROBES = 64, ROW_BYTES = 256 << 20 };
+enum { SEGMENT_MAX = 1 << 30, PROBES = 64 };
 
-struct replay {
-    struct nv_store *store;
-    struct nv_head *by_number[NV_STORE_SOURCES_MAX]; /* as the segment numbers them */
-    bool probed[NV_STORE_SOURCES_MAX];               /* what blocks hold of a source is known */
-    int64_t covered_ms[NV_STORE_SOURCES_MAX];        /* up to where; by our number */
-    bool gap[NV_STORE_SOURCES_MAX]; /* columns are missing: until they are told from the first */
-    struct nv_columns
-        *before[NV_STORE_SOURCES_MAX]; /* of the generation before, if none is missing */
-    struct {
-        struct nv_str *at; /* labels of sparse series by their number, as they lie in the segment */
-        size_t n, room;
-    } names[NV_STORE_SOURCES_MAX];
-    struct nv_codec *codec;
-    struct nv_arena row;
-    uint64_t segment, last;
-    bool damaged;
-
-    /* For who verifies: what is wrong, or NULL. */
-    struct nv_buf *faults;
-    const char *name;
-    size_t at; /* of the record */
-    int n_faults;
-};
-
-static void note_fault(struct replay *replay, const char *what, const char *of)
+static void note_fault(struct nv_replay *replay, const char *what, const char *of)
 {
     if (replay->faults)
         nv_buf_printf(replay->faults, "%s: %s%s at byte %zu\n", replay->name, what, of, replay->at);
@@ -61,13 +36,13 @@ static int same_series(struct nv_block *block, uint32_t number, const struct nv_
 static int covered_by(struct nv_block *block, const struct nv_label *labels, size_t n,
                       struct nv_arena *arena, int64_t *ret)
 {
-    struct nv_matcher matchers[LABELS_MAX];
+    struct nv_matcher matchers[NV_REPLAY_LABELS_MAX];
     struct nv_block_column column;
     struct nv_block_group group;
     uint32_t *numbers;
     size_t n_numbers;
 
-    if (n > LABELS_MAX)
+    if (n > NV_REPLAY_LABELS_MAX)
         return 0;
     for (size_t i = 0; i < n; i++)
         matchers[i] = (struct nv_matcher){NV_MATCH_EQUAL, labels[i].name, labels[i].value, NULL};
@@ -90,7 +65,7 @@ static int covered_by(struct nv_block *block, const struct nv_label *labels, siz
 }
 
 /* Up to which row blocks hold this source: its series tell, for they lie in its group. */
-static void probe(struct replay *replay, struct nv_head *head, int64_t first_ms)
+static void probe(struct nv_replay *replay, struct nv_head *head, int64_t first_ms)
 {
     struct nv_blocks *blocks = replay->store->blocks;
     int64_t covered = INT64_MIN;
@@ -100,7 +75,8 @@ static void probe(struct replay *replay, struct nv_head *head, int64_t first_ms)
             continue;
         int found = 0;
         for (uint32_t c = 0; c < head->columns->n && c < PROBES && found <= 0; c++) {
-            __attribute__((cleanup(nv_arena_done))) struct nv_arena arena = NV_ARENA(ROW_BYTES);
+            __attribute__((cleanup(nv_arena_done))) struct nv_arena arena =
+                NV_ARENA(NV_REPLAY_ROW_BYTES);
             const struct nv_head_series *series = head->columns->at[c].series;
             const struct nv_label *labels = nv_series_labels(series, &arena);
             if (labels)
@@ -113,12 +89,7 @@ static void probe(struct replay *replay, struct nv_head *head, int64_t first_ms)
 
 /* ---- records -------------------------------------------------------------------------------- */
 
-static struct nv_head *head_of(struct replay *replay, uint64_t number)
-{
-    return number < NV_STORE_SOURCES_MAX ? replay->by_number[number] : NULL;
-}
-
-static int replay_source(struct replay *replay, struct nv_str body)
+static int replay_source(struct nv_replay *replay, struct nv_str body)
 {
     char name[NV_HEAD_NAME_MAX + 1];
     struct nv_str text;
@@ -142,122 +113,6 @@ static int replay_source(struct replay *replay, struct nv_str body)
     return 0;
 }
 
-/* One column of a record; labels[] holds those of the column before it. */
-static int replay_column(struct nv_head *head, struct nv_str *body, struct nv_label *labels,
-                         size_t *n_labels, bool known)
-{
-    uint64_t section, n, same;
-
-    if (!nv_get_uvarint(body, &section) || !nv_get_uvarint(body, &n) ||
-        !nv_get_uvarint(body, &same) || section >> 1 >= NV_LOG_SECTIONS_MAX || n > LABELS_MAX)
-        return -EBADMSG;
-    for (size_t i = 0; i < n; i++) {
-        if (i < 64 && (same >> i & 1)) {
-            if (i >= *n_labels)
-                return -EBADMSG;
-            continue;
-        }
-        if (!nv_record_get_str(body, &labels[i].name) || !nv_record_get_str(body, &labels[i].value))
-            return -EBADMSG;
-    }
-    for (size_t i = 1; i < n; i++)
-        if (nv_str_cmp(labels[i - 1].name, labels[i].name) >= 0)
-            return -EBADMSG;
-    *n_labels = n;
-    return known ? 0 : nv_head_add_column(head, labels, n, (uint32_t)(section >> 1), section & 1);
-}
-
-struct columns_head {
-    uint64_t number, generation, first, n;
-};
-
-static bool get_columns_head(struct nv_str *body, struct columns_head *ret)
-{
-    return nv_get_uvarint(body, &ret->number) && nv_get_uvarint(body, &ret->generation) &&
-           nv_get_uvarint(body, &ret->first) && nv_get_uvarint(body, &ret->n) &&
-           ret->first <= NV_LOG_COLUMNS_MAX && ret->n <= NV_LOG_COLUMNS_MAX - ret->first;
-}
-
-/* Begins a generation with its first column. Notes a gap where columns in front of these are missing. */
-static int follow_generation(struct replay *replay, struct nv_head *head,
-                             const struct columns_head *columns)
-{
-    struct nv_columns **before = &replay->before[head->number];
-    bool *gap = &replay->gap[head->number];
-    int r = 0;
-
-    if (columns->first == 0 && (columns->generation != head->generation || *gap)) {
-        nv_columns_unref(*before);
-        *before = *gap ? NULL : nv_columns_ref(head->columns);
-        r = nv_head_begin_generation(head, columns->generation);
-        *gap = false;
-    }
-    *gap |= columns->generation != head->generation || columns->first > head->columns->n;
-    return r;
-}
-
-static int replay_columns(struct replay *replay, struct nv_str body)
-{
-    struct nv_label labels[LABELS_MAX];
-    struct columns_head columns;
-    size_t n_labels = 0;
-
-    struct nv_head *head =
-        get_columns_head(&body, &columns) ? head_of(replay, columns.number) : NULL;
-    if (!head)
-        return -EBADMSG;
-    int r = follow_generation(replay, head, &columns);
-    if (replay->gap[head->number])
-        return r;
-    for (uint64_t c = columns.first; r == 0 && c < columns.first + columns.n; c++)
-        r = replay_column(head, &body, labels, &n_labels, c < head->columns->n);
-    if (r == 0 && body.n)
-        r = -EBADMSG;
-    if (r < 0)
-        replay->gap[head->number] = true;
-    return r;
-}
-
-/* One column of a record, whose series stood in `before`; *at is its number there. */
-static int replay_column_again(struct nv_head *head, const struct nv_columns *before,
-                               struct nv_str *body, int64_t *at, bool known)
-{
-    uint64_t section;
-    int64_t step;
-
-    if (!nv_get_varint(body, &step) || __builtin_add_overflow(*at, step, at) ||
-        __builtin_add_overflow(*at, 1, at) || *at < 0 || *at >= before->n ||
-        !nv_get_uvarint(body, &section) || section >> 1 >= NV_LOG_SECTIONS_MAX)
-        return -EBADMSG;
-    return known ? 0
-                 : nv_head_add_column_again(head, before->at[*at].series, (uint32_t)(section >> 1),
-                                            section & 1);
-}
-
-static int replay_columns_again(struct replay *replay, struct nv_str body)
-{
-    struct columns_head columns;
-    uint64_t generation;
-    int64_t at = -1;
-
-    struct nv_head *head =
-        get_columns_head(&body, &columns) ? head_of(replay, columns.number) : NULL;
-    if (!head || !nv_get_uvarint(&body, &generation))
-        return -EBADMSG;
-    int r = follow_generation(replay, head, &columns);
-    const struct nv_columns *before = replay->before[head->number];
-    bool *gap = &replay->gap[head->number];
-    *gap |= !before || before->number != generation;
-    if (*gap)
-        return r;
-    for (uint64_t c = columns.first; r == 0 && c < columns.first + columns.n; c++)
-        r = replay_column_again(head, before, &body, &at, c < head->columns->n);
-    if (r == 0 && body.n)
-        r = -EBADMSG;
-    *gap |= r < 0;
-    return r;
-}
-
 /* At the last row a block has: who is missing in the next one becomes stale there. */
 static void note_live(struct nv_head *head)
 {
@@ -265,13 +120,13 @@ static void note_live(struct nv_head *head)
         head->columns->at[c].series->live = nv_bit(head->log.present, c);
 }
 
-static int replay_frame(struct replay *replay, struct nv_str body)
+static int replay_frame(struct nv_replay *replay, struct nv_str body)
 {
     struct nv_log_frame_head frame;
     struct nv_row row;
 
     int r = nv_log_get_frame_head(&body, &frame);
-    struct nv_head *head = r == 0 ? head_of(replay, frame.source) : NULL;
+    struct nv_head *head = r == 0 ? nv_replay_head(replay, frame.source) : NULL;
     if (!head)
         return -EBADMSG;
     if (replay->gap[head->number] || frame.generation != head->generation) {
@@ -299,145 +154,6 @@ static int replay_frame(struct replay *replay, struct nv_str body)
     return row.time_ms > newest ? nv_head_replay(head, &row, replay->segment) : 0;
 }
 
-static bool get_double(struct nv_str *in, double *ret)
-{
-    uint64_t bits = 0;
-
-    if (in->n < 8)
-        return false;
-    for (int i = 0; i < 8; i++)
-        bits |= (uint64_t)(unsigned char)in->p[i] << 8 * i;
-    memcpy(ret, &bits, sizeof(*ret));
-    *in = nv_str_from(*in, 8);
-    return true;
-}
-
-static int enter_sparse(struct replay *replay, struct nv_head *head, const struct nv_label *labels,
-                        size_t n_labels, const struct nv_sparse_sample *sample)
-{
-    int r = nv_sparse_replay(head, labels, n_labels, sample);
-
-    if (r >= 0 && head->sparse_segment > replay->segment)
-        head->sparse_segment = replay->segment;
-    return r < 0 ? r : 0;
-}
-
-static int replay_sparse(struct replay *replay, struct nv_str body)
-{
-    struct nv_label labels[LABELS_MAX];
-    uint64_t number, n;
-    size_t n_labels;
-    struct nv_sparse_sample sample = {0};
-    int64_t step;
-
-    if (!nv_get_uvarint(&body, &number) ||
-        !nv_record_get_labels(&body, labels, LABELS_MAX, &n_labels) || !nv_get_uvarint(&body, &n))
-        return -EBADMSG;
-    struct nv_head *head = head_of(replay, number);
-    if (!head)
-        return -EBADMSG;
-    for (; n; n--) {
-        if (!nv_get_varint(&body, &step) ||
-            __builtin_add_overflow(sample.time_ms, step, &sample.time_ms) ||
-            !get_double(&body, &sample.value))
-            return -EBADMSG;
-        int r = enter_sparse(replay, head, labels, n_labels, &sample);
-        if (r < 0)
-            return r;
-    }
-    return body.n ? -EBADMSG : 0;
-}
-
-/* Numbers that damage took are without labels. */
-static int replay_name(struct replay *replay, struct nv_str body)
-{
-    struct nv_label labels[LABELS_MAX];
-    uint64_t source, number;
-    size_t n_labels;
-
-    if (!nv_get_uvarint(&body, &source) || !nv_get_uvarint(&body, &number) ||
-        !head_of(replay, source) || number >= NV_SERIES_TABLE_MAX)
-        return -EBADMSG;
-    struct nv_str text = body;
-    if (!nv_record_get_labels(&body, labels, LABELS_MAX, &n_labels) || body.n)
-        return -EBADMSG;
-    if (number >= replay->names[source].room) {
-        size_t room = number + number / 2 + 64;
-        struct nv_str *grown = realloc(replay->names[source].at, room * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        replay->names[source].at = grown;
-        replay->names[source].room = room;
-    }
-    for (; replay->names[source].n <= number; replay->names[source].n++)
-        replay->names[source].at[replay->names[source].n] = (struct nv_str){NULL, 0};
-    replay->names[source].at[number] = text;
-    return 0;
-}
-
-static int replay_again(struct replay *replay, struct nv_str body)
-{
-    struct nv_label labels[LABELS_MAX];
-    struct nv_sparse_sample sample = {0};
-    uint64_t source, number;
-    size_t n_labels;
-
-    if (!nv_get_uvarint(&body, &source) || !nv_get_uvarint(&body, &number) ||
-        !nv_get_varint(&body, &sample.time_ms) || !get_double(&body, &sample.value) || body.n)
-        return -EBADMSG;
-    struct nv_head *head = head_of(replay, source);
-    if (!head || number >= replay->names[source].n || !replay->names[source].at[number].p)
-        return -EBADMSG;
-    struct nv_str text = replay->names[source].at[number];
-    return nv_record_get_labels(&text, labels, LABELS_MAX, &n_labels)
-               ? enter_sparse(replay, head, labels, n_labels, &sample)
-               : -EBADMSG;
-}
-
-static int replay_native(struct replay *replay, struct nv_str body)
-{
-    struct nv_label labels[LABELS_MAX];
-    struct nv_sparse_sample sample = {.value = NAN};
-    const struct nv_histogram *histogram;
-    uint64_t number;
-    size_t n_labels;
-
-    if (!nv_get_uvarint(&body, &number) ||
-        !nv_record_get_labels(&body, labels, LABELS_MAX, &n_labels) ||
-        !nv_get_varint(&body, &sample.time_ms) || !nv_record_get_str(&body, &sample.native) ||
-        body.n)
-        return -EBADMSG;
-    struct nv_head *head = head_of(replay, number);
-    if (!head)
-        return -EBADMSG;
-    nv_arena_reset(&replay->row);
-    int r = nv_codec_decode_histograms(replay->codec, sample.native, &replay->row, &histogram, 1);
-    return r < 0 ? r : enter_sparse(replay, head, labels, n_labels, &sample);
-}
-
-static int replay_delete(struct replay *replay, struct nv_str body)
-{
-    __attribute__((cleanup(nv_arena_done))) struct nv_arena arena = NV_ARENA(ROW_BYTES);
-    struct nv_label labels[LABELS_MAX];
-    struct nv_matcher matchers[LABELS_MAX];
-    struct nv_head_series **found;
-    size_t n, n_found;
-    int64_t from, to;
-
-    if (!nv_record_get_labels(&body, labels, LABELS_MAX, &n) || !nv_get_varint(&body, &from) ||
-        !nv_get_varint(&body, &to))
-        return -EBADMSG;
-    for (size_t i = 0; i < n; i++)
-        matchers[i] = (struct nv_matcher){NV_MATCH_EQUAL, labels[i].name, labels[i].value, NULL};
-    int r = nv_series_select(replay->store->table, matchers, n, &arena, &found, &n_found);
-    for (size_t i = 0; r == 0 && i < n_found; i++)
-        if (found[i]->n_labels == n)
-            r = nv_store_add_mark(replay->store, found[i], from, to);
-    if (r == 0 && n_found)
-        nv_series_unref(replay->store->table, found, n_found);
-    return r;
-}
-
 static const char *const type_names[] = {
     [NV_RECORD_SOURCE] = "source",         [NV_RECORD_COLUMNS] = "columns",
     [NV_RECORD_FRAME] = "frame",           [NV_RECORD_SPARSE] = "sparse sample",
@@ -446,27 +162,27 @@ static const char *const type_names[] = {
     [NV_RECORD_COLUMNS_AGAIN] = "columns",
 };
 
-static int replay_record(struct replay *replay, enum nv_record_type type, struct nv_str body)
+static int replay_record(struct nv_replay *replay, enum nv_record_type type, struct nv_str body)
 {
     switch (type) {
     case NV_RECORD_SOURCE:
         return replay_source(replay, body);
     case NV_RECORD_COLUMNS:
-        return replay_columns(replay, body);
+        return nv_replay_columns(replay, body);
     case NV_RECORD_COLUMNS_AGAIN:
-        return replay_columns_again(replay, body);
+        return nv_replay_columns_again(replay, body);
     case NV_RECORD_FRAME:
         return replay_frame(replay, body);
     case NV_RECORD_SPARSE:
-        return replay_sparse(replay, body);
+        return nv_replay_sparse(replay, body);
     case NV_RECORD_DELETE:
-        return replay_delete(replay, body);
+        return nv_replay_delete(replay, body);
     case NV_RECORD_SPARSE_NATIVE:
-        return replay_native(replay, body);
+        return nv_replay_native(replay, body);
     case NV_RECORD_SPARSE_NAME:
-        return replay_name(replay, body);
+        return nv_replay_name(replay, body);
     case NV_RECORD_SPARSE_AGAIN:
-        return replay_again(replay, body);
+        return nv_replay_again(replay, body);
     default:
         return -EBADMSG;
     }
@@ -500,7 +216,7 @@ static int read_file(struct nv_fs *fs, const char *name, struct nv_buf *out)
 }
 
 /* All records that can be read. Returns where the last of them ends. */
-static int replay_records(struct replay *replay, struct nv_str in, size_t *ret_end)
+static int replay_records(struct nv_replay *replay, struct nv_str in, size_t *ret_end)
 {
     size_t at = NV_SEGMENT_HEAD, size;
     enum nv_record_type type;
@@ -537,7 +253,7 @@ static int replay_records(struct replay *replay, struct nv_str in, size_t *ret_e
 }
 
 /* A segment can be read by itself: nothing in it stands on one before. */
-static void forget_before(struct replay *replay)
+static void forget_before(struct nv_replay *replay)
 {
     for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
         nv_columns_unref(nv_take(replay->before[i]));
@@ -558,7 +274,7 @@ static int note_damaged(struct nv_store *store, struct nv_str name)
     return 0;
 }
 
-static int replay_segment(struct replay *replay, struct nv_str name, struct nv_buf *buf)
+static int replay_segment(struct nv_replay *replay, struct nv_str name, struct nv_buf *buf)
 {
     struct nv_store *store = replay->store;
     uint64_t number;
@@ -589,7 +305,7 @@ static int replay_segment(struct replay *replay, struct nv_str name, struct nv_b
     return 0;
 }
 
-static void replay_done(struct replay *replay)
+static void replay_done(struct nv_replay *replay)
 {
     forget_before(replay);
     for (size_t i = 0; i < NV_STORE_SOURCES_MAX; i++)
@@ -601,11 +317,11 @@ static void replay_done(struct replay *replay)
 int nv_replay_log(struct nv_store *store, const struct nv_str *names, size_t n, uint64_t *ret_next)
 {
     NV_AUTO_BUF buf = NV_BUF((size_t)SEGMENT_MAX + 1);
-    NV_AUTO_FREE struct replay *replay = calloc(1, sizeof(*replay));
+    NV_AUTO_FREE struct nv_replay *replay = calloc(1, sizeof(*replay));
 
     if (!replay)
         return -ENOMEM;
-    *replay = (struct replay){.store = store, .row = NV_ARENA(ROW_BYTES), .last = 1};
+    *replay = (struct nv_replay){.store = store, .row = NV_ARENA(NV_REPLAY_ROW_BYTES), .last = 1};
     replay->codec = nv_codec_new();
     int r = replay->codec ? 0 : -ENOMEM;
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -623,7 +339,7 @@ int nv_replay_log(struct nv_store *store, const struct nv_str *names, size_t n, 
 /* ---- verifying ------------------------------------------------------------------------------ */
 
 /* A segment is read into a store in memory, which is thrown away. */
-static int verify_bytes(struct replay *replay, struct nv_str in)
+static int verify_bytes(struct nv_replay *replay, struct nv_str in)
 {
     uint64_t number;
     size_t end;
@@ -638,14 +354,14 @@ static int verify_bytes(struct replay *replay, struct nv_str in)
 int nv_replay_verify(struct nv_fs *fs, const char *name, uint64_t segment, struct nv_buf *out)
 {
     NV_AUTO_BUF buf = NV_BUF((size_t)SEGMENT_MAX + 1);
-    NV_AUTO_FREE struct replay *replay = calloc(1, sizeof(*replay));
+    NV_AUTO_FREE struct nv_replay *replay = calloc(1, sizeof(*replay));
     const struct nv_store_options options = {0};
     char error[NV_STORE_ERROR_MAX];
 
     if (!replay)
         return -ENOMEM;
-    *replay = (struct replay){
-        .row = NV_ARENA(ROW_BYTES), .segment = segment, .faults = out, .name = name};
+    *replay = (struct nv_replay){
+        .row = NV_ARENA(NV_REPLAY_ROW_BYTES), .segment = segment, .faults = out, .name = name};
     int r = read_file(fs, name, &buf);
     if (r < 0) {
         nv_buf_printf(out, "%s: cannot be read: %s\n", name, strerror(-r));

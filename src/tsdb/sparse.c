@@ -4,16 +4,9 @@
 #include "tsdb/sparse.h"
 
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/log.h"
 #include "tsdb/parts.h"
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 enum { SAMPLE_BYTES = sizeof(int64_t) + sizeof(double), NATIVE_MAX = 1 << 20, LABELS_MAX = 256 };
 
@@ -221,7 +214,7 @@ static bool enter(struct nv_head *head, struct nv_log *log, struct nv_head_serie
 static void keep_name(struct nv_head *head, const struct nv_head_series *series,
                       struct log_name name)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     if (series->sparse) {
         series->sparse->log_segment = name.segment;
@@ -255,7 +248,7 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_labe
 int nv_sparse_replay(struct nv_head *head, const struct nv_label *labels, size_t n_labels,
                      const struct nv_sparse_sample *sample)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     struct nv_head_series *series;
 
     int r = nv_series_take(head->table, head->number, labels, n_labels, &series);
@@ -270,7 +263,7 @@ int nv_sparse_replay(struct nv_head *head, const struct nv_label *labels, size_t
 int nv_sparse_append(struct nv_head *head, struct nv_log *log, const struct nv_label *labels,
                      size_t n_labels, const struct nv_sparse_sample *sample)
 {
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     return append(head, log, labels, n_labels, sample);
 }
 
@@ -300,7 +293,7 @@ int nv_store_append_sparse_histogram(struct nv_store *store, uint32_t source,
     if (n_labels > LABELS_MAX)
         return -EINVAL;
     struct nv_head *head = store->heads[source];
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
     int r = nv_codec_encode_histograms(head->log_codec, NV_CODEC_FAST, &histogram, 1, &native);
     if (r < 0 || native.failed)
         return r < 0 ? r : native.failed;
@@ -337,7 +330,7 @@ static int copy_range(const struct nv_sparse *sparse, int64_t from_ms, int64_t t
 int nv_sparse_copy(struct nv_head *head, const struct nv_head_series *series, int64_t from_ms,
                    int64_t to_ms, struct nv_arena *arena, struct nv_sparse_samples *ret)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     *ret = (struct nv_sparse_samples){0};
     return series->sparse ? copy_range(series->sparse, from_ms, to_ms, arena, ret) : 0;
@@ -346,7 +339,7 @@ int nv_sparse_copy(struct nv_head *head, const struct nv_head_series *series, in
 int nv_sparse_take(struct nv_head *head, size_t i, struct nv_arena *arena,
                    struct nv_head_series **ret_series, struct nv_sparse_samples *ret)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
 
     *ret_series = NULL;
     if (i >= head->n_sparse)
@@ -396,7 +389,7 @@ static void forget(struct nv_head *head, struct nv_head_series *series)
 void nv_sparse_drop(struct nv_head *head, struct nv_head_series *series, size_t n)
 {
     {
-        LOCKED(&head->lock);
+        NV_LOCKED(&head->lock);
         struct nv_sparse *sparse = series->sparse;
         drop_natives(head, sparse, n);
         sparse->n -= n;
@@ -414,7 +407,7 @@ void nv_sparse_drop(struct nv_head *head, struct nv_head_series *series, size_t 
 
 void nv_sparse_settle(struct nv_head *head, uint64_t segment)
 {
-    LOCKED(&head->lock);
+    NV_LOCKED(&head->lock);
     head->sparse_segment = head->n_sparse ? segment : UINT64_MAX;
 }
 
@@ -435,7 +428,7 @@ bool nv_store_sparse_due(struct nv_store *store)
 
     for (size_t i = 0; i < nv_store_n_heads(store); i++) {
         struct nv_head *head = store->heads[i];
-        LOCKED(&head->lock);
+        NV_LOCKED(&head->lock);
         bytes += head->sparse_bytes;
         for (size_t k = 0; k < head->n_sparse; k++) {
             if (head->sparse[k]->n > NV_SPARSE_ROWS / 2)

@@ -1,12 +1,12 @@
 /*
  * Opening and closing, sources, appending. The rest: recover.c (the log, after a
- * start), head*.c and log*.c (the way in), cut.c and merge.c (the way to disk), retain.c, query.c (the way out), stats.c.
+ * start), head*.c and log*.c (the way in), maintain.c, cut.c and merge.c (the way to disk), retain.c, query.c (the way out), stats.c.
  */
 #include <errno.h>
-#include <malloc.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/locked.h"
 #include "tsdb/parts.h"
 #include "tsdb/sparse.h"
 
@@ -16,14 +16,6 @@ enum { MAINTAIN_EVERY_MS = 1000 };
 
 /* A directory that was changed while it was read is read again, some seconds long: merging is seldom that busy. */
 enum { CHANGED_RETRIES = 50, CHANGED_PAUSE_MS = 50 };
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 int64_t nv_store_now(const struct nv_store *store)
 {
@@ -36,7 +28,7 @@ int64_t nv_store_now(const struct nv_store *store)
 static void wake(void *user)
 {
     struct nv_store *store = user;
-    LOCKED(&store->wake_lock);
+    NV_LOCKED(&store->wake_lock);
 
     store->woken = true;
     pthread_cond_signal(&store->wake);
@@ -44,7 +36,7 @@ static void wake(void *user)
 
 int nv_store_source(struct nv_store *store, const char *name, uint32_t *ret)
 {
-    LOCKED(&store->sources_lock);
+    NV_LOCKED(&store->sources_lock);
 
     if (strlen(name) > NV_HEAD_NAME_MAX)
         return -EINVAL;
@@ -89,7 +81,7 @@ bool nv_store_begins_page(struct nv_store *store, uint32_t source)
     struct nv_head *head = store->heads[source];
     if (nv_head_is_deferring(head))
         return false;
-    LOCKED(&head->writing);
+    NV_LOCKED(&head->writing);
 
     return !head->open || nv_chunk_is_full(head->open) || head->open->n_rows == 0;
 }
@@ -109,222 +101,6 @@ int nv_store_flush(struct nv_store *store)
 }
 
 /* ---- maintenance ---------------------------------------------------------------------------- */
-
-int64_t nv_store_newest(struct nv_store *store)
-{
-    struct nv_blocks *blocks = nv_store_view(store);
-    int64_t newest = INT64_MIN;
-
-    for (size_t i = 0; i < blocks->n; i++)
-        if (nv_block_info(blocks->at[i])->to_ms > newest)
-            newest = nv_block_info(blocks->at[i])->to_ms;
-    nv_blocks_unref(blocks);
-    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
-        int64_t last = nv_head_newest(store->heads[i]);
-        if (last > newest)
-            newest = last;
-    }
-    return newest;
-}
-
-static size_t page_bytes(struct nv_store *store)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < nv_store_n_heads(store); i++)
-        bytes += nv_head_page_bytes(store->heads[i]);
-    return bytes;
-}
-
-/* Newest and oldest row in pages. */
-static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to)
-{
-    *ret_from = INT64_MAX;
-    *ret_to = INT64_MIN;
-    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
-        int64_t from, to;
-        if (!nv_head_page_span(store->heads[i], &from, &to))
-            continue;
-        if (from < *ret_from)
-            *ret_from = from;
-        if (to > *ret_to)
-            *ret_to = to;
-    }
-}
-
-/* Whether many series are in memory only for pages that wait, as when containers come and go: a block takes them along. */
-static bool are_series_many(struct nv_store *store)
-{
-    size_t n = nv_series_count(store->table);
-
-    if (n < store->series_kept)
-        store->series_kept = n;
-    return n > store->series_kept + NV_STORE_SERIES_SPARE;
-}
-
-static bool holds_old_segment(struct nv_store *store, struct nv_head *head)
-{
-    uint64_t segment = nv_log_segment(store->log), first = nv_head_segment(head);
-
-    return first < segment && segment - first >= NV_STORE_SEGMENTS;
-}
-
-/*
- * Rows of a source that speaks seldom may keep a log from going that others have filled: they go to a block too. What was
- * there last stands in the newest segment before that, and safely.
- */
-static bool give_up_old_segments(struct nv_store *store)
-{
-    struct nv_head *held[NV_STORE_SOURCES_MAX];
-    int64_t deadline = nv_monotonic_ns() + NV_STORE_FLUSH_MS * INT64_C(1000000);
-    size_t n = 0;
-
-    for (size_t i = 0; store->log && i < nv_store_n_heads(store); i++)
-        if (holds_old_segment(store, store->heads[i]))
-            held[n++] = store->heads[i];
-    for (size_t i = 0; i < n; i++)
-        nv_head_tell_again(held[i], store->log);
-    if (!n || nv_log_flush(store->log, deadline) < 0)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (nv_head_seal(held[i], true) < 0)
-            break; /* memory is out: with the next look */
-    return true;
-}
-
-static bool is_cut_due(struct nv_store *store)
-{
-    int64_t from, to;
-
-    if (give_up_old_segments(store))
-        return true;
-    page_span(store, &from, &to);
-    if (from > to)
-        return store->cut_now || nv_store_sparse_due(store);
-    if (from < store->cut_ms)
-        from = store->cut_ms; /* a slow source's page began long ago */
-    return store->cut_now || to - from >= store->options.block_ms ||
-           page_bytes(store) > NV_STORE_PAGES_BYTES || are_series_many(store) ||
-           nv_store_sparse_due(store);
-}
-
-/* A segment more every half block, so that those before go soon after their block is there. */
-static void rotate_if_due(struct nv_store *store)
-{
-    int64_t newest = nv_store_newest(store);
-
-    if (!store->log || newest == INT64_MIN)
-        return;
-    if (store->rotated_ms == INT64_MIN || newest < store->rotated_ms)
-        store->rotated_ms = newest;
-    if (newest - store->rotated_ms < store->options.block_ms / 2)
-        return;
-    nv_log_rotate(store->log);
-    store->rotated_ms = newest;
-}
-
-/* What cannot go to a disk goes: the oldest first. */
-static int drop_pages(struct nv_store *store)
-{
-    uint64_t limit = NV_STORE_MEMORY_BYTES;
-    int64_t newest = store->aged_ms, keep = store->fs ? 0 : store->options.retention_ms;
-    int n = 0;
-
-    if (!store->fs && store->options.retention_bytes && store->options.retention_bytes < limit)
-        limit = store->options.retention_bytes;
-    for (;;) {
-        struct nv_head *oldest = NULL;
-        int64_t from, to, first = INT64_MAX, last = INT64_MAX;
-        for (size_t i = 0; i < nv_store_n_heads(store); i++) {
-            if (nv_head_first_page(store->heads[i], &from, &to) && from < first) {
-                oldest = store->heads[i];
-                first = from;
-                last = to;
-            }
-        }
-        bool expired = keep && oldest && last < newest - keep;
-        if (!oldest || (!expired && page_bytes(store) <= limit))
-            return n;
-        uint64_t rows = nv_head_drop_pages(oldest, 1);
-        if (store->fs)
-            nv_count(&store->stats.dropped_disk, rows);
-        n++;
-    }
-}
-
-static int seal_all(struct nv_store *store)
-{
-    int64_t newest = nv_store_newest(store);
-    int n = 0;
-
-    if (newest == INT64_MIN) /* nothing has been appended */
-        return 0;
-    for (size_t i = 0; i < nv_store_n_heads(store); i++) {
-        struct nv_head *head = store->heads[i];
-        bool idle = nv_head_newest(head) < newest - store->options.block_ms / 2;
-        int r = nv_head_seal(head, idle);
-        if (r > 0)
-            n += r;
-    }
-    return n;
-}
-
-void nv_store_seal_pending(struct nv_store *store)
-{
-    for (size_t i = 0; i < nv_store_n_heads(store); i++)
-        (void)!nv_head_seal(store->heads[i], false);
-}
-
-/* After the last of some queries: the memory they decoded into, which the next one would take anew. */
-static void give_up_idle(struct nv_store *store)
-{
-    int64_t asked = __atomic_load_n(&store->asked_ns, __ATOMIC_RELAXED);
-
-    if (!asked || nv_monotonic_ns() - asked < NV_STORE_QUIET_MS * INT64_C(1000000))
-        return;
-    nv_block_cache_trim(store->cache);
-    malloc_trim(0);
-    __atomic_compare_exchange_n(&store->asked_ns, &asked, 0, false, __ATOMIC_RELAXED,
-                                __ATOMIC_RELAXED);
-}
-
-int nv_store_maintain(struct nv_store *store)
-{
-    LOCKED(&store->maintain_lock);
-    bool written = false;
-    int done, r;
-
-    if (store->options.read_only)
-        return 0;
-    give_up_idle(store);
-    if (store->log)
-        nv_log_pump(store->log);
-    done = seal_all(store);
-    nv_store_mind_clock(store);
-    if (!store->fs)
-        return done + drop_pages(store);
-    rotate_if_due(store);
-    bool waits = store->options.threads && nv_monotonic_ns() < store->cut_retry_ns;
-    if (!waits && is_cut_due(store)) {
-        r = nv_store_cut(store, store->cut_now);
-        done += r > 0;
-        written |= r > 0;
-        if (r >= 0)
-            store->series_kept = nv_series_count(store->table);
-        store->cut_retry_ns =
-            r < 0 ? nv_monotonic_ns() + NV_STORE_CUT_RETRY_MS * INT64_C(1000000) : 0;
-    }
-    done += drop_pages(store);
-    while ((r = nv_store_merge(store)) > 0 && !__atomic_load_n(&store->stop, __ATOMIC_RELAXED)) {
-        done += r;
-        written = true;
-    }
-    if (written)
-        malloc_trim(0); /* a block takes memory once in a while that is needed for nothing else */
-    r = nv_store_retain(store);
-    nv_store_count_files(store, written || r > 0);
-    return done + (r > 0 ? r : 0);
-}
 
 static void *run(void *p)
 {
@@ -364,7 +140,7 @@ static int stop_thread(struct nv_store *store, int64_t deadline_ns)
     if (!store->running)
         return 0;
     {
-        LOCKED(&store->wake_lock);
+        NV_LOCKED(&store->wake_lock);
         __atomic_store_n(&store->stop, true, __ATOMIC_RELAXED);
         pthread_cond_broadcast(&store->wake);
         while (!store->ended)

@@ -2,15 +2,8 @@
  * Which blocks there are: a list that is replaced whole, so that a reader keeps the one it saw.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/parts.h"
-
-static void unlock(pthread_mutex_t **lock)
-{
-    pthread_mutex_unlock(*lock);
-}
-#define LOCKED(mutex)                                                                              \
-    __attribute__((cleanup(unlock), unused)) pthread_mutex_t *locked = (mutex);                    \
-    pthread_mutex_lock(locked)
 
 struct nv_blocks *nv_blocks_new(size_t n)
 {
@@ -32,7 +25,7 @@ void nv_blocks_unref(struct nv_blocks *blocks)
 
 struct nv_blocks *nv_store_view(struct nv_store *store)
 {
-    LOCKED(&store->view_lock);
+    NV_LOCKED(&store->view_lock);
     __atomic_add_fetch(&store->blocks->refs, 1, __ATOMIC_RELAXED);
     return store->blocks;
 }
@@ -76,7 +69,7 @@ int nv_store_replace(struct nv_store *store, struct nv_block *const *gone, size_
     if (fresh)
         insert(next, fresh);
     {
-        LOCKED(&store->view_lock);
+        NV_LOCKED(&store->view_lock);
         store->blocks = next;
     }
     nv_blocks_unref(old);
@@ -94,7 +87,7 @@ void nv_store_unlink_block(struct nv_store *store, const char *name)
 
 size_t nv_store_block_infos(struct nv_store *store, struct nv_block_info *ret, size_t max)
 {
-    LOCKED(&store->view_lock);
+    NV_LOCKED(&store->view_lock);
     size_t n = store->blocks->n;
 
     for (size_t i = 0; i < n && i < max; i++)
@@ -104,7 +97,7 @@ size_t nv_store_block_infos(struct nv_store *store, struct nv_block_info *ret, s
 
 size_t nv_store_blocks(struct nv_store *store, struct nv_block **ret, size_t max)
 {
-    LOCKED(&store->view_lock);
+    NV_LOCKED(&store->view_lock);
     size_t n = store->blocks->n;
 
     for (size_t i = 0; i < n && i < max; i++)
