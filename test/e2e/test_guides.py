@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -95,6 +96,30 @@ class Guides(unittest.TestCase):
                 done = subprocess.run(["sh", "-n"], input=block, capture_output=True, text=True, timeout=harness.SLOW)
                 self.assertEqual(done.returncode, 0, f"{path}: {block}{done.stderr}")
         self.assertGreater(tried, 10)
+
+    def test_configurations_are_taken_by_the_agent(self):
+        tried = 0
+        for path in GUIDES:
+            for block in blocks(read(path)):
+                if re.match(r"(rule_files|scrape_configs|alerting|notify|global):", block):
+                    tried += 1
+                    with tempfile.NamedTemporaryFile("w", suffix=".yml", encoding="utf-8") as file:
+                        rules = os.path.join(harness.SOURCE, "deploy", "rules")
+                        file.write(block.replace("/usr/share/nodevitals/rules", rules)
+                                   .replace("/usr/local/bin/page", "/bin/true"))
+                        file.flush()
+                        checked = harness.run("check", "config", file.name)
+                    self.assertEqual(checked.returncode, 0, f"{path}: {checked.stdout}{checked.stderr}")
+        self.assertGreaterEqual(tried, 2)
+
+    def test_units_have_comments_on_lines_of_their_own(self):
+        """systemd takes what stands behind a value for a part of it."""
+        units = [read(path) for path in found("deploy/*.service", "deploy/*.socket", "deploy/drop-ins/*")]
+        units += [block for path in GUIDES for block in blocks(read(path)) if re.search(r"^\[\w+\]$", block, re.M)]
+        self.assertGreater(len(units), 7)
+        for unit in units:
+            for line in unit.splitlines():
+                self.assertFalse("=" in line and "#" in line and not line.startswith("#"), line)
 
     def test_settings_are_values_of_the_chart(self):
         values = read("deploy/helm/nodevitals/values.yaml")
