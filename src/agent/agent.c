@@ -24,6 +24,11 @@ enum {
     SETTLE_EVERY_MS = 600000,
 };
 
+/* When memory is given back that was needed once: most of it at the beginning. */
+struct settling {
+    int64_t next_ns, pause_ms;
+};
+
 struct agent {
     const struct nv_options *options;
     struct nv_self self;
@@ -533,26 +538,30 @@ static void feed_watchdog(const struct agent *agent)
         nv_notify("WATCHDOG=1");
 }
 
-/* Returns the signal that ended it, 0 for a wish, or a negative errno. */
 /* What clients of others take is loaded when they first ask, and then mostly idle. Returns milliseconds to the next time. */
-static int settle_again(int64_t *next_ns)
+static int settle_again(struct settling *settling)
 {
     int64_t now = nv_monotonic_ns();
 
-    if (now >= *next_ns) {
+    if (now >= settling->next_ns) {
         nv_agent_settle();
-        *next_ns = now + INT64_C(1000000) * SETTLE_EVERY_MS;
+        settling->next_ns = now + INT64_C(1000000) * settling->pause_ms;
+        settling->pause_ms *= 2;
+        if (settling->pause_ms > SETTLE_EVERY_MS)
+            settling->pause_ms = SETTLE_EVERY_MS;
     }
-    return (int)((*next_ns - now) / 1000000) + 1;
+    return (int)((settling->next_ns - now) / 1000000) + 1;
 }
 
+/* Returns the signal that ended it, 0 for a wish, or a negative errno. */
 static int loop(struct agent *agent)
 {
-    int64_t settle_ns = nv_monotonic_ns() + INT64_C(1000000) * SETTLE_FIRST_MS;
+    struct settling settling = {nv_monotonic_ns() + INT64_C(1000000) * SETTLE_FIRST_MS,
+                                SETTLE_FIRST_MS};
 
     for (;;) {
         struct epoll_event events[3];
-        int n = epoll_wait(agent->loop, events, NV_LEN(events), settle_again(&settle_ns));
+        int n = epoll_wait(agent->loop, events, NV_LEN(events), settle_again(&settling));
         if (n < 0 && errno != EINTR)
             return nv_log_err(-errno, "cannot wait for events");
         for (int i = 0; i < n; i++) {
@@ -618,10 +627,11 @@ static void raise_file_limit(void)
  * and go are, lies about in all of them. Hardly any work here is malloc(3), so that few heaps suffice. */
 static void limit_heaps(void)
 {
-    enum { HEAPS = 2, LARGE_BYTES = 1 << 20 };
+    enum { HEAPS = 2, LARGE_BYTES = 128 << 10 };
 
     (void)mallopt(M_ARENA_MAX, HEAPS);
-    /* Fixed, lest the first large answer that is freed makes the heap keep all later ones. */
+    /* What is large has pages of its own, which go back when it does. Fixed, lest the first large answer that is freed
+     * makes the heap keep all later ones. */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
 

@@ -4,7 +4,7 @@
 #ifndef NV_AGENT_SETTLE_H
 #define NV_AGENT_SETTLE_H
 
-/* Unmaps code that start-up has touched (it is mapped again from the page cache where it is needed) and trims
+/* Unmaps code and constants that start-up has touched (they are mapped again from the page cache where they are needed) and trims
  * the heap. When the agent is ready, and now and then after that, for libraries that came later. */
 void nv_agent_settle(void);
 

@@ -3,13 +3,29 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { FIRST_SIZE = 256 };
+enum { FIRST_SIZE = 256, LARGE_SIZE = 256 << 10 };
 
 void nv_buf_done(struct nv_buf *buf)
 {
     free(buf->p);
     buf->p = NULL;
     buf->n = buf->size = 0;
+}
+
+/*
+ * Where a buffer becomes large it is moved: the C library then maps its memory, grows it there and gives it back when the
+ * buffer ends. One that grows in place leaves a hole in the heap, as large as an answer and resident for ever.
+ */
+static char *resize(const struct nv_buf *buf, size_t size)
+{
+    if (size < LARGE_SIZE || buf->size >= LARGE_SIZE)
+        return realloc(buf->p, size);
+    char *p = malloc(size);
+    if (p && buf->n)
+        memcpy(p, buf->p, buf->n);
+    if (p)
+        free(buf->p);
+    return p;
 }
 
 bool nv_buf_grow(struct nv_buf *buf, size_t n)
@@ -27,7 +43,7 @@ bool nv_buf_grow(struct nv_buf *buf, size_t n)
     if (size > buf->max)
         size = buf->max;
     if (size > buf->size) {
-        char *p = realloc(buf->p, size);
+        char *p = resize(buf, size);
         if (!p) {
             buf->failed = -ENOMEM;
             return false;

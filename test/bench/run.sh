@@ -10,6 +10,7 @@
 #   test/bench/run.sh pods                                           the kubelet's /pods: see pods.py
 #   test/bench/run.sh churn [SPEED [MINUTES]]                        pods that come and go: see churn.py
 #   test/bench/run.sh tab [MINUTES]                                  the page, left open: see tab.sh
+#   test/bench/run.sh memory [PODS ...]                              resident memory against its limit: see memory.py
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../.." && pwd)
@@ -51,5 +52,9 @@ fi
 if [ "${1:-}" = tab ]; then
     shift
     NV_BUILD=$build exec sh "$here/tab.sh" "$@"
+fi
+if [ "${1:-}" = memory ]; then
+    shift
+    exec python3 "$here/memory.py" "$@"
 fi
 exec python3 "$here/bench.py" "$@"
