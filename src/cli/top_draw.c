@@ -111,7 +111,7 @@ void nv_top_write_labels(struct nv_buf *out, const struct nv_answer_series *seri
 
 static void put_foot(struct nv_top_area *a, const struct nv_top_row *row)
 {
-    NV_AUTO_BUF line = NV_BUF(8192);
+    NV_AUTO_BUF line = NV_BUF(1 << 16);
 
     if (row->series)
         nv_top_write_labels(&line, row->series);

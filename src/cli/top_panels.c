@@ -135,7 +135,7 @@ static int compare_alerts(const void *a, const void *b)
 static void put_alert(struct nv_top_area *a, enum nv_top_panel panel,
                       const struct nv_answer_series *alert)
 {
-    NV_AUTO_BUF labels = NV_BUF(4096);
+    NV_AUTO_BUF labels = NV_BUF(1 << 16);
     char text[2 * NV_CLI_TEXT_MAX] = "", span[NV_CLI_TEXT_MAX];
     struct nv_str state = nv_top_label(alert, "alertstate");
     double since = nv_top_last(alert);

@@ -150,6 +150,8 @@ static int compare(const void *a, const void *b, void *user)
         order = nv_top_numbers_compare(x->memory, y->memory, sort->reversed);
     else if (sort->column == 0)
         order = sort->reversed ? strcmp(y->name, x->name) : strcmp(x->name, y->name);
+    if (!order && sort->column == NV_TOP_PROCESSES_CPU) /* most do nothing */
+        order = nv_top_numbers_compare(x->memory, y->memory, false);
     bool rising = sort->column != NV_TOP_PROCESSES_PID || sort->reversed;
     return order ? order : nv_top_numbers_compare((double)x->pid, (double)y->pid, rising);
 }

@@ -591,23 +591,30 @@ START_TEST(processes_have_their_share_of_a_core_between_two_readings)
 
     ck_assert(processes && mkdtemp(proc));
     write_stat(proc, 1, "init", second / 10, 0, 30);
+    write_stat(proc, 5, "big", second / 10, 0, 50);
     write_stat(proc, 20, "a) (b", second, 0, 20);
     write_stat(proc, 3, "reused", second / 20, 9 * second, 10);
     snprintf(path, sizeof(path), "%s/self", proc);
     ck_assert_int_eq(mkdir(path, 0755), 0);
     nv_top_processes_read(processes, proc, 10000000000); /* since they began */
-    assert_processes(processes, 3, false, "init 1 30\na) (b 10 20\nreused 5 10\n");
+    assert_processes(processes, 3, false, "big 1 50\ninit 1 30\na) (b 10 20\nreused 5 10\n");
 
     write_stat(proc, 20, "a) (b", 2 * second, 0, 20);
     write_stat(proc, 3, "reused", second / 4, 11 * second, 10); /* began anew */
     write_stat(proc, 4, "new", second / 5, 11 * second, 1);
     nv_top_processes_read(processes, proc, 12000000000);
-    assert_processes(processes, 2, false, "a) (b 50 20\nreused 25 10\nnew 20 1\ninit 0 30\n");
-    assert_processes(processes, 2, true, "init 0 30\nnew 20 1\nreused 25 10\na) (b 50 20\n");
-    assert_processes(processes, 0, false, "a) (b 50 20\ninit 0 30\nnew 20 1\nreused 25 10\n");
-    assert_processes(processes, 0, true, "reused 25 10\nnew 20 1\ninit 0 30\na) (b 50 20\n");
-    assert_processes(processes, 1, false, "a) (b 50 20\nnew 20 1\nreused 25 10\ninit 0 30\n");
-    assert_processes(processes, 1, true, "init 0 30\nreused 25 10\nnew 20 1\na) (b 50 20\n");
+    assert_processes(processes, 2, false,
+                     "a) (b 50 20\nreused 25 10\nnew 20 1\nbig 0 50\ninit 0 30\n");
+    assert_processes(processes, 2, true,
+                     "big 0 50\ninit 0 30\nnew 20 1\nreused 25 10\na) (b 50 20\n");
+    assert_processes(processes, 0, false,
+                     "a) (b 50 20\nbig 0 50\ninit 0 30\nnew 20 1\nreused 25 10\n");
+    assert_processes(processes, 0, true,
+                     "reused 25 10\nnew 20 1\ninit 0 30\nbig 0 50\na) (b 50 20\n");
+    assert_processes(processes, 1, false,
+                     "a) (b 50 20\nbig 0 50\nnew 20 1\nreused 25 10\ninit 0 30\n");
+    assert_processes(processes, 1, true,
+                     "init 0 30\nreused 25 10\nnew 20 1\nbig 0 50\na) (b 50 20\n");
 
     snprintf(path, sizeof(path), "rm -r %s", proc);
     ck_assert_int_eq(system(path), 0);
