@@ -113,6 +113,10 @@ void nv_transfer_set_tls(struct nv_transfer *transfer, const struct nv_http_tls 
     static const CURLoption options[] = {CURLOPT_CAINFO, CURLOPT_SSLCERT, CURLOPT_SSLKEY};
     long least = tls_versions[tls->min_version ? tls->min_version : NV_TLS_1_2];
 
+    /* A file of CAs is replaced when they are: some flavours of the library would know the old one for a day. Others do not
+     * have the option, or keep nothing. */
+    if (files[0])
+        (void)curl_easy_setopt(transfer->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     /* The library would read the system's CAs beside those given, and trust them: some MB at each connection. */
     if (texts[0] || files[0] || tls->insecure_skip_verify)
         NV_TRANSFER_SET(transfer, CURLOPT_CAPATH, NULL);

@@ -9,8 +9,9 @@
 
 enum {
     CONNECT_MS = 4000, /* at most: ways share what time there is */
-    PLAIN_TURNS =
-        20,         /* questions in a row on a way without TLS, before one with it is tried again */
+    PLAIN_TURNS = 20,  /* questions on a way without TLS before one with it is tried again, where
+                          that takes SLOW_MS */
+    SLOW_MS = 300,
     SAID_MAX = 300, /* bytes of a refusal that are quoted */
 };
 
@@ -237,7 +238,7 @@ struct trial {
     size_t from;
     unsigned done; /* bits of ways that are not tried any more */
     bool listens;  /* somebody does, with TLS */
-    int64_t until_ns;
+    int64_t begun_ns, until_ns;
     enum nv_kube_failure failure; /* the one that tells most */
     char error[NV_KUBE_CALL_ERROR_MAX];
 };
@@ -251,7 +252,9 @@ static struct trial begin(struct nv_kube_caller *caller)
 {
     const struct nv_kube_access *access = caller->access;
     int64_t wait_ms = access->timeout_ms ? access->timeout_ms : NV_KUBE_CALL_MS;
-    struct trial trial = {.until_ns = nv_monotonic_ns() + wait_ms * 1000000};
+    struct trial trial = {.begun_ns = nv_monotonic_ns()};
+
+    trial.until_ns = trial.begun_ns + wait_ms * 1000000;
 
     if (access->ways[caller->start].tls || caller->plain_turns) {
         trial.from = caller->start;
@@ -319,6 +322,16 @@ void nv_kube_caller_prefer(struct nv_kube_caller *caller, size_t way)
     caller->plain_turns = 1;
 }
 
+/* There is an answer on this way, found so long after the beginning. */
+static void remember(struct nv_kube_caller *caller, size_t way, int64_t search_ms)
+{
+    if (!caller->worked)
+        return;
+    caller->start = way;
+    if (!caller->access->ways[way].tls && search_ms > SLOW_MS)
+        caller->plain_turns = PLAIN_TURNS;
+}
+
 enum nv_kube_failure nv_kube_caller_get(struct nv_kube_caller *caller, const char *path,
                                         struct nv_buf *into)
 {
@@ -327,6 +340,7 @@ enum nv_kube_failure nv_kube_caller_get(struct nv_kube_caller *caller, const cha
     size_t way;
 
     while (next_way(&trial, access, &way)) {
+        int64_t search_ms = (nv_monotonic_ns() - trial.begun_ns) / 1000000;
         if (!take_way(caller, way)) {
             say(caller, "out of memory");
             return NV_KUBE_OTHER;
@@ -335,10 +349,7 @@ enum nv_kube_failure nv_kube_caller_get(struct nv_kube_caller *caller, const cha
             ask(caller, path, into, share_ms(&trial, access), trial.until_ns);
         if (leads_on(caller, &trial, failure))
             continue;
-        if (caller->worked)
-            caller->start = way;
-        if (caller->worked && !access->ways[way].tls && trial.done)
-            caller->plain_turns = PLAIN_TURNS;
+        remember(caller, way, search_ms);
         return failure;
     }
     memcpy(caller->error, trial.error, sizeof(caller->error));

@@ -2,8 +2,8 @@
  * caller.h - one who asks the kubelet: on the ways there are, with the token and certificates of the moment.
  *
  *   ways       those with TLS are tried in turn from the one that worked last, until there is an answer, whatever it says; the
- *              port without TLS only where nobody listens on any of them, never for a certificate that does not verify, and
- *              not for long, then they are tried again
+ *              port without TLS only where nobody listens on any of them, never for a certificate that does not verify; for
+ *              some questions in a row where that took its time to find out
  *   silence    an address that takes no connection costs its share of the time, and leads on as one that refuses does
  *   token      read from its file for every request, so that rotation is seen; one that is refused is read and tried once
  *              more. Sent without TLS only where it was asked for
