@@ -9,6 +9,7 @@
 #include "base/http.h"
 #include "base/log.h"
 #include "base/save.h"
+#include "notify/reports.h"
 #include "notify/state.h"
 #include "notify/ways.h"
 
@@ -19,6 +20,7 @@ struct nv_notify {
     struct nv_silences *silences;
     struct nv_dispatch *dispatch;
     struct nv_ways *ways;
+    struct nv_reports reports;
 
     pthread_mutex_t lock;
     pthread_cond_t wake, keep;
@@ -44,6 +46,8 @@ static int send_way(void *user, const struct nv_notification *said,
     if (r < 0 && r != -ECANCELED)
         nv_log_write(NV_ERROR, __FILE__, __LINE__, "receiver", said->receiver->name,
                      "notification not sent: %s", *error ? error : strerror(-r));
+    if (r != -ECANCELED)
+        nv_reports_put(&notify->reports, said, r == 0 ? NULL : *error ? error : strerror(-r));
     pthread_mutex_lock(&notify->lock);
     notify->told = true;
     pthread_cond_signal(&notify->keep);
@@ -191,6 +195,7 @@ struct nv_notify *nv_notify_new(const struct nv_notify_options *options)
     pthread_mutex_init(&notify->lock, NULL);
     nv_cond_init(&notify->wake);
     nv_cond_init(&notify->keep);
+    nv_reports_init(&notify->reports);
     notify->folder = options->folder ? strdup(options->folder) : NULL;
     notify->external_url = strdup(options->external_url ? options->external_url : "");
     notify->alertmanagers = nv_alertmanagers_new();
@@ -212,6 +217,7 @@ void nv_notify_free(struct nv_notify *notify)
     nv_silences_free(notify->silences);
     nv_alertmanagers_free(notify->alertmanagers);
     nv_ways_free(notify->ways);
+    nv_reports_done(&notify->reports);
     nv_config_unref(notify->config);
     pthread_cond_destroy(&notify->keep);
     pthread_cond_destroy(&notify->wake);
@@ -289,6 +295,7 @@ int nv_notify_apply(struct nv_notify *notify, struct nv_config *config)
     nv_config_unref(notify->config);
     notify->config = nv_config_ref(config);
     pthread_mutex_unlock(&notify->lock);
+    nv_reports_forget(&notify->reports);
     nv_notify_wake(notify);
     return start_threads(notify);
 }
@@ -388,6 +395,11 @@ struct nv_dispatch *nv_notify_dispatch(struct nv_notify *notify)
 struct nv_alertmanagers *nv_notify_alertmanagers(struct nv_notify *notify)
 {
     return notify->alertmanagers;
+}
+
+struct nv_reports *nv_notify_reports(struct nv_notify *notify)
+{
+    return &notify->reports;
 }
 
 void nv_notify_each_receiver(struct nv_notify *notify,

@@ -13,6 +13,7 @@
 
 #include "notify/alertmanagers.h"
 #include "notify/dispatch.h"
+#include "notify/reports.h"
 
 enum {
     NV_NOTIFY_THREADS = 2,
@@ -49,6 +50,7 @@ struct nv_silences *
 nv_notify_silences(struct nv_notify *notify); /* NULL before the first apply() */
 struct nv_dispatch *nv_notify_dispatch(struct nv_notify *notify); /* the same */
 struct nv_alertmanagers *nv_notify_alertmanagers(struct nv_notify *notify);
+struct nv_reports *nv_notify_reports(struct nv_notify *notify);
 
 /* Calls for each receiver of the configuration, in its order. */
 void nv_notify_each_receiver(struct nv_notify *notify,

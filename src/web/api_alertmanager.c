@@ -326,13 +326,37 @@ static int delete_silence(struct nv_exchange *x)
 
 /* ---- the rest ------------------------------------------------------------------------------- */
 
-static void write_name(void *user, const struct nv_notify_receiver *receiver)
+/* What came of the tries is not in Alertmanager's own API; the names are those that Grafana's has for it. */
+static void write_report(void *user, const struct nv_report *report)
 {
     struct nv_writer *out = user;
 
     nv_write_object(out);
-    nv_write_member_text(out, "name", receiver->name);
+    nv_write_member_text(out, "name", nv_way_name(report->way));
+    write_moment(out, "lastNotifyAttempt", report->tried_ms);
+    if (*report->error)
+        nv_write_member_text(out, "lastNotifyAttemptError", report->error);
+    nv_write_member_u64(out, "told", report->told);
+    nv_write_member_u64(out, "failed", report->failed);
     nv_write_object_end(out);
+}
+
+struct receivers {
+    struct nv_writer *out;
+    struct nv_reports *reports;
+};
+
+static void write_receiver(void *user, const struct nv_notify_receiver *receiver)
+{
+    const struct receivers *asked = user;
+
+    nv_write_object(asked->out);
+    nv_write_member_text(asked->out, "name", receiver->name);
+    nv_write_key(asked->out, "integrations");
+    nv_write_array(asked->out);
+    nv_reports_each(asked->reports, receiver->name, write_report, asked->out);
+    nv_write_array_end(asked->out);
+    nv_write_object_end(asked->out);
 }
 
 static int get_receivers(struct nv_exchange *x)
@@ -341,7 +365,8 @@ static int get_receivers(struct nv_exchange *x)
 
     nv_write_array(out);
     if (x->api->notify)
-        nv_notify_each_receiver(x->api->notify, write_name, out);
+        nv_notify_each_receiver(x->api->notify, write_receiver,
+                                &(struct receivers){out, nv_notify_reports(x->api->notify)});
     nv_write_array_end(out);
     return 0;
 }

@@ -123,11 +123,107 @@ async function theEditorCompletesAndTellsMistakes(agent: Agent): Promise<void> {
     await context.close();
 }
 
+const addressOf = (page: Page) => decodeURIComponent(new URL(page.url()).hash);
+
+async function theKeyboardIsEnough(agent: Agent): Promise<void> {
+    const { page, context } = await open(agent.url + "#overview?span=2m");
+    await page.locator("#cpu canvas").waitFor();
+    const focused = () =>
+        page.evaluate(() => {
+            const at = document.activeElement as HTMLElement;
+            const style = getComputedStyle(at);
+            return { name: at.getAttribute("aria-label") ?? at.innerText.split("\n")[0]!.trim(), seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 };
+        });
+    const walked: string[] = [];
+    for (let i = 0; i < 14; i++) {
+        await page.keyboard.press("Tab");
+        const { name, seen } = await focused();
+        assert.ok(seen, `${name} has no visible focus`);
+        walked.push(name);
+    }
+    for (const name of ["Overview", "Explore", "Inside", "earlier", "span of time", "from … to", "local time", "keys", "1 firing"]) assert.ok(walked.includes(name), `${name} is not among ${walked.join(", ")}`);
+    await page.getByRole("button", { name: "from … to" }).focus();
+    await page.keyboard.press("Enter");
+    await until("the first time to be asked for", () => page.evaluate(() => document.activeElement?.getAttribute("name") === "from"));
+    await page.keyboard.press("Escape");
+    await until("the button again", async () => (await focused()).name === "from … to");
+    await page.keyboard.press("Enter");
+    await page.locator("input[name=from]").fill("2026-01-02T03:04:05");
+    await page.locator("input[name=to]").fill("2026-01-02T04:04:05");
+    await page.keyboard.press("Enter");
+    const from = Date.UTC(2026, 0, 2, 2, 4, 5) / 1000; /* in Berlin */
+    await until("those times", () => addressOf(page).includes(`span=${from}-${from + 3600}`));
+    for (const [key, state] of [["l", "span=15m"], ["-", "span=1800s"], ["+", "span=15m"], ["ArrowLeft", "span=\\d+-\\d+"], ["l", "span=15m"]] as const) {
+        await page.keyboard.press(key);
+        await until(`${state} by ${key}`, () => new RegExp(state).test(addressOf(page)));
+    }
+    await page.keyboard.press("t");
+    await page.locator("html[data-theme=light]").waitFor();
+    await page.keyboard.press("u");
+    await page.getByRole("button", { name: "UTC" }).waitFor();
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "paused" }).waitFor();
+    await page.keyboard.press("3");
+    await page.locator(".alert.firing button").first().focus();
+    await page.keyboard.press("Enter");
+    await until("the silence to be filled in", () => page.evaluate(() => document.activeElement?.getAttribute("name") === "hours"));
+    await page.keyboard.press("Escape");
+    await page.locator("form.silence").waitFor({ state: "detached" });
+    await page.keyboard.press("2");
+    await page.locator(".editor:not([hidden])").waitFor();
+    const leave = () =>
+        until("the keys to be the page's again", async () => {
+            await page.keyboard.press("Escape"); /* the first may close what completes */
+            return page.evaluate(() => document.activeElement === document.body);
+        });
+    await leave();
+    await page.keyboard.press("/");
+    await page.keyboard.type("vector(7) ");
+    await page.keyboard.press("Enter");
+    await until("what was typed", () => /q=vector\(7\)(&|$)/.test(addressOf(page)));
+    await leave();
+    await page.keyboard.press("4");
+    await page.locator("h3", { hasText: "Targets" }).waitFor();
+    await context.close();
+}
+
+/* What was chosen is there again after a reload, for whoever has the link, and one step back. */
+async function theAddressIsTheState(agent: Agent): Promise<void> {
+    const { page, context } = await open(agent.url + "#explore?q=node_load1 or node_load5 or node_load15&span=5m");
+    const names = page.locator(".legend li:not(.off) .name");
+    await page.evaluate(() => (location.hash = '#explore?q={__name__=~"node_load.%2B"}&span=5m'));
+    await until("three lines", async () => (await names.count()) === 3);
+    const first = await names.first().innerText();
+    await page.locator(".legend button").first().click();
+    await until("one alone", async () => (await names.count()) === 1);
+    await page.reload();
+    await until("one alone after a reload", async () => (await names.count()) === 1 && (await names.first().innerText()) === first);
+    const other = await open(page.url());
+    await until("one alone by the link", async () => (await other.page.locator(".legend li:not(.off) .name").count()) === 1);
+    await other.context.close();
+    await page.goBack();
+    await until("three lines one step back", async () => (await names.count()) === 3);
+    await page.selectOption("select[aria-label='span of time']", "all");
+    await until("all that is kept", () => /span=\d+-\d+/.test(addressOf(page)));
+    const [, from, to] = /span=(\d+)-(\d+)/.exec(addressOf(page))!;
+    let begin = NaN;
+    await until("its own metrics", async () => !Number.isNaN((begin = await agent.value("nodevitals_tsdb_lowest_timestamp_seconds"))));
+    assert.ok(Math.abs(Number(from) - begin) <= 60 && Number(to) > begin, `${from} to ${to}, and the store begins at ${begin}`);
+    await page.reload();
+    await until("the same span", () => page.url().includes(from!));
+    await page.goBack();
+    await until("live one step back", () => addressOf(page).includes("span=5m"));
+    await context.close();
+}
+
 async function alertsAreShownAndSilenced(agent: Agent): Promise<void> {
     const { page, context } = await open(agent.url + "#alerts?span=5m");
     await page.locator(".alert.firing h3", { hasText: "AlwaysHere" }).waitFor();
     await page.locator("nav .badge").waitFor();
     await page.locator(".timeline-track i").first().waitFor();
+    const way = page.locator(".ways tr", { hasText: "nobody: webhook" });
+    await way.locator(".bad-text", { hasText: "cannot connect" }).waitFor(); /* why nobody was told */
     await page.locator(".alert.firing button", { hasText: "silence" }).first().click();
     await page.locator("form.silence input[name=comment]").fill("it is <b>known</b>");
     await page.locator("form.silence button.primary").click();
@@ -239,7 +335,7 @@ async function run(checks: Check[]): Promise<number> {
 async function main(): Promise<void> {
     mkdirSync(shots, { recursive: true });
     writeFileSync(join(folder, "rules.yml"), "groups:\n- name: tests\n  interval: 1s\n  rules:\n  - alert: AlwaysHere\n    expr: vector(1)\n    labels: {severity: page}\n    annotations: {summary: 'It is <b>here</b>'}\n");
-    writeFileSync(join(folder, "config.yml"), "rule_files: [rules.yml]\nnotify:\n  receivers: [{name: nobody}]\n  route: {receiver: nobody}\n");
+    writeFileSync(join(folder, "config.yml"), "rule_files: [rules.yml]\nnotify:\n  receivers: [{name: nobody, webhook_configs: [{url: \"http://127.0.0.1:1/\"}]}]\n  route: {receiver: nobody, group_wait: 1s}\n");
     await launch();
     const kubernetes = await beginKubernetesNode();
     const agent = await Agent.start([`--storage.tsdb.path=${folder}/live`, `--config.file=${folder}/config.yml`, "--web.enable-admin-api"]);
@@ -250,6 +346,8 @@ async function main(): Promise<void> {
         ["the editor completes and tells mistakes", () => theEditorCompletesAndTellsMistakes(agent)],
         ["hostile answers are shown as text", () => days.hostileAnswersAreShownAsText(agent)],
         ["a drag zooms and a cursor is everywhere", () => aDragZoomsAndACursorIsEverywhere(agent)],
+        ["the keyboard is enough", () => theKeyboardIsEnough(agent)],
+        ["the address is the state", () => theAddressIsTheState(agent)],
         ["alerts are shown and silenced", () => alertsAreShownAndSilenced(agent)],
         ["every view, in both themes and on a phone", () => everyViewInBothThemesAndOnAPhone(agent, "live")],
         ["a browser whose clock is wrong", () => days.aBrowserWhoseClockIsWrong(agent)],

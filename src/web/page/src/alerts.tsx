@@ -1,10 +1,11 @@
 /*
  * alerts.tsx - what is wrong, what was, which rules say so, and who was told.
  */
-import { useState } from "preact/hooks";
-import { ApiError, change, get, now, plain, queryRange, type Labels, type Series } from "./api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, change, get, now, plain, query, queryRange, toNumber, type Labels, type Series } from "./api";
 import { nameOf } from "./explore";
 import { useRepeated } from "./live";
+import { partOf, union } from "./panels";
 import { ends, stepFor, writeTime, type Span } from "./time";
 import { duration, format } from "./units";
 
@@ -173,6 +174,9 @@ function Timeline(props: { span: Span; points: number; utc: boolean }) {
 
 function SilenceForm(props: { labels: Labels; onDone: () => void }) {
     const [error, setError] = useState("");
+    const form = useRef<HTMLFormElement>(null);
+
+    useEffect(() => form.current?.querySelector("input")?.focus(), [props.labels]);
     const submit = async (event: Event) => {
         event.preventDefault();
         const data = new FormData(event.currentTarget as HTMLFormElement);
@@ -192,7 +196,7 @@ function SilenceForm(props: { labels: Labels; onDone: () => void }) {
         }
     };
     return (
-        <form class="card wide silence" onSubmit={submit}>
+        <form class="card wide silence" ref={form} onSubmit={submit} onKeyDown={(event) => event.key === "Escape" && props.onDone()}>
             <h3>Silence</h3>
             <p class="labels">
                 {Object.entries(props.labels).map(([name, value]) => (
@@ -278,12 +282,88 @@ function Silences(props: { utc: boolean; again: number }) {
     );
 }
 
+interface Receiver {
+    name: string;
+    integrations?: { name: string; lastNotifyAttempt: string; lastNotifyAttemptError?: string; told: number; failed: number }[];
+}
+
+/* To Alertmanagers: their counters, by URL. */
+const managerParts = ["sent", "errors", "dropped"].map((what) => `prometheus_notifications_${what}_total`).concat("prometheus_notifications_queue_length");
+
+interface Way {
+    to: string;
+    error: string;
+    told: number;
+    failed: number;
+    last: string;
+}
+
+function waysOf(receivers: Receiver[], managers: string[], counters: Series[]): Way[] {
+    const count = (part: number, url: string) => toNumber(counters.find((one) => partOf(one) === part && one.metric["alertmanager"] === url)?.value?.[1] ?? "0");
+    return [
+        ...receivers.flatMap((receiver): Way[] =>
+            receiver.integrations?.length
+                ? receiver.integrations.map((way) => ({ to: `${receiver.name}: ${way.name}`, error: way.lastNotifyAttemptError ?? "", told: way.told, failed: way.failed, last: age(way.lastNotifyAttempt) }))
+                : [{ to: receiver.name, error: "", told: 0, failed: 0, last: "never" }],
+        ),
+        ...managers.map((url) => {
+            const waiting = count(3, url);
+            return { to: url, error: waiting ? `${waiting} wait` : "", told: count(0, url), failed: count(1, url) + count(2, url), last: "" };
+        }),
+    ];
+}
+
+function Ways() {
+    const ways = useRepeated(
+        async (signal) => {
+            const [receivers, managers, counters] = await Promise.all([
+                plain<Receiver[]>("api/v2/receivers", signal),
+                get<{ activeAlertmanagers: { url: string }[] }>("api/v1/alertmanagers", signal),
+                query(union(managerParts), now(), signal),
+            ]);
+            return waysOf(receivers, managers.activeAlertmanagers.map((manager) => manager.url), counters.series);
+        },
+        5,
+        "ways",
+    );
+    if (!ways?.length) return null;
+    return (
+        <div class="card scroll ways" tabIndex={0} role="region" aria-label="notifiers">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">notifier</th>
+                        <th scope="col">state</th>
+                        <th scope="col" class="number">
+                            told
+                        </th>
+                        <th scope="col" class="number">
+                            failed
+                        </th>
+                        <th scope="col">last try</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {ways.slice(0, 200).map((way, i) => (
+                        <tr key={i}>
+                            <th scope="row">{way.to}</th>
+                            <td>{way.error ? <span class="bad-text">{way.error}</span> : way.last === "never" ? <span class="dim">not used yet</span> : "fine"}</td>
+                            <td class="number">{format(way.told, "count")}</td>
+                            <td class="number">{format(way.failed, "count")}</td>
+                            <td>{way.last}</td>
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
+        </div>
+    );
+}
+
 function Told() {
     const sent = useRepeated(async (signal) => plain<Sent[]>("api/v2/alerts", signal), 15, "sent");
-    const managers = useRepeated(async (signal) => (await get<{ activeAlertmanagers: { url: string }[] }>("api/v1/alertmanagers", signal)).activeAlertmanagers, 60, "managers");
     return (
         <>
-            {managers?.length ? <p>Alertmanagers: {managers.map((manager) => manager.url).join(", ")}</p> : null}
+            <Ways />
             {sent?.length ? (
                 <div class="card scroll" tabIndex={0} role="region" aria-label="table">
                     <table>
@@ -292,7 +372,7 @@ function Told() {
                                 <th scope="col">alert</th>
                                 <th scope="col">state</th>
                                 <th scope="col">receivers</th>
-                                <th scope="col">since</th>
+                                <th scope="col">fires</th>
                             </tr>
                         </thead>
                         <tbody>
@@ -320,7 +400,7 @@ function Rules(props: { groups: Group[] }) {
     return (
         <>
             {props.groups.map((group) => (
-                <details class="card wide" key={group.file + group.name}>
+                <details class="card wide" key={group.file + group.name} open={group.rules.some((rule) => rule.health === "err")}>
                     <summary>
                         <b>{group.name}</b> <span class="dim">{group.file}</span>{" "}
                         <span class="dim">
@@ -337,6 +417,9 @@ function Rules(props: { groups: Group[] }) {
                                     <th scope="col" class="number">
                                         took
                                     </th>
+                                    <th scope="col" class="number less">
+                                        last
+                                    </th>
                                     <th scope="col">expression</th>
                                 </tr>
                             </thead>
@@ -352,6 +435,7 @@ function Rules(props: { groups: Group[] }) {
                                             )}
                                         </td>
                                         <td class="number">{format(rule.evaluationTime, "seconds")}</td>
+                                        <td class="number less">{age(rule.lastEvaluation)}</td>
                                         <td>
                                             <a class="code" href={`#explore?q=${encodeURIComponent(rule.query)}`}>
                                                 {rule.query}

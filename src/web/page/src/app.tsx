@@ -9,7 +9,7 @@ import { Inside } from "./inside";
 import { useRepeated } from "./live";
 import { Overview } from "./overview";
 import { MARK, union } from "./panels";
-import { go, useAddress, useKept } from "./state";
+import { go, readAddress, useAddress, useKept, type Address } from "./state";
 import { presets, readSpan, writeSpan, writeTime, ends, type Span } from "./time";
 import { duration, format } from "./units";
 
@@ -30,6 +30,7 @@ const keys: [string, string][] = [
     ["t", "dark, light"],
     ["u", "local time, UTC"],
     ["/", "to the expression"],
+    ["Esc", "out of it"],
     ["?", "these keys"],
 ];
 const troubles: Record<Trouble, string> = {
@@ -285,6 +286,10 @@ function useInterval(): number {
     return found ? Math.max(1, Number(found[1] ?? 0) * 60 + Number(found[2] ?? 0)) : 1;
 }
 
+function spanOf(address: Address): Span {
+    return readSpan(address.fields.get("span")) ?? { kind: "live", seconds: address.view === "explore" ? 3600 : 900 };
+}
+
 export function App() {
     const address = useAddress();
     const [theme, toggleTheme] = useTheme();
@@ -293,32 +298,35 @@ export function App() {
     const [help, setHelp] = useState(false);
     const [trouble, setTrouble] = useState<{ trouble: Trouble; message: string } | null>(null);
     const interval = useInterval();
-    const span = readSpan(address.fields.get("span")) ?? { kind: "live", seconds: address.view === "explore" ? 3600 : 900 };
+    const span = spanOf(address);
     const view = views.some(([id]) => id === address.view) ? address.view : "overview";
     const utc = zone === "utc";
     const points = Math.max(200, Math.min(1000, Math.round((window.innerWidth > 1200 ? window.innerWidth / 2 : window.innerWidth) / 100) * 100));
 
     useEffect(() => watchAgent((what, message) => setTrouble(what ? { trouble: what, message } : null)), []);
 
+    /* By the address of the moment: keys are pressed faster than a page is rendered. */
     const show = (next: Span) => {
-        const fields = Object.fromEntries(address.fields);
-        go(view, { ...fields, span: writeSpan(next) });
+        const { view: at, fields } = readAddress(location.hash);
+        go(at, { ...Object.fromEntries(fields), span: writeSpan(next) });
     };
+    const shown = () => spanOf(readAddress(location.hash));
     const fix = (from: number, to: number) => show({ kind: "fixed", from: Math.floor(from), to: Math.max(Math.ceil(to), Math.floor(from) + 10) });
     const scale = (by: number) => {
-        const [from, to] = ends(span, now());
+        const at = shown();
+        const [from, to] = ends(at, now());
         const length = Math.max(30, (to - from) * by);
-        if (span.kind === "live") show({ kind: "live", seconds: Math.round(length) });
+        if (at.kind === "live") show({ kind: "live", seconds: Math.round(length) });
         else fix((from + to - length) / 2, Math.min((from + to + length) / 2, now()));
     };
     const shift = (by: number) => {
-        const [from, to] = ends(span, now());
+        const [from, to] = ends(shown(), now());
         const end = Math.min(to + by * (to - from), now());
         fix(end - (to - from), end);
     };
     const before = useRef<Span[]>([]); /* what was shown before each drag that zoomed */
     const zoom = (from: number, to: number) => {
-        before.current.push(span);
+        before.current.push(shown());
         fix(from, to);
     };
     const back = () => show(before.current.pop() ?? { kind: "live", seconds: 900 });

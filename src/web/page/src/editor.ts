@@ -82,6 +82,7 @@ export function open(host: HTMLElement, text: string, run: () => void): Editor {
                 theme,
                 promql.asExtension(),
                 keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...lintKeymap, ...defaultKeymap]),
+                Prec.lowest(keymap.of([{ key: "Escape", run: (at) => (at.contentDOM.blur(), true) }])), /* the keys of the page work again */
             ],
         }),
     });

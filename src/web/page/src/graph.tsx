@@ -107,8 +107,8 @@ function options(props: GraphProps, lines: Line[], width: number, span: () => [n
         height: props.height ?? 150,
         tzDate: (seconds) => (utc ? uPlot.tzDate(new Date(seconds * 1000), "UTC") : new Date(seconds * 1000)),
         legend: { show: false },
-        padding: [8, 22, 0, 0], /* half of the last tick's text */
-        cursor: { sync: { key: cursor.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
+        padding: [8, 28, 0, 0], /* half of the last tick's text */
+        cursor: { sync: { key: cursor.key, filters: { pub: () => true, sub: (type) => /^mouse(move|leave)$/.test(type) } }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
         scales: {
             x: { time: true, range: () => span() },
             y: {

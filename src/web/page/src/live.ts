@@ -28,6 +28,7 @@ export interface Picture {
 
 const parts = panels.flatMap((panel) => panel.parts.map((part) => ({ panel, part })));
 const POINTS_MAX = 1200;
+const AGAIN = 5; /* seconds after a failure */
 const TICK_MAX_MS = 60000; /* clocks are set */
 
 interface Store {
@@ -82,14 +83,7 @@ async function load(span: Span, points: number, interval: number, signal: AbortS
     const window = windowFor(step, spacing);
     const store: Store = { times: [], lines: new Map(), step, spacing, window };
     for (let time = first; time <= last; time += step) store.times.push(time);
-    const { series } = await queryRange(expression(window), first, last, step, signal);
-    for (const one of series) {
-        const line = lineOf(store, one);
-        for (const [time, value] of one.values ?? []) {
-            const at = Math.round((time - first) / step);
-            if (line && at >= 0 && at < store.times.length) line.values[at] = toNumber(value);
-        }
-    }
+    put(store, (await queryRange(expression(window), first, last, step, signal)).series);
     return store;
 }
 
@@ -110,11 +104,13 @@ function advance(store: Store, to: number, keep: number): void {
     }
 }
 
-function put(store: Store, time: number, series: Series[]): void {
-    const at = Math.round((time - store.times[0]!) / store.step);
+function put(store: Store, series: Series[]): void {
     for (const one of series) {
         const line = lineOf(store, one);
-        if (line && one.value && at >= 0 && at < store.times.length) line.values[at] = toNumber(one.value[1]);
+        for (const [time, value] of one.values ?? (one.value ? [one.value] : [])) {
+            const at = Math.round((time - store.times[0]!) / store.step);
+            if (line && at >= 0 && at < store.times.length) line.values[at] = toNumber(value);
+        }
     }
 }
 
@@ -167,14 +163,16 @@ async function follow(span: Span, points: number, interval: number, paused: bool
         if (signal.aborted) return;
         const time = Math.floor((now() - 0.1) / store.step) * store.step;
         if (time < next - 0.001) continue;
-        advance(store, time, keep);
+        const asleep = (time - next) / store.step > keep; /* the computer was */
+        if (!asleep) advance(store, time, keep);
         try {
-            const { series } = await query(expression(store.window), time, signal);
-            put(store, time, series);
-            if (missed) store = await load(span, points, interval, signal);
+            if (asleep || missed) store = await load(span, points, interval, signal);
+            else if (time < next + store.step / 2) put(store, (await query(expression(store.window), time, signal)).series);
+            else put(store, (await queryRange(expression(store.window), next, time, store.step, signal)).series); /* the browser was busy */
             missed = false;
         } catch {
             missed = true; /* told by the one who watches the agent */
+            if (asleep) await sleep(AGAIN * 1000, signal);
         }
         if (!signal.aborted) show(picture(store, span));
     }
@@ -208,15 +206,16 @@ export function useRepeated<T>(ask: (signal: AbortSignal) => Promise<T>, seconds
         const run = async () => {
             await synced();
             while (!end.signal.aborted) {
+                let wait = seconds;
                 if (!document.hidden) {
                     try {
                         const got = await ask(end.signal);
                         if (!end.signal.aborted) setValue(() => got);
                     } catch {
-                        /* told by the one who watches the agent */
+                        wait = Math.min(wait, AGAIN); /* told by the one who watches the agent */
                     }
                 }
-                await sleep(seconds * 1000, end.signal);
+                await sleep(wait * 1000, end.signal);
             }
         };
         void run();
