@@ -246,7 +246,10 @@ struct nv_cg {
     uint64_t oom_kills; /* of it, with what one of the same labels had before it: */
     uint64_t oom_carried;
     uint64_t oom_before, oom_gone; /* kills below: of before we looked, and of what has gone */
-    bool has_oom_before, is_met, is_counted;
+    bool has_oom_before, is_met;
+    bool is_entered, of_pod;     /* under a name, and under a pod's: */
+    uint64_t entered_as;         /* its hash, */
+    uint64_t oom_entered;        /* and what was counted there */
     uint64_t labels_of;          /* version of the pods, and 1 */
     struct nv_cg_values *values; /* NULL where it has no row */
     struct nv_cg_sched *sched;   /* NULL where it is not asked for */

@@ -109,6 +109,39 @@ static struct nv_cg_entry *entry_of_labels(struct nv_cg_ledger *ledger, const st
                        : NULL;
 }
 
+static struct nv_cg_entry *entry_by_hash(const struct nv_cg_ledger *ledger, uint64_t hash)
+{
+    struct nv_cg_entry *entry = ledger->buckets[hash % NV_CG_BUCKETS];
+
+    while (entry && entry->hash != hash)
+        entry = entry->next;
+    return entry;
+}
+
+/* The entry of an instance. Before the kubelet has told its name, it is entered by its id, and moved then; a name of a pod
+ * stays when the kubelet has forgotten the pod. */
+static struct nv_cg_entry *enter(struct nv_cg_ledger *ledger, struct nv_cg *cgroup)
+{
+    bool of_pod = cgroup->labels[NV_CG_L_POD].n;
+
+    if (cgroup->is_entered && (cgroup->of_pod || !of_pod))
+        return entry_by_hash(ledger, cgroup->entered_as);
+    struct nv_cg_entry *entry = entry_of_labels(ledger, cgroup->labels);
+    if (!entry)
+        return NULL;
+    struct nv_cg_entry *old = cgroup->is_entered ? entry_by_hash(ledger, cgroup->entered_as) : NULL;
+    if (old) {
+        old->seen -= old->seen > 0;
+        old->kills -= old->kills < cgroup->oom_entered ? old->kills : cgroup->oom_entered;
+    }
+    entry->seen++;
+    entry->kills += cgroup->oom_entered;
+    cgroup->is_entered = true;
+    cgroup->of_pod = of_pod;
+    cgroup->entered_as = entry->hash;
+    return entry;
+}
+
 static bool has_counted(const struct nv_cg_entry *entry)
 {
     return entry->kills || entry->short_lived;
@@ -216,7 +249,7 @@ void nv_cg_ledger_gone(struct nv_cg_state *state, struct nv_cg *cgroup)
     if ((cgroup->is.kind != NV_CG_CONTAINER && cgroup->is.kind != NV_CG_UNIT) || cgroup->is_sandbox)
         return;
     struct nv_cg_entry *entry =
-        cgroup->is.kind == NV_CG_CONTAINER ? entry_of_labels(state->ledger, cgroup->labels) : NULL;
+        cgroup->is.kind == NV_CG_CONTAINER ? enter(state->ledger, cgroup) : NULL;
     if (entry)
         entry->kills += kills - cgroup->oom_kills;
     if (kills || cgroup->is.kind == NV_CG_CONTAINER)
@@ -255,14 +288,13 @@ static void take_over(struct nv_cg_ledger *ledger, struct nv_cg *cgroup)
 
 static void enter_container(struct nv_cg_state *state, struct nv_cg *cgroup, uint64_t kills)
 {
-    struct nv_cg_entry *entry = entry_of_labels(state->ledger, cgroup->labels);
+    struct nv_cg_entry *entry = enter(state->ledger, cgroup);
 
     if (!entry)
         return;
     entry->touched = state->pass;
-    entry->seen += !cgroup->is_counted;
     entry->kills += kills - cgroup->oom_kills;
-    cgroup->is_counted = true;
+    cgroup->oom_entered += kills - cgroup->oom_kills;
 }
 
 static void count_one(struct nv_cg_state *state, struct nv_cg *cgroup)

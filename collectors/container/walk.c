@@ -123,8 +123,8 @@ static void begin(struct walk *walk, struct nv_cg *cgroup, const struct nv_dir_s
     if (cgroup->inode && cgroup->inode != st->inode) {
         nv_cg_ledger_gone(walk->state, cgroup);
         cgroup->oom_kills = cgroup->oom_carried = 0;
-        cgroup->is_met = cgroup->is_counted = cgroup->has_oom_before = false;
-        cgroup->oom_before = cgroup->oom_gone = 0;
+        cgroup->is_met = cgroup->is_entered = cgroup->of_pod = cgroup->has_oom_before = false;
+        cgroup->oom_before = cgroup->oom_gone = cgroup->oom_entered = 0;
         cgroup->made_ms = cgroup->started_ms = 0;
         cgroup->pid = 0;
         cgroup->asked_comm = cgroup->is_watched = false;

@@ -333,6 +333,36 @@ START_TEST(a_service_that_is_started_again_goes_on_counting)
 }
 END_TEST
 
+/* As when an agent starts: the kubelet answers after the first pass. */
+START_TEST(what_is_named_late_is_counted_under_its_name)
+{
+    struct machine machine;
+
+    begin(&machine);
+    put_container(&machine, A, 2);
+    start(&machine, NULL);
+    pass(&machine);
+    put_pods(&machine, A, 0, "");
+    pass(&machine);
+    ck_assert_double_eq(of_name(&machine, "container_oom_kills_total"), 2);
+    ck_assert_ptr_null(strstr(machine.text, "container_oom_kills_total{container=\"" A));
+    put_container(&machine, A, 3);
+    pass(&machine);
+    ck_assert_double_eq(of_name(&machine, "container_oom_kills_total"), 3);
+    take_away(&machine, POD "/" A);
+    put_container(&machine, B, 0);
+    put_pods(&machine, B, 1, "");
+    pass(&machine);
+    ck_assert_double_eq(of_name(&machine, "container_short_lived_total"), 0);
+    put(&machine, "pods.json",
+        "{\"kind\":\"PodList\",\"items\":[]}"); /* the pod has gone, its cgroup not yet */
+    put_container(&machine, B, 1);
+    pass(&machine);
+    ck_assert_double_eq(of_name(&machine, "container_oom_kills_total"), 4);
+    end(&machine);
+}
+END_TEST
+
 #define BOOT "proc/sys/kernel/random/boot_id"
 #define SSH                                                                                        \
     "container_oom_events_total{container=\"\",id=\"/ssh.service\",image=\"\",name=\"\","          \
@@ -620,6 +650,7 @@ int main(void)
     tcase_add_test(all, instances_between_two_passes_are_counted);
     tcase_add_test(all, containers_without_a_pod_are_counted_too_when_they_are_short);
     tcase_add_test(all, a_service_that_is_started_again_goes_on_counting);
+    tcase_add_test(all, what_is_named_late_is_counted_under_its_name);
     tcase_add_test(all, a_restart_of_the_agent_takes_no_kill_back);
     tcase_add_test(all, kills_while_the_agent_was_away_count);
     tcase_add_test(all, a_restart_of_the_machine_takes_no_kill_back);
