@@ -2,7 +2,8 @@
 //
 //	chart json < YAML                            the documents as a JSON list
 //	chart render FOLDER KUBERNETES VALUES...     {"file": text} of a chart's templates; VALUES are YAML files
-//	chart render FOLDER - VALUES...              by a renderer that knows include, tpl, toYaml, required and sprig's alone
+//	chart render FOLDER - VALUES...              by a renderer that knows include, tpl, toYaml, required and sprig's alone,
+//	                                             leaves what is missing as <no value>, and trims nothing
 //
 // Built against Debian's golang-github-masterminds-sprig-dev and golang-github-ghodss-yaml-dev, without modules. Of helm it
 // knows what this project's chart uses: include, tpl, required, fail, toYaml and its like, .Files, .Capabilities. Not lookup,
@@ -118,19 +119,27 @@ func check(err error) {
 	}
 }
 
+// Whether to do with less than helm.
+var few bool
+
 // execute leaves nothing where a value is missing, as helm does.
 func execute(t *template.Template, name string, data interface{}) (string, error) {
 	var out bytes.Buffer
 	err := t.ExecuteTemplate(&out, name, data)
+	if few {
+		return out.String(), err
+	}
 	return strings.ReplaceAll(out.String(), "<no value>", ""), err
 }
 
-func functions(t *template.Template, few bool) template.FuncMap {
+func functions(t *template.Template) template.FuncMap {
 	known := sprig.TxtFuncMap()
 	delete(known, "env")
 	delete(known, "expandenv")
 	known["toYaml"] = toYAML
-	if !few {
+	if few {
+		known["toYaml"] = func(value interface{}) string { return toYAML(value) + "\n" }
+	} else {
 		known["fromYaml"], known["fromYamlArray"] = fromYAML, fromYAMLList
 	}
 	known["required"] = required
@@ -180,13 +189,14 @@ func render(folder, version string, values []string) {
 	for key, value := range chart {
 		about[strings.ToUpper(key[:1])+key[1:]] = value
 	}
-	few := version == "-"
+	few = version == "-"
 	data := object{
 		"Values":  merged,
 		"Chart":   about,
-		"Release": object{"Name": "nv", "Namespace": "monitoring", "Service": "Helm", "IsInstall": true, "Revision": 1},
+		"Release": object{"Name": "nv", "Namespace": "monitoring"},
 	}
 	if !few {
+		data["Release"] = object{"Name": "nv", "Namespace": "monitoring", "Service": "Helm", "IsInstall": true, "Revision": 1}
 		number := strings.Split(strings.TrimPrefix(version, "v"), ".")
 		data["Files"] = all
 		data["Capabilities"] = object{
@@ -195,7 +205,7 @@ func render(folder, version string, values []string) {
 		}
 	}
 	t := template.New("chart").Option("missingkey=zero")
-	t.Funcs(functions(t, few))
+	t.Funcs(functions(t))
 	for name, text := range all {
 		if strings.HasPrefix(name, "templates/") {
 			_, err := t.New(name).Parse(text)

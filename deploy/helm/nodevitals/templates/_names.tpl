@@ -51,7 +51,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "nodevitals.labels" -}}
 {{- $ := index . 0 }}
 {{- $chart := printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- $ours := dict "app.kubernetes.io/version" $.Chart.AppVersion "app.kubernetes.io/component" "agent" "app.kubernetes.io/part-of" "nodevitals" "app.kubernetes.io/managed-by" $.Release.Service "helm.sh/chart" $chart }}
+{{- $ours := dict "app.kubernetes.io/version" $.Chart.AppVersion "app.kubernetes.io/component" "agent" "app.kubernetes.io/part-of" "nodevitals" "app.kubernetes.io/managed-by" (default "Helm" $.Release.Service) "helm.sh/chart" $chart }}
 {{- $choose := dict "app.kubernetes.io/name" (include "nodevitals.name" $) "app.kubernetes.io/instance" $.Release.Name }}
 {{- include "nodevitals.merged" (concat (list $ $ours $.Values.commonLabels) (rest .) (list $choose)) }}
 {{- end }}
