@@ -139,6 +139,7 @@ static const struct nv_family totals[] = {
     {"nodevitals_scrape_failed_total",                                  NV_COUNTER, NV_AS_IS, "Scrapes that failed."},
     {"nodevitals_scrape_missed_total",                                  NV_COUNTER, NV_AS_IS, "Scrapes left out since the one before was not over, or no thread was free."},
     {"nodevitals_scrape_dropped_total",                                 NV_COUNTER, NV_AS_IS, "Scrapes whose samples the history did not take."},
+    {"nodevitals_scrape_refused_samples_total",                         NV_COUNTER, NV_AS_IS, "Samples left out since their labels are too many or too long, or their time is none for the history."},
     {"nodevitals_scrape_threads",                                       NV_GAUGE,   NV_AS_IS, "Threads that ask targets, or wait to."},
 };
 static const struct nv_family columns[] = {
@@ -180,7 +181,8 @@ static int collect(struct nv_pass *pass)
         stats.out_of_order,     stats.out_of_bounds,
         stats.file_sd_errors,   stats.scrapes,
         stats.failed,           stats.missed,
-        stats.dropped_frames,   stats.threads,
+        stats.dropped_frames,   stats.refused_samples,
+        stats.threads,
     };
     static_assert(NV_LEN(values) == NV_LEN(totals), "one value a column");
     nv_emit_row(pass, &totals_table, NULL, values, NV_LEN(values));

@@ -60,6 +60,7 @@ struct nv_scrape_pull {
     bool has_source;
     int64_t last_ms;                        /* time of the last frame */
     struct nv_complaint complaint, refused; /* of the target; of the store */
+    struct nv_complaint left_out;           /* of samples */
 };
 
 /* What came of a scrape. */

@@ -347,6 +347,20 @@ static void complain(struct nv_scrape_pull *pull, const char *error)
     }
 }
 
+/* A good scrape, but for some of its samples. */
+static void complain_of_samples(struct nv_scrape_pull *pull, uint64_t n)
+{
+    const struct nv_scrape_info *info = pull->info;
+
+    if (!n)
+        nv_complaint_over(&pull->left_out);
+    else if (nv_complaint_speaks(&pull->left_out))
+        nv_log_write(NV_WARN, __FILE__, __LINE__, "target", info->is.url.p,
+                     "scrape: %s: %llu samples are left out: their labels are too many or too "
+                     "long, or the history does not take their times",
+                     info->config->job_name, (unsigned long long)n);
+}
+
 void nv_scrape_pull(struct nv_scrape *scrape, struct nv_scrape_target *target,
                     struct nv_scrape_info *info, int64_t time_ms, struct nv_scrape_result *ret)
 {
@@ -376,6 +390,7 @@ void nv_scrape_pull(struct nv_scrape *scrape, struct nv_scrape_target *target,
     ret->told = nv_intake_told(pull->intake);
     snprintf(ret->error, sizeof(ret->error), "%s", ret->told->error);
     complain(pull, ret->error);
+    complain_of_samples(pull, ret->told->refused);
 }
 
 /* ---- the end of a target -------------------------------------------------------------------- */

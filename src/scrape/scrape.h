@@ -141,6 +141,8 @@ struct nv_scrape_stats {
         missed; /* missed: not asked at their time, for they or all threads were busy */
     uint64_t exceeded_body_size, exceeded_samples, duplicates, out_of_order, out_of_bounds;
     uint64_t dropped_frames; /* by the store */
+    uint64_t
+        refused_samples; /* of series that no store can hold, or of times that ours does not take */
     uint64_t reloads, failed_reloads;
     uint64_t exceeded_targets; /* times that a job had more than its target_limit */
     uint64_t file_sd_errors, file_sd_scans;

@@ -42,6 +42,7 @@ static void count(struct nv_scrape_stats *stats, const struct nv_scrape_result *
     stats->out_of_order += told->out_of_order;
     stats->out_of_bounds += told->out_of_bounds;
     stats->dropped_frames += result->dropped;
+    stats->refused_samples += told->refused;
 }
 
 /* Back among those that wait: what was missed meanwhile is counted, and not made up for. */

@@ -192,6 +192,39 @@ START_TEST(a_body_counts_as_it_is_unpacked)
 }
 END_TEST
 
+/* Two of three series are more than a store can hold. */
+static enum nv_http_server_then answer_too_long(const char *request, struct nv_buf *out, void *user)
+{
+    NV_AUTO_BUF body = NV_BUF(BODY);
+
+    (void)request;
+    (void)user;
+    nv_buf_printf(&body, "good 1\nlong{x=\"%070000d\"} 2\nmany{", 0);
+    for (int i = 0; i < 200; i++)
+        nv_buf_printf(&body, "l%d=\"v\",", i);
+    nv_buf_text(&body, "} 3\n");
+    nv_http_server_answer(out, 200, "text/plain; version=0.0.4", nv_buf_c_string(&body));
+    return NV_HTTP_SERVER_KEEP;
+}
+
+START_TEST(samples_that_no_store_can_hold_are_counted)
+{
+    static nv_http_server_fn too_long = answer_too_long;
+    struct nv_scrape_stats stats = {0};
+
+    ask("", &too_long, 1);
+    ck_assert_double_eq(up(0), 1);
+    ck_assert_double_eq(nv_scrape_store_value(store, "it", 0, "good"), 1);
+    ck_assert_double_eq(nv_scrape_store_value(store, "it", 0, "scrape_samples_scraped"), 3);
+    for (int i = 0; i < 1000 && !stats.refused_samples; i++) {
+        nv_scrape_stats(scrape, &stats); /* a moment after the frame */
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    ck_assert_uint_ge(stats.refused_samples, 2);
+    ck_assert_uint_eq(stats.refused_samples % 2, 0);
+}
+END_TEST
+
 /* ---- who asks ------------------------------------------------------------------------------- */
 
 static enum nv_http_server_then answer_to_the_new_token(const char *request, struct nv_buf *out,
@@ -405,6 +438,7 @@ int main(void)
     tcase_add_test(tests, a_scrape_says_who_asks_what_for_and_until_when);
     tcase_add_test(tests, compressed_answers_are_read_where_that_is_wanted);
     tcase_add_test(tests, a_body_counts_as_it_is_unpacked);
+    tcase_add_test(tests, samples_that_no_store_can_hold_are_counted);
     tcase_add_test(tests, a_token_that_is_replaced_meanwhile_costs_no_scrape);
     tcase_add_loop_test(tests, a_refusal_says_what_is_missing, 0,
                         sizeof(refusals) / sizeof(refusals[0]));
