@@ -71,7 +71,7 @@ $podman run --rm --network=none --cgroup-parent=$group -v /usr:/usr:ro localhost
     skip "containers do not run here"
 }
 
-set -- --base=localhost/machine --tag=localhost/nodevitals:test --output="$work/image.tar"
+set -- --base="$work/base" --tag=localhost/nodevitals:test --output="$work/image.tar"
 for binary in "$nodevitals" "${NV_BUILD:-$source/build}/../release/nodevitals" ''; do
     [ -n "$binary" ] || [ -n "${NV_IMAGE_COMPILE-}" ] || skip "there is no release build to take"
     [ -x "$binary" ] || continue

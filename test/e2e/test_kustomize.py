@@ -7,9 +7,11 @@ with colons, names more.
 import copy
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import textwrap
 import unittest
 
 import harness
@@ -114,6 +116,22 @@ class Kustomize(unittest.TestCase):
                     self.assertEqual(manifests.violations(render(self.kubectls[0], above),
                                                           proxy="kubelet-before-1.33" in (first, second)), [])
                     shutil.rmtree(above)
+
+    def test_a_folder_of_ones_own_names_the_image(self):
+        """As README.md has it, for every container there is."""
+        with open(os.path.join(FOLDER, "README.md"), encoding="utf-8") as f:
+            written = re.search(r"    # kustomization\.yaml\n((?:    .*\n)+)", f.read()).group(1)
+        for kubectl in self.kubectls:
+            for below in ("base", "overlays/host-path"):
+                with tempfile.TemporaryDirectory(dir=manifests.work()) as folder, self.subTest(kubectl=kubectl, below=below):
+                    base = os.path.relpath(os.path.realpath(os.path.join(FOLDER, below)), os.path.realpath(folder))
+                    with open(os.path.join(folder, "kustomization.yaml"), "w", encoding="utf-8") as f:
+                        f.write(re.sub(r"bases: \[.*?\]", f"bases: ['{base}']", textwrap.dedent(written)))
+                    objects = render(kubectl, folder)
+                    self.assertEqual(manifests.violations(objects), [])
+                    used = pod(objects)
+                    for container in used["containers"] + used.get("initContainers", []):
+                        self.assertEqual(container["image"], "registry.example.com/nodevitals:0.1.0")
 
     def test_the_base_has_what_a_cluster_needs(self):
         kinds = {o["kind"] for o in self.base}
