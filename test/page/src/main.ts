@@ -55,6 +55,23 @@ async function everyViewInBothThemesAndOnAPhone(agent: Agent, name: string): Pro
     for (const width of [2560, 1280, 375]) await Promise.all([everyViewIn(agent, name, "dark", width), everyViewIn(agent, name, "light", width)]);
 }
 
+/* Of the span that is shown unless another is asked for. */
+async function theOverviewIsLiveAtASecond(agent: Agent): Promise<void> {
+    const { page, context } = await open("about:blank", { origin: agent.url });
+    const times: number[] = [];
+    page.on("request", (request) => {
+        const fields = new URLSearchParams(request.postData() ?? "");
+        if (/"nv_part", "25"/.test(fields.get("query") ?? "")) times.push(Number(fields.get("time") ?? fields.get("end")));
+    });
+    await page.goto(agent.url);
+    await page.locator("#cpu canvas").waitFor();
+    await until("six ticks", () => times.length >= 7);
+    for (let i = 1; i < times.length; i++) assert.ok(times[i]! - times[i - 1]! >= 1 && times[i]! - times[i - 1]! < 5, times.join(" "));
+    const gaps = times.slice(1).map((time, i) => time - times[i]!);
+    assert.equal(Math.min(...gaps), 1, `seconds between ticks: ${gaps.join(" ")}`);
+    await context.close();
+}
+
 async function whatIsShownIsWhatTheApiSays(agent: Agent): Promise<void> {
     const { page, context } = await open(agent.url + "#overview?span=2m");
     await page.locator("#memory canvas").waitFor();
@@ -342,6 +359,7 @@ async function main(): Promise<void> {
     await until("some history", async () => (await agent.value("count_over_time(node_load1[1m])")) >= 8);
     /* The two lists run beside each other: much of a check is waiting. */
     const ofLive: Check[] = [
+        ["the overview is live at a second", () => theOverviewIsLiveAtASecond(agent)],
         ["what is shown is what the API says", () => whatIsShownIsWhatTheApiSays(agent)],
         ["the editor completes and tells mistakes", () => theEditorCompletesAndTellsMistakes(agent)],
         ["hostile answers are shown as text", () => days.hostileAnswersAreShownAsText(agent)],

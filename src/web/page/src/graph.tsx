@@ -156,7 +156,7 @@ function alone(values: ArrayLike<number | null | undefined>): number[] | null {
 
 function dataOf(props: GraphProps, lines: Line[]): uPlot.AlignedData {
     const columns = props.stacked ? pile(lines, props.times.length) : lines.map((line) => finite(line.values));
-    return [props.times, ...(props.stacked ? columns.reverse() : columns)] as uPlot.AlignedData;
+    return [props.times, ...columns.reverse()] as uPlot.AlignedData;
 }
 
 function lastOf(values: (number | null)[]): number | null {
@@ -192,7 +192,7 @@ export function Graph(props: GraphProps) {
     useEffect(() => {
         const element = holder.current;
         if (!element) return undefined;
-        const of = props.stacked ? [...lines].reverse() : lines;
+        const of = [...lines].reverse(); /* the first is drawn last, on top */
         const marked = of.map((line) => {
             const i = props.lines.indexOf(line);
             return { ...line, color: colorOf(line, i), turn: Math.floor(i / PALETTE) };

@@ -28,6 +28,7 @@ export interface Picture {
 
 const parts = panels.flatMap((panel) => panel.parts.map((part) => ({ panel, part })));
 const POINTS_MAX = 1200;
+const CLOSE = 900; /* live spans up to this are followed second by second */
 const AGAIN = 5; /* seconds after a failure */
 const TICK_MAX_MS = 60000; /* clocks are set */
 
@@ -77,7 +78,8 @@ async function load(span: Span, points: number, interval: number, signal: AbortS
     const [from, to] = ends(span, now());
     const found = await Promise.all([spacingAt(Math.min(from + 300, to), signal), spacingAt(to, signal)]);
     const spacing = Math.max(found[0] ?? found[1] ?? interval, found[1] ?? found[0] ?? interval);
-    const step = stepFor(to - from, Math.min(points, POINTS_MAX), interval);
+    const most = span.kind === "live" && span.seconds <= CLOSE ? CLOSE : points;
+    const step = stepFor(to - from, Math.min(most, POINTS_MAX), interval);
     const first = Math.floor(from / step) * step;
     const last = Math.floor(to / step) * step;
     const window = windowFor(step, spacing);

@@ -257,7 +257,7 @@ function Firing(props: { firing: Labels[] | null; span: Span }) {
 function Tiles(props: { time: number | null; window: number; firing: Labels[] | null; span: Span }) {
     const series = useRepeated(
         async (signal) => (await query(fill(union(tiles.map((tile) => tile.expr)), props.window), props.time ?? now(), signal)).series,
-        props.time === null ? 2 : 3600,
+        props.time === null ? 1 : 3600,
         `tiles ${props.time} ${props.window}`,
     );
     const value = (i: number) => {
