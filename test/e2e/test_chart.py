@@ -246,6 +246,15 @@ class Chart(unittest.TestCase):
         with manifests.agent_of(self.keeps_the_rules({"preset": "privileged"})) as running:
             self.assertIn("node_uname_info", running.ready().metrics())
 
+    def test_users_keep_scrapers_out_and_let_probes_in(self):
+        users = {"basic_auth_users": {"somebody": "$2y$04$abcdefghijklmnopqrstuuu6v0OZ2qGdKQGZlHm3o8o1nGGVKx8Dq"}}
+        objects = self.keeps_the_rules({"web": {"config": users}})
+        with manifests.agent_of(objects) as running:
+            running.ready()
+            self.assertEqual(running.get("/metrics")[0], 401)
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                self.assertEqual(running.get(agent(objects)[probe]["httpGet"]["path"])[0], 200)
+
     def test_presets(self):
         added = {}
         for preset in self.schema["properties"]["preset"]["enum"]:

@@ -5,10 +5,12 @@ By the kubectl on the PATH, and by Debian's 1.20 (package kubernetes-client) whe
 with colons, names more.
 """
 import copy
+import http.client
 import itertools
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import tempfile
 import textwrap
@@ -166,6 +168,25 @@ class Kustomize(unittest.TestCase):
     def test_minimal_asks_no_kubelet_not_even_inside_a_cluster(self):
         with manifests.agent_of(self.overlay("minimal"), KUBERNETES_SERVICE_HOST="127.0.0.1") as agent:
             self.assertNotIn("nodevitals_kubelet", agent.ready().metrics())
+
+    def test_kubernetes_auth_keeps_strangers_out_and_lets_probes_in(self):
+        objects = self.overlay("kubernetes-auth")
+        token = os.path.join(manifests.work(), "token")
+        with open(token, "w", encoding="ascii") as f:
+            f.write("mine")
+        context = ssl._create_unverified_context() # as the kubelet has it
+        with manifests.agent_of(objects, "--web.kubernetes-auth.url=https://127.0.0.1:1",
+                                f"--web.kubernetes-auth.token-file={token}") as agent:
+            def status(path):
+                client = http.client.HTTPSConnection("127.0.0.1", agent.port, timeout=harness.SLOW, context=context)
+                client.request("GET", path)
+                return client.getresponse().status
+
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                asked = pod(objects)["containers"][0][probe]["httpGet"]
+                self.assertEqual(asked["scheme"], "HTTPS")
+                harness.wait_for(lambda: status(asked["path"]) == 200)
+            self.assertEqual(status("/metrics"), 401)
 
     def test_the_base_asks_for_no_capability(self):
         context = pod(self.base)["containers"][0]["securityContext"]
