@@ -194,7 +194,9 @@ static void write_node(const struct nv_top_data *data, struct nv_buf *line)
         nv_buf_printf(line, "%sup %s", line->n ? "  " : "",
                       nv_cli_span(text, (int64_t)uptime * 1000));
     if (!line->n)
-        nv_buf_text(line, data->time_ms ? "nothing known at this time" : "no answer yet");
+        nv_buf_text(line, !data->time_ms ? "no answer yet"
+                          : data->now.n  ? "unnamed node"
+                                         : "nothing known at this time");
 }
 
 static void draw_header(struct nv_top_area *a)

@@ -1,11 +1,12 @@
 /*
  * top_tree.c - containers, pods and units as a tree: the path of a cgroup tells its parents.
  */
+#include <ctype.h>
 #include <math.h>
 
 #include "cli/top.h"
 
-enum { NONE = NV_TOP_ROWS_MAX };
+enum { NONE = NV_TOP_ROWS_MAX, ID_LEAST = 32, ID_SHOWN = 12 };
 
 static bool is_below(struct nv_str id, struct nv_str parent)
 {
@@ -13,18 +14,37 @@ static bool is_below(struct nv_str id, struct nv_str parent)
            (id.p[parent.n] == '/' || parent.n == 1);
 }
 
-/* A container is called by its own name, a unit by the last part of its path. */
+/* The number of a container that has no name, as its runtime shortens it. */
+static struct nv_str shorten(struct nv_str name)
+{
+    size_t digits = 0;
+
+    while (digits < name.n && isxdigit((unsigned char)name.p[digits]))
+        digits++;
+    return (struct nv_str){name.p, digits == name.n && name.n >= ID_LEAST ? ID_SHOWN : name.n};
+}
+
+/* A container and a pod are called by their own names, a unit by the last part of its path. */
 static struct nv_str name_of(const struct nv_answer_series *series, struct nv_str id)
 {
-    struct nv_str name = nv_top_label(series, "container");
+    static const char *const labels[] = {"container", "name", "pod"};
 
-    if (!name.n)
-        name = nv_top_label(series, "name");
-    if (name.n)
-        return name;
+    for (size_t i = 0; i < NV_LEN(labels); i++) {
+        struct nv_str name = nv_top_label(series, labels[i]);
+        if (name.n)
+            return shorten(name);
+    }
     while (id.n > 1 && nv_str_contains(nv_str_from(id, 1), "/"))
         id = nv_str_from(id, nv_str_find(nv_str_from(id, 1), '/') + 1);
     return id.n > 1 ? nv_str_from(id, 1) : id;
+}
+
+/* What it is in: the pod of a container, the namespace of a pod. */
+static struct nv_str around(const struct nv_answer_series *series)
+{
+    bool is_container = nv_top_label(series, "container").n || nv_top_label(series, "name").n;
+
+    return nv_top_label(series, is_container ? "pod" : "namespace");
 }
 
 static void add(const struct nv_top_data *data, enum nv_top_part part, size_t column,
@@ -43,7 +63,7 @@ static void add(const struct nv_top_data *data, enum nv_top_part part, size_t co
             rows[(*n)++] = (struct nv_top_row){
                 .series = from->at[i],
                 .name = name_of(from->at[i], nv_top_label(from->at[i], "id")),
-                .beside = nv_top_label(from->at[i], "pod"),
+                .beside = around(from->at[i]),
                 .values = {NAN, NAN, NAN, NAN},
                 .key = key,
                 .mark = ' ',
@@ -101,7 +121,8 @@ void nv_top_fold(struct nv_top_view *view, uint64_t key)
 static bool fits(const struct nv_top_row *row, const char *filter)
 {
     return !filter[0] || nv_str_contains(row->name, filter) ||
-           nv_str_contains(row->beside, filter) || nv_str_contains(id_of(row), filter) ||
+           nv_str_contains(id_of(row), filter) ||
+           nv_str_contains(nv_top_label(row->series, "pod"), filter) ||
            nv_str_contains(nv_top_label(row->series, "namespace"), filter);
 }
 

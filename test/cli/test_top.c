@@ -78,7 +78,7 @@ START_TEST(what_went_wrong_stands_in_the_header_above_what_is_kept)
 
     view.error = "cannot ask here: refused";
     assert_drawn(VECTOR(SERIES(7, "", "1048576") "," SERIES(8, "", "524288")), &view, 40, true,
-                 "nothing known at this time\n"
+                 "unnamed node\n"
                  "2026-01-02 03:00:00 UTC  live  span 5m …\n"
                  "cannot ask here: refused\n"
                  "Memory\n"
@@ -92,7 +92,7 @@ START_TEST(panels_leave_when_they_are_hidden)
 
     view.hidden = 1u << NV_TOP_PANEL_MEMORY;
     assert_drawn(VECTOR(SERIES(7, "", "1048576") "," SERIES(8, "", "524288")), &view, 60, true,
-                 "nothing known at this time\n"
+                 "unnamed node\n"
                  "2026-01-02 03:00:00 UTC  live  span 5m  here\n");
 }
 END_TEST
@@ -104,7 +104,7 @@ START_TEST(cores_stand_by_number_and_what_is_no_number_is_a_dash)
     assert_drawn(VECTOR(SERIES(5, LABEL("cpu", "10"), "NaN") "," SERIES(
                      5, LABEL("cpu", "2"), "97.3") "," SERIES(5, LABEL("cpu", "0"), "+Inf")),
                  &view, 20, false,
-                 "nothing known at th~\n"
+                 "unnamed node\n"
                  "2026-01-02 03:00:00~\n"
                  "CPU\n"
                  "0         -\n"
@@ -258,6 +258,33 @@ START_TEST(what_is_below_a_folded_group_is_not_shown)
 }
 END_TEST
 
+/* With the kubelet's word, and without. */
+START_TEST(pods_and_containers_have_their_names)
+{
+    static const struct {
+        const char *labels, *name, *beside;
+    } groups_of[] = {
+        {LABEL("container", "web") LABEL("name",               "0123") LABEL("pod",                                 "p") LABEL("namespace", "n"),
+         "web", "p"},
+        {LABEL("pod",             "shop-1") LABEL("namespace",                                                "n"),                                                                                                "shop-1", "n"},
+        {LABEL("name",       "0123456789abcdef0123456789abcdef") LABEL("pod", "p"), "0123456789ab", "p"},
+        {LABEL("name",              "0123456789abcdefg"),                                               "0123456789abcdefg",                                                                                       ""},
+        {"",             "c",                                ""                                                                               },
+    };
+    struct nv_top_view view = view_of();
+
+    for (size_t i = 0; i < NV_LEN(groups_of); i++) {
+        NV_AUTO_BUF json = NV_BUF(4096);
+        nv_buf_printf(&json, VECTOR(SERIES(23, ID("/a/b/c") "%s", "1")), groups_of[i].labels);
+        NV_AUTO(nv_top_data) *data = data_of(nv_buf_c_string(&json));
+        NV_AUTO_FREE struct nv_top_row *rows = calloc(NV_TOP_ROWS_MAX, sizeof(*rows));
+        ck_assert_uint_eq(nv_top_tree(data, &view, rows), 1);
+        ck_assert(nv_str_is(rows[0].name, groups_of[i].name));
+        ck_assert(nv_str_is(rows[0].beside, groups_of[i].beside));
+    }
+}
+END_TEST
+
 START_TEST(a_flat_list_is_sorted_as_a_whole)
 {
     struct nv_top_view view = view_of();
@@ -349,7 +376,7 @@ START_TEST(histories_of_devices_stand_beside_them_to_one_scale)
     nv_top_draw(screen, data, &view);
     nv_top_print(screen, &text);
     ck_assert_str_eq(nv_buf_c_string(&text),
-                     "nothing known at this time\n"
+                     "unnamed node\n"
                      "2026-01-02 03:00:00 UTC  live  span 5m  here\n"
                      "Network +device                               in/s     out/s\n"
                      "eth0                  = @           .@         1 B       2 B\n"
@@ -735,6 +762,7 @@ int main(void)
     tcase_add_test(drawn, a_bar_takes_its_share);
     tcase_add_test(drawn, the_path_of_a_group_makes_the_tree_and_siblings_are_sorted);
     tcase_add_test(drawn, a_flat_list_is_sorted_as_a_whole);
+    tcase_add_test(drawn, pods_and_containers_have_their_names);
     tcase_add_test(drawn, what_is_below_a_folded_group_is_not_shown);
     tcase_add_test(drawn, a_filter_finds_names_paths_and_pods_and_shows_what_they_are_in);
     tcase_add_test(drawn, a_table_is_sorted_by_any_column_and_what_is_not_known_is_last);

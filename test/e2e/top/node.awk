@@ -58,7 +58,7 @@ BEGIN {
     gauge("node_filesystem_avail_bytes", "device=\"/dev/sda1\",fstype=\"xfs\",mountpoint=\"/srv\"", 2 ^ 41)
     split("/|/system.slice|/system.slice/ssh.service|/system.slice/nginx.service|/kubepods|/kubepods/pod1|/kubepods/pod1/c1", ids, "|")
     split("0.9 0.3 0.01 0.29 0.5 0.5 0.45", used, " ")
-    for (k = 1; k <= 7; k++) names[k] = "id=\"" ids[k] "\"" (k == 7 ? ",container=\"shop\",namespace=\"default\",pod=\"shop-7d9f\"" : "")
+    for (k = 1; k <= 7; k++) names[k] = "id=\"" ids[k] "\"" (k >= 6 ? ",namespace=\"default\",pod=\"shop-7d9f\"" : "") (k == 7 ? ",container=\"shop\"" : "")
     family("container_cpu_usage_seconds", "counter")
     for (k = 1; k <= 7; k++) counter("container_cpu_usage_seconds", names[k], used[k])
     family("container_memory_working_set_bytes", "gauge")
