@@ -54,11 +54,16 @@ static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to
 /* Whether many series are in memory only for pages that wait, as when containers come and go: a block takes them along. */
 static bool are_series_many(struct nv_store *store)
 {
-    size_t n = nv_series_count(store->table);
+    size_t n = nv_series_count(store->table), spare;
 
     if (n < store->series_kept)
         store->series_kept = n;
-    return n > store->series_kept + NV_STORE_SERIES_SPARE;
+    spare = store->series_kept;
+    if (spare < NV_STORE_SPARE_LEAST)
+        spare = NV_STORE_SPARE_LEAST;
+    if (spare > NV_STORE_SPARE_MOST)
+        spare = NV_STORE_SPARE_MOST;
+    return n > store->series_kept + spare;
 }
 
 static bool holds_old_segment(struct nv_store *store, struct nv_head *head)

@@ -16,8 +16,9 @@
 
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
-    NV_STORE_PAGES_BYTES = 16 << 20,  /* in memory, then a block is cut before its time */
-    NV_STORE_SERIES_SPARE = 64 << 10, /* series beyond those after the last cut: likewise */
+    NV_STORE_PAGES_BYTES = 16 << 20, /* in memory, then a block is cut before its time */
+    NV_STORE_SPARE_LEAST = 16 << 10, /* series beyond those after the last cut, as many again */
+    NV_STORE_SPARE_MOST = 64 << 10,  /* between these: likewise */
     NV_STORE_SEGMENTS = 4, /* of the log; what is in an older one goes to a block before its time */
     NV_STORE_MEMORY_BYTES =
         64 << 20, /* without a disk, or while it fails: then the oldest pages go */

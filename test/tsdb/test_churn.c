@@ -76,8 +76,8 @@ START_TEST(series_that_are_gone_leave_with_a_block_before_they_are_many)
         uint64_t n = stats_of(store).series;
         highest = n > highest ? n : highest;
     }
-    ck_assert_uint_gt(nv_frames_made(frames), 5 * NV_STORE_SERIES_SPARE);
-    ck_assert_msg(highest < NV_STORE_SERIES_SPARE + 4 * A_GENERATION * LIVE,
+    ck_assert_uint_gt(nv_frames_made(frames), 20 * NV_STORE_SPARE_LEAST);
+    ck_assert_msg(highest < 4 * NV_STORE_SPARE_LEAST,
                   "%" PRIu64 " series in memory", highest);
     struct nv_store_stats stats = stats_of(store);
     ck_assert_uint_ge(stats.blocks, 3);
