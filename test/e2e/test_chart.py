@@ -435,6 +435,11 @@ class Chart(unittest.TestCase):
         for spec in [pod(objects)] + [o["spec"] for o in manifests.of_kind(objects, "Pod")]:
             self.assertEqual(spec["imagePullSecrets"], [{"name": "b"}, {"name": "a"}])
 
+    def test_a_service_of_one_stack_has_one_family(self):
+        for policy, families in (("SingleStack", ["IPv6"]), ("RequireDualStack", ["IPv6", "IPv4"])):
+            objects = self.keeps_the_rules({"service": {"ipDualStack": {"enabled": True, "ipFamilyPolicy": policy}}})
+            self.assertEqual(manifests.of_kind(objects, "Service")[0]["spec"]["ipFamilies"], families)
+
     def test_on_one_address_it_is_the_pods(self):
         for host in (True, False):
             one = agent(self.keeps_the_rules({"hostNetwork": host, "service": {"listenOnAllInterfaces": False}}))

@@ -4,6 +4,7 @@
 By the kubectl on the PATH, and by Debian's 1.20 (package kubernetes-client) where it is another one: NV_KUBECTL, a list
 with colons, names more.
 """
+import contextlib
 import copy
 import http.client
 import itertools
@@ -178,9 +179,10 @@ class Kustomize(unittest.TestCase):
         with manifests.agent_of(objects, "--web.kubernetes-auth.url=https://127.0.0.1:1",
                                 f"--web.kubernetes-auth.token-file={token}") as agent:
             def status(path):
-                client = http.client.HTTPSConnection("127.0.0.1", agent.port, timeout=harness.SLOW, context=context)
-                client.request("GET", path)
-                return client.getresponse().status
+                with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", agent.port, timeout=harness.SLOW,
+                                                                    context=context)) as client:
+                    client.request("GET", path)
+                    return client.getresponse().status
 
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                 asked = pod(objects)["containers"][0][probe]["httpGet"]
