@@ -624,10 +624,10 @@ static void raise_file_limit(void)
 }
 
 /* The C library would give each thread a heap of its own; what one thread took and another gave back, as targets that come
- * and go are, lies about in all of them. Hardly any work here is malloc(3), so that few heaps suffice. */
+ * and go are, lies about in all of them. Hardly any work here is malloc(3), so that one heap suffices. */
 static void limit_heaps(void)
 {
-    enum { HEAPS = 2, LARGE_BYTES = 128 << 10 };
+    enum { HEAPS = 1, LARGE_BYTES = 128 << 10 };
 
     (void)mallopt(M_ARENA_MAX, HEAPS);
     /* What is large has pages of its own, which go back when it does. Fixed, lest the first large answer that is freed

@@ -29,8 +29,9 @@ enum {
     NV_WEB_PASSWORDS_WAITING_MAX = 64,
     NV_WEB_THREAD_IDLE_S = 30, /* a thread made when needed leaves after this long without work */
 
-    NV_WEB_KEPT_BODIES_MAX = 4,      /* buffers of answers kept for the next, */
-    NV_WEB_KEPT_BYTES_MAX = 1 << 20, /* and their total */
+    NV_WEB_KEPT_BODIES_MAX = 4, /* buffers of answers kept for the next, */
+    NV_WEB_KEPT_BYTES_MAX =
+        256 << 10, /* and their total: what is larger is mapped for one answer */
 
     NV_API_BODY_MAX = 4 << 20,      /* of one request to the API, */
     NV_API_BODIES_MAX = 16 << 20,   /* of all, */
