@@ -61,16 +61,32 @@ static void zoom(struct nv_top_control *control, int by)
     control->ask = true;
 }
 
+static int64_t newest(const struct nv_top_control *control)
+{
+    return control->ended ? control->newest_ms : nv_wall_ms() + control->ahead_ms;
+}
+
+/* What comes next is of that time, and the next step begins there. */
+static void go_live(struct nv_top_control *control)
+{
+    control->view->at_ms = 0;
+    control->time_ms = newest(control);
+    control->ask = true;
+}
+
 /* Past the newest there is, it is live again. */
 static void travel(struct nv_top_control *control, int64_t by_ms)
 {
-    int64_t from_ms = control->view->at_ms ? control->view->at_ms : control->time_ms, at_ms;
-    int64_t newest_ms = control->ended ? control->newest_ms : nv_wall_ms() + control->ahead_ms;
+    struct nv_top_view *view = control->view;
+    int64_t from_ms = view->at_ms ? view->at_ms : control->time_ms, at_ms;
+    bool is_live = !view->at_ms && !view->paused;
 
-    if (!from_ms || __builtin_add_overflow(from_ms, by_ms, &at_ms))
+    if (!from_ms || (is_live && by_ms > 0) || __builtin_add_overflow(from_ms, by_ms, &at_ms))
         return;
-    control->view->at_ms = at_ms >= newest_ms ? 0 : at_ms < 1 ? 1 : at_ms;
+    view->at_ms = at_ms < 1 ? 1 : at_ms;
     control->ask = true;
+    if (at_ms >= newest(control))
+        go_live(control);
 }
 
 /* ---- panels and rows ------------------------------------------------------------------------ */
@@ -248,9 +264,8 @@ static void press_character(struct nv_top_control *control, int key)
         view->paused = !view->paused;
         break;
     case 'n':
-        view->at_ms = 0;
         view->paused = false;
-        control->ask = true;
+        go_live(control);
         break;
     case '[':
     case ']':

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include "base/clock.h"
+#include "base/terminal.h"
 #include "cli/top_keys.h"
 
 #define SERIES(part, labels, value)                                                                \
@@ -537,6 +539,46 @@ START_TEST(keys_choose_one_row_after_another_and_keep_it_in_sight)
 }
 END_TEST
 
+START_TEST(steps_go_back_and_forth_and_end_at_what_is_live)
+{
+    struct desk desk;
+
+    sit_down(&desk, disks, 20);
+    int64_t now_ms = nv_wall_ms();
+    desk.control.time_ms = now_ms;
+    nv_top_press(&desk.control, KEY_RIGHT, true); /* there is nothing newer */
+    ck_assert(desk.view.at_ms == 0 && !desk.control.ask);
+    nv_top_press(&desk.control, KEY_LEFT, true);
+    nv_top_press(&desk.control, '[', false);
+    ck_assert_int_eq(desk.view.at_ms, now_ms - 303000);
+    ck_assert(desk.control.ask);
+    nv_top_press(&desk.control, ']', false);
+    ck_assert_int_eq(desk.view.at_ms, now_ms - 3000);
+    for (int i = 0; i < 3; i++) /* not back to the last that was shown */
+        nv_top_press(&desk.control, ']', false);
+    ck_assert_int_eq(desk.view.at_ms, 0);
+
+    desk.control.ahead_ms = 3600000; /* of a node whose clock is */
+    desk.control.time_ms = now_ms + 3600000;
+    nv_top_press(&desk.control, '[', false);
+    nv_top_press(&desk.control, KEY_RIGHT, true);
+    ck_assert_int_eq(desk.view.at_ms, now_ms + 3600000 - 297000);
+    nv_top_press(&desk.control, 'n', false);
+    ck_assert_int_eq(desk.view.at_ms, 0);
+    nv_top_press(&desk.control, KEY_LEFT, true); /* before there is an answer */
+    ck_assert_int_ge(desk.view.at_ms, now_ms + 3600000 - 3000);
+
+    desk.view.at_ms = 0;
+    desk.control.ended = true; /* a folder's newest sample is as far as it goes */
+    desk.control.time_ms = desk.control.newest_ms = 1000000;
+    nv_top_press(&desk.control, KEY_LEFT, true);
+    ck_assert_int_eq(desk.view.at_ms, 997000);
+    nv_top_press(&desk.control, KEY_RIGHT, true);
+    ck_assert_int_eq(desk.view.at_ms, 0);
+    stand_up(&desk);
+}
+END_TEST
+
 START_TEST(sorting_by_key_is_for_the_panel_of_the_row)
 {
     struct desk desk;
@@ -772,6 +814,7 @@ int main(void)
     tcase_add_test(drawn, a_click_on_a_group_folds_what_is_below_it_also_when_scrolled);
     tcase_add_test(drawn, a_click_on_a_title_shows_the_panel_alone_and_the_other_button_hides_it);
     tcase_add_test(drawn, keys_choose_one_row_after_another_and_keep_it_in_sight);
+    tcase_add_test(drawn, steps_go_back_and_forth_and_end_at_what_is_live);
     tcase_add_test(drawn, sorting_by_key_is_for_the_panel_of_the_row);
     tcase_add_test(drawn, a_process_has_the_words_it_was_called_with);
     tcase_add_test(drawn, alerts_show_their_state_since_when_and_their_labels);
