@@ -339,7 +339,23 @@ static int tell_alertmanagers(void *user,
     return r;
 }
 
+static int each_collector(void *user, int (*each)(void *to, const struct nv_gather_report *report),
+                          void *to)
+{
+    const struct nv_answers *answers = user;
+    struct nv_gather_report report;
+    int r = 0;
+
+    for (size_t i = 0; i < nv_gather_count(answers->gather) && r == 0; i++) {
+        nv_gather_report(answers->gather, i, &report);
+        if (report.kind == NV_GATHER_NODE)
+            r = each(to, &report);
+    }
+    return r;
+}
+
 const struct nv_api_sources nv_answers_sources = {
+    .collectors = each_collector,
     .families = each_family,
     .targets = each_target,
     .pools = nv_answer_pools,

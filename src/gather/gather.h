@@ -155,4 +155,16 @@ NV_MUST_USE int nv_gather_load_plugins(const char *dir,
                                                    void *user),
                                        void *user, char error[NV_GATHER_ERROR_MAX]);
 
+/* The same for those who show it, copied and with the error in words; from any thread. Waits for a pass that runs inline
+ * collectors. */
+struct nv_gather_report {
+    const char *name;
+    enum nv_gather_kind kind;
+    int result;
+    int64_t duration_ns, age_ms;
+    size_t series;
+    char error[NV_GATHER_ERROR_MAX + 64]; /* "" where result is no failure */
+};
+void nv_gather_report(struct nv_gather *gather, size_t i, struct nv_gather_report *ret);
+
 #endif

@@ -566,3 +566,24 @@ void nv_gather_renew(struct nv_gather *gather, bool wanted)
     gather->renew_asked = wanted;
     pthread_mutex_unlock(&gather->lock);
 }
+
+void nv_gather_report(struct nv_gather *gather, size_t i, struct nv_gather_report *ret)
+{
+    const struct nv_run *run = gather->runs[i];
+    struct nv_gather_state state;
+
+    pthread_mutex_lock(&gather->pass_lock);
+    nv_gather_state(gather, i, &state);
+    *ret = (struct nv_gather_report){
+        .name = run->collector->name,
+        .kind = run->kind,
+        .result = state.result,
+        .duration_ns = state.duration_ns,
+        .age_ms = state.age_ms,
+        .series = state.series,
+    };
+    if (state.result < 0)
+        snprintf(ret->error, sizeof(ret->error), "%s%s%s", state.error, state.error[0] ? ": " : "",
+                 reason(state.result));
+    pthread_mutex_unlock(&gather->pass_lock);
+}

@@ -9,6 +9,7 @@
 #ifndef NV_WEB_API_H
 #define NV_WEB_API_H
 
+#include "gather/gather.h"
 #include "metric/queryable.h"
 #include "notify/notify.h"
 #include "promql/eval.h"
@@ -89,6 +90,8 @@ struct nv_api_sources {
     int (*head)(void *user, size_t limit, struct nv_store_head *ret);
     int (*blocks)(void *user, int (*each)(void *to, const struct nv_block_info *block), void *to);
     int (*replay)(void *user, struct nv_api_replay *ret);
+    int (*collectors)(void *user, int (*each)(void *to, const struct nv_gather_report *report),
+                      void *to);
 
     /* Asked only with the admin switch on. */
     int (*delete_series)(void *user, const struct nv_matcher *matchers, size_t n, int64_t from_ms,

@@ -233,6 +233,38 @@ static int get_replay(struct nv_exchange *x)
     return 0;
 }
 
+/* ---- collectors: not in Prometheus ---------------------------------------------------------- */
+
+static int write_collector(void *to, const struct nv_gather_report *report)
+{
+    struct nv_writer *out = to;
+    const char *health = report->result < 0 ? "err" : report->result == 0 ? "ok" : "nothing";
+
+    nv_write_object(out);
+    nv_write_member_text(out, "name", report->name);
+    nv_write_member_text(out, "health", health); /* nothing: no such hardware, say */
+    nv_write_member_text(out, "lastError", report->error);
+    nv_write_member_real(out, "duration", (double)report->duration_ns / 1e9);
+    nv_write_member_real(out, "age", (double)report->age_ms / 1e3);
+    nv_write_member_u64(out, "series", report->series);
+    nv_write_object_end(out);
+    return 0;
+}
+
+static int get_collectors(struct nv_exchange *x)
+{
+    const struct nv_api_sources *sources = &x->api->sources;
+    struct nv_writer *out = nv_data(x);
+
+    nv_write_object(out);
+    nv_write_key(out, "collectors");
+    nv_write_array(out);
+    int r = sources->collectors ? sources->collectors(x->api->user, write_collector, out) : 0;
+    nv_write_array_end(out);
+    nv_write_object_end(out);
+    return r;
+}
+
 /* ---- notifications: there are none ---------------------------------------------------------- */
 
 static int get_notifications(struct nv_exchange *x)
@@ -252,15 +284,16 @@ static int listen_to_notifications(struct nv_exchange *x)
 }
 
 const struct nv_endpoint nv_api_status_endpoints[] = {
-    {"/api/v1/status/buildinfo", NV_GET, 0, get_build},
-    {"/api/v1/status/config",                         NV_GET, 0, get_config},
-    {"/api/v1/status/flags",                          NV_GET, 0, get_flags},
-    {"/api/v1/status/runtimeinfo",NV_GET, 0, get_runtime},
-    {"/api/v1/status/tsdb",                NV_GET, 0, get_tsdb},
-    {"/api/v1/status/tsdb/blocks",     NV_GET, 0, get_blocks},
-    {"/api/v1/status/walreplay",                         NV_GET, NV_ENDPOINT_EARLY, get_replay},
-    {"/api/v1/notifications",                          NV_GET, 0, get_notifications},
-    {"/api/v1/notifications/live",                         NV_GET, 0, listen_to_notifications},
-    {"/version",               NV_GET, 0, get_version},
-    {0     },
+    {"/api/v1/status/buildinfo",   NV_GET, 0, get_build},
+    {"/api/v1/status/collectors",                           NV_GET, 0, get_collectors},
+    {"/api/v1/status/config",                            NV_GET, 0, get_config},
+    {"/api/v1/status/flags",NV_GET, 0, get_flags},
+    {"/api/v1/status/runtimeinfo",              NV_GET, 0, get_runtime},
+    {"/api/v1/status/tsdb",      NV_GET, 0, get_tsdb},
+    {"/api/v1/status/tsdb/blocks",                           NV_GET, 0, get_blocks},
+    {"/api/v1/status/walreplay",                            NV_GET, NV_ENDPOINT_EARLY, get_replay},
+    {"/api/v1/notifications",                           NV_GET, 0, get_notifications},
+    {"/api/v1/notifications/live",                   NV_GET, 0, listen_to_notifications},
+    {"/version", NV_GET, 0, get_version},
+    {0                          },
 };

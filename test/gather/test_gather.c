@@ -234,6 +234,14 @@ START_TEST(rows_before_a_failure_stay_and_the_failure_is_reported)
     nv_gather_state(gather, 0, &state);
     ck_assert_int_eq(state.result, -EIO);
     ck_assert_str_eq(state.error, "half way");
+
+    struct nv_gather_report report;
+    nv_gather_report(gather, 0, &report);
+    ck_assert_str_eq(report.name, "failing");
+    ck_assert_str_eq(report.error, "half way: Input/output error");
+    nv_gather_report(gather, 1, &report);
+    ck_assert_int_eq(report.result, 0);
+    ck_assert_str_eq(report.error, "");
 }
 END_TEST
 

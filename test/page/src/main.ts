@@ -299,7 +299,7 @@ async function beginKubernetesNode(): Promise<Kubernetes | null> {
     try {
         await until("the stand-in kubelet", () => said.includes("\n") && /--kubelet\.url=\S+/.test(said));
         const flags = [...said.matchAll(/--kubelet\.\S+/g)].map((match) => match[0]);
-        const agent = await Agent.start([...flags, `--storage.tsdb.path=${folder}/kube`, `--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.rootfs=${root}`, "--collector.disable-defaults", "--collector.container", "--collector.kube-pods", "--no-kube.annotations", "--kube.scrape-interval=1s"]);
+        const agent = await Agent.start([...flags, `--storage.tsdb.path=${folder}/kube`, `--path.procfs=${root}/proc`, `--path.sysfs=${root}/sys`, `--path.rootfs=${root}`, "--collector.disable-defaults", "--collector.container", "--collector.kube-pods", "--collector.netstat", "--no-kube.annotations", "--kube.scrape-interval=1s"]);
         return { agent, end: () => standIn.kill() };
     } catch (error) {
         standIn.kill();
@@ -322,6 +322,9 @@ async function aKubernetesNode(kubernetes: Kubernetes | null): Promise<void> {
     assert.equal(await page.locator("#temperature").count(), 0, "hardware that is not there takes no room");
     await page.screenshot({ path: join(shots, "kubernetes-overview.png"), fullPage: true });
     await everyViewOf(page, "kubernetes", "&span=2m");
+    await page.evaluate(() => (location.hash = "#inside"));
+    await page.locator("tr", { hasText: "netstat" }).locator(".bad-text", { hasText: "proc/net/netstat: No such file or directory" }).waitFor();
+    await page.locator("tr", { hasText: "kube-pods" }).locator("td", { hasText: "fine" }).waitFor();
     await context.close();
     await agent.stop();
 }

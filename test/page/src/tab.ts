@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { chromium, type CDPSession, type Page } from "playwright-core";
 import { Agent } from "./agent";
 
-const minutes = Number(process.argv[2] ?? "60");
+const minutes = Math.max(2, Number(process.argv[2] ?? "60"));
 const TIMES = 12;
 const SPAN = Math.max(1, Math.min(15, Math.floor(minutes / 4))); /* minutes that are shown */
 const GROWTH = 0.05;

@@ -35,22 +35,27 @@ interface Build {
 
 /* ---- collectors ----------------------------------------------------------------------------- */
 
-const collectorParts = ["node_scrape_collector_duration_seconds", "node_scrape_collector_success", "nodevitals_collector_age_seconds"];
+interface Collector {
+    name: string;
+    health: string;
+    lastError: string;
+    duration: number;
+    age: number;
+    series: number;
+}
 
+const byHealth = ["err", "ok", "nothing"];
+
+function stateOf(collector: Collector) {
+    if (collector.health === "err") return <span class="bad-text">{collector.lastError}</span>;
+    return collector.health === "ok" ? "fine" : <span class="dim">nothing here</span>;
+}
+
+/* Those that fail first, then those that take longest. */
 function Collectors() {
-    const series = useRepeated(async (signal) => (await query(union(collectorParts), now(), signal)).series, 5, "collectors");
-    const rows = new Map<string, { duration: number; good: boolean; age: number | null }>();
-    for (const one of series ?? []) {
-        const name = one.metric["collector"] ?? "";
-        const row = rows.get(name) ?? { duration: 0, good: true, age: null };
-        const value = toNumber(one.value?.[1]);
-        if (one.metric[MARK] === "0") row.duration = value;
-        else if (one.metric[MARK] === "1") row.good = value === 1;
-        else row.age = value;
-        rows.set(name, row);
-    }
-    const sorted = [...rows].sort(([, a], [, b]) => Number(b.good) - Number(a.good) || b.duration - a.duration);
-    const most = Math.max(...sorted.map(([, row]) => row.duration), 1e-9);
+    const collectors = useRepeated(async (signal) => (await get<{ collectors: Collector[] }>("api/v1/status/collectors", signal)).collectors, 5, "collectors");
+    const sorted = (collectors ?? []).sort((a, b) => byHealth.indexOf(a.health) - byHealth.indexOf(b.health) || b.duration - a.duration);
+    const most = Math.max(...sorted.map((one) => one.duration), 1e-9);
     return (
         <section class="card">
             <h3>Collectors</h3>
@@ -69,17 +74,17 @@ function Collectors() {
                         </tr>
                     </thead>
                     <tbody>
-                        {sorted.map(([name, row]) => (
-                            <tr key={name}>
-                                <th scope="row">{name}</th>
+                        {sorted.map((one) => (
+                            <tr key={one.name}>
+                                <th scope="row">{one.name}</th>
                                 <td class="bar-cell">
                                     <span class="bar">
-                                        <i style={{ width: `${(100 * row.duration) / most}%` }} />
+                                        <i style={{ width: `${(100 * one.duration) / most}%` }} />
                                     </span>
-                                    <span class="percent">{format(row.duration, "seconds")}</span>
+                                    <span class="percent">{format(one.duration, "seconds")}</span>
                                 </td>
-                                <td class="number">{row.good ? format(row.age ?? 0, "seconds") : "–"}</td>
-                                <td>{row.good ? "fine" : <span class="dim">nothing here, or failed</span>}</td>
+                                <td class="number">{one.health === "nothing" ? "–" : format(one.age, "seconds")}</td>
+                                <td>{stateOf(one)}</td>
                             </tr>
                         ))}
                     </tbody>
