@@ -184,6 +184,11 @@ START_TEST(the_tree_of_a_node_is_told_from_that_of_a_container)
                                             "kubelet.slice/kubelet-kubepods.slice/x")));
     ck_assert(nv_kube_tree_is_of_node(SYSFS("v1", "memory/release_agent")));
     ck_assert(nv_kube_tree_is_of_node(SYSFS("v1-pods", "cpu,cpuacct/kubepods/x")));
+    ck_assert(nv_kube_tree_is_of_node(SYSFS("v1-kind", "memory/docker/x/kubelet/kubepods/y")));
+    ck_assert(nv_kube_tree_is_of_node(SYSFS("v1-root", "cpu/my.slice/my-kubepods.slice/x")));
+    ck_assert(!nv_kube_tree_is_of_node(SYSFS("v1-deep", "memory/a/b/c/d/kubepods/x")));
+    ck_assert(
+        !nv_kube_tree_is_of_node(SYSFS("v1-other", "memory/my-kubepods/x", "memory/kubepods2/x")));
     ck_assert(!nv_kube_tree_is_of_node(SYSFS("v1-container", "memory/cgroup.procs")));
     ck_assert(!nv_kube_tree_is_of_node("/nonexistent"));
 }
