@@ -1,23 +1,15 @@
+/*
+ * Families and series as they come: named, interned, rendered for exposition, and found again.
+ */
 #include "metric/layout.h"
 
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "metric/frame.h"
-#include "metric/order.h"
 #include "metric/registry_parts.h"
 
 enum { TARGETS_MAX = 64 << 20, FIRST_ROOM = 16 };
-
-static uint64_t hash_of(struct nv_str s)
-{
-    return nv_hash(s.p, s.n, 0);
-}
-
-static uint64_t family_hash(uint32_t value, const void *registry)
-{
-    return hash_of(((const struct nv_registry *)registry)->families[value].name);
-}
 
 /* Names and label sets are interned, so the pointers are the texts. */
 uint64_t nv_registry_identity(const struct nv_series *series)
@@ -30,21 +22,6 @@ uint64_t nv_registry_identity(const struct nv_series *series)
 uint64_t nv_registry_series_hash(uint32_t value, const void *registry)
 {
     return nv_registry_identity(nv_registry_series_at(registry, value));
-}
-
-bool nv_registry_find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret)
-{
-    uint64_t hash = hash_of(name);
-    uint32_t v;
-
-    for (uint32_t at = nv_index_first(&registry->family_index, hash);
-         nv_index_next(&registry->family_index, hash, &at, &v);) {
-        if (nv_str_eq(registry->families[v].name, name)) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
 }
 
 bool nv_registry_find(const struct nv_registry *registry, const struct nv_series *series,
@@ -62,137 +39,6 @@ bool nv_registry_find(const struct nv_registry *registry, const struct nv_series
         }
     }
     return false;
-}
-
-/* ---- families ------------------------------------------------------------------------------- */
-
-/* Whether a family has one of the series in `present`, a bit for each column; NULL stands for all. */
-static bool is_in_way(const struct nv_registry *registry, uint32_t number, const uint64_t *present)
-{
-    const struct nv_registry_family *family = &registry->families[number];
-
-    for (uint32_t i = 0; present && family->picture && i < family->picture->n_series; i++)
-        if (nv_bit(present, family->picture->series[i]))
-            return true;
-    return !present;
-}
-
-/* x_count beside a histogram x: the two would write the same sample names. */
-static bool collides(const struct nv_registry *registry, struct nv_str name, enum nv_type type,
-                     const uint64_t *present)
-{
-    static const char *const suffixes[] = {"_count", "_sum", "_bucket"};
-    char longer[NV_REGISTRY_NAME_MAX + 8];
-    uint32_t other;
-
-    for (size_t i = 0; i < NV_LEN(suffixes); i++) {
-        if (nv_str_ends(name, suffixes[i])) {
-            struct nv_str stem = {name.p, name.n - strlen(suffixes[i])};
-            if (nv_registry_find_family(registry, stem, &other) &&
-                is_in_way(registry, other, present) &&
-                (registry->families[other].type == NV_HISTOGRAM ||
-                 (registry->families[other].type == NV_SUMMARY && i < 2)))
-                return true;
-        }
-        if (type == NV_HISTOGRAM || (type == NV_SUMMARY && i < 2)) {
-            int n = snprintf(longer, sizeof(longer), "%.*s%s", NV_ARGS(name), suffixes[i]);
-            if (nv_registry_find_family(registry, (struct nv_str){longer, (size_t)n}, &other) &&
-                is_in_way(registry, other, present))
-                return true;
-        }
-    }
-    return false;
-}
-
-static int render_head(struct nv_registry *registry, struct nv_registry_family *family)
-{
-    static const char *const types[] = {"counter", "gauge", "untyped", "summary", "histogram"};
-    NV_AUTO_BUF head = NV_BUF(NV_REGISTRY_TEXT_MAX);
-    bool quoted = !nv_name_is_legacy_metric(family->name);
-
-    for (int type = 0; type < 2; type++) {
-        nv_buf_text(&head, type ? "# TYPE " : "# HELP ");
-        if (quoted)
-            nv_buf_char(&head, '"');
-        nv_name_escape_value(&head, family->name);
-        if (quoted)
-            nv_buf_char(&head, '"');
-        nv_buf_char(&head, ' ');
-        if (type)
-            nv_buf_text(&head, types[family->type]);
-        else
-            nv_name_escape_help(&head, family->help);
-        nv_buf_char(&head, '\n');
-    }
-    if (head.failed)
-        return -ENOMEM;
-    family->head = nv_arena_str(&registry->memory->arena, nv_buf_view(&head));
-    return family->head.p ? 0 : -ENOMEM;
-}
-
-int nv_registry_new_family(struct nv_registry *registry, struct nv_str name, struct nv_str help,
-                           enum nv_type type, uint32_t *ret)
-{
-    if (registry->n_families == NV_LAYOUT_FAMILIES_MAX)
-        return NV_REGISTRY_FULL;
-    if (registry->n_families == registry->room_families) {
-        size_t room = registry->room_families ? registry->room_families * 2 : 64;
-        struct nv_registry_family *p = realloc(registry->families, room * sizeof(*p));
-        if (!p)
-            return -ENOMEM;
-        registry->families = p;
-        registry->room_families = room;
-    }
-
-    struct nv_registry_family *family = &registry->families[registry->n_families];
-    *family = (struct nv_registry_family){
-        .name = nv_arena_str(&registry->memory->arena, name),
-        .help = nv_arena_str(&registry->memory->arena, help),
-        .type = type,
-    };
-    if (!family->name.p || !family->help.p)
-        return -ENOMEM;
-    int r = render_head(registry, family);
-    if (r < 0)
-        return r;
-    *ret = (uint32_t)registry->n_families;
-    r = nv_index_add(&registry->family_index, hash_of(family->name), *ret, family_hash, registry);
-    if (r < 0)
-        return r;
-    registry->n_families++;
-    registry->changed = true;
-    return 0;
-}
-
-static int add_family(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
-{
-    struct nv_str name = nv_str(def->name);
-
-    if (!name.n || name.n > NV_REGISTRY_NAME_MAX || !nv_utf8_valid(name))
-        return NV_REGISTRY_INVALID;
-    if (collides(registry, name, def->type, NULL))
-        return NV_REGISTRY_CONFLICT;
-    return nv_registry_new_family(registry, name, nv_str(def->help), def->type, ret);
-}
-
-static int family_of(struct nv_registry *registry, const struct nv_series_def *def, uint32_t *ret)
-{
-    if (!nv_registry_find_family(registry, nv_str(def->name), ret))
-        return add_family(registry, def, ret);
-
-    const struct nv_registry_family *family = &registry->families[*ret];
-    return family->type == def->type && nv_str_is(family->help, def->help) ? 0
-                                                                           : NV_REGISTRY_CONFLICT;
-}
-
-bool nv_registry_refuses(const struct nv_registry *registry, const struct nv_series_def *def,
-                         const uint64_t *present)
-{
-    uint32_t family;
-
-    return (nv_registry_find_family(registry, nv_str(def->name), &family) &&
-            is_in_way(registry, family, present)) ||
-           collides(registry, nv_str(def->name), def->type, present);
 }
 
 /* ---- series --------------------------------------------------------------------------------- */
@@ -250,8 +96,7 @@ static void render_rest(struct nv_buf *text, struct nv_str name, const struct nv
     nv_buf_text(text, n || !legacy ? "} " : " ");
 }
 
-/* A value as it is kept: with U+FFFD for what is not UTF-8. */
-static struct nv_str keep_value(struct nv_registry *registry, struct nv_str value)
+struct nv_str nv_registry_keep_value(struct nv_registry *registry, struct nv_str value)
 {
     NV_AUTO_BUF clean = NV_BUF(NV_REGISTRY_TEXT_MAX);
 
@@ -270,20 +115,6 @@ static struct nv_str keep_value(struct nv_registry *registry, struct nv_str valu
     }
     return clean.failed ? (struct nv_str){NULL, 0}
                         : nv_arena_str(&registry->memory->arena, nv_buf_view(&clean));
-}
-
-static const struct nv_label *keep_labels(struct nv_registry *registry,
-                                          const struct nv_label *labels, size_t n)
-{
-    struct nv_label *kept = nv_arena_alloc(&registry->memory->arena, (n + 1) * sizeof(*kept));
-
-    for (size_t i = 0; kept && i < n; i++) {
-        kept[i].name = nv_arena_str(&registry->memory->arena, labels[i].name);
-        kept[i].value = keep_value(registry, labels[i].value);
-        if (!kept[i].name.p || !kept[i].value.p)
-            return NULL;
-    }
-    return kept;
 }
 
 bool nv_registry_role(const char *suffix, enum nv_type type, enum nv_role *ret,
@@ -402,7 +233,7 @@ static int intern(struct nv_registry *registry, struct nv_label *labels, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         if (!nv_utf8_valid(labels[i].value))
-            labels[i].value = keep_value(registry, labels[i].value);
+            labels[i].value = nv_registry_keep_value(registry, labels[i].value);
         if (!labels[i].value.p)
             return -ENOMEM;
     }
@@ -432,7 +263,7 @@ int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *de
     int length = snprintf(name, sizeof(name), "%s%s", def->name, def->suffix);
     if (length < 0 || (size_t)length >= sizeof(name))
         return NV_REGISTRY_INVALID;
-    int r = family_of(registry, def, &family);
+    int r = nv_registry_family_of(registry, def, &family);
     if (r)
         return r;
 
@@ -450,112 +281,6 @@ int nv_registry_add(struct nv_registry *registry, const struct nv_series_def *de
     if (r == 0)
         *ret_column = (uint32_t)registry->n_series - 1;
     return r;
-}
-
-/* ---- pictures ------------------------------------------------------------------------------- */
-
-/* Merges what is new in a family into its order, in memory of the generation. */
-static int picture_family(struct nv_registry *registry, struct nv_registry_family *family)
-{
-    if (family->picture && !family->n_fresh)
-        return 0;
-
-    struct nv_arena *arena = &registry->memory->arena;
-    uint32_t n_old = family->picture ? family->picture->n_series : 0;
-    struct nv_layout_family *picture = nv_arena_alloc(arena, sizeof(*picture));
-    uint32_t *merged = nv_arena_alloc(arena, (n_old + family->n_fresh + 1) * sizeof(*merged));
-    if (!picture || !merged)
-        return -ENOMEM;
-    nv_order_merge(merged, n_old ? family->picture->series : NULL, n_old, family->fresh,
-                   family->n_fresh, (const struct nv_series *const *)registry->chunks);
-    *picture = (struct nv_layout_family){
-        .name = family->name,
-        .help = family->help,
-        .type = family->type,
-        .head = family->head,
-        .series = merged,
-        .n_series = n_old + family->n_fresh,
-    };
-    family->picture = picture;
-    family->n_fresh = 0;
-    if (registry->lean) { /* mostly all of them, at once */
-        free(family->fresh);
-        family->fresh = NULL;
-        family->room = 0;
-    }
-    return 0;
-}
-
-/* The targets as they are, in the generation: their labels too, which may outlive the registry. */
-static const struct nv_target *picture_targets(struct nv_registry *registry)
-{
-    struct nv_arena *arena = &registry->memory->arena;
-    size_t n = registry->n_sections;
-    struct nv_target *targets = nv_arena_alloc(arena, (n + 1) * sizeof(*targets));
-
-    for (size_t i = 0; targets && i < n; i++) {
-        const struct nv_target *from = &registry->targets[i];
-        targets[i] =
-            (struct nv_target){keep_labels(registry, from->labels, from->n_labels), from->n_labels};
-        if (!targets[i].labels)
-            return NULL;
-    }
-    return targets;
-}
-
-static struct nv_layout *picture(struct nv_registry *registry)
-{
-    struct nv_arena *arena = &registry->memory->arena;
-    size_t n = registry->n_families;
-    size_t n_chunks = (registry->n_series + NV_LAYOUT_CHUNK - 1) / NV_LAYOUT_CHUNK;
-
-    for (size_t i = 0; i < n; i++)
-        if (picture_family(registry, &registry->families[i]) < 0)
-            return NULL;
-    struct nv_layout *layout = malloc(sizeof(*layout));
-    const struct nv_layout_family **families = nv_arena_alloc(arena, (2 * n + 1) * sizeof(void *));
-    const struct nv_series **chunks = nv_arena_alloc(arena, (n_chunks + 1) * sizeof(void *));
-    const struct nv_target *targets =
-        registry->layout && registry->layout->memory == registry->memory &&
-                registry->layout->n_sections == registry->n_sections && !registry->targets_changed
-            ? registry->layout->targets
-            : picture_targets(registry);
-    if (!layout || !families || !chunks || !targets) {
-        free(layout);
-        return NULL;
-    }
-    for (size_t i = 0; i < n; i++)
-        families[i] = families[n + i] = registry->families[i].picture;
-    nv_order_families(families, n);
-    if (n_chunks)
-        memcpy(chunks, registry->chunks, n_chunks * sizeof(void *));
-    *layout = (struct nv_layout){
-        .refs = 1,
-        .generation = registry->memory->number,
-        .memory = nv_generation_ref(registry->memory),
-        .chunks = chunks,
-        .n_series = registry->n_series,
-        .families = families,
-        .n_families = n,
-        .by_number = families + n,
-        .n_sections = registry->n_sections,
-        .targets = targets,
-    };
-    registry->targets_changed = false;
-    return layout;
-}
-
-struct nv_layout *nv_registry_layout(struct nv_registry *registry)
-{
-    if (registry->changed || !registry->layout) {
-        struct nv_layout *layout = picture(registry);
-        if (!layout)
-            return NULL;
-        nv_layout_unref(registry->layout);
-        registry->layout = layout;
-        registry->changed = false;
-    }
-    return nv_layout_ref(registry->layout);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -53,6 +53,13 @@ bool nv_registry_find(const struct nv_registry *registry, const struct nv_series
 
 bool nv_registry_find_family(const struct nv_registry *registry, struct nv_str name, uint32_t *ret);
 
+/* The family a definition names, or a new one. 0, an outcome, -ENOMEM. */
+NV_MUST_USE int nv_registry_family_of(struct nv_registry *registry, const struct nv_series_def *def,
+                                      uint32_t *ret);
+
+/* A value as it is kept: with U+FFFD for what is not UTF-8. */
+struct nv_str nv_registry_keep_value(struct nv_registry *registry, struct nv_str value);
+
 /* A new one, whatever others say of its name. 0, an outcome, -ENOMEM. */
 NV_MUST_USE int nv_registry_new_family(struct nv_registry *registry, struct nv_str name,
                                        struct nv_str help, enum nv_type type, uint32_t *ret);
