@@ -105,7 +105,7 @@ is() {
         echo "FAILED: $what"
     fi
 }
-RESTRICTED="--read-only --user 65534:65534 --cap-drop=ALL --security-opt=no-new-privileges"
+RESTRICTED="--read-only --read-only-tmpfs=false --user 65534:65534 --cap-drop=ALL --security-opt=no-new-privileges"
 HOST="-v /proc:/host/proc:ro -v /sys:/host/sys:ro -v /:/host/root:ro,rslave --pid=host"
 
 answers() {
