@@ -143,7 +143,6 @@ static void forget_values(struct nv_intake *intake)
 static void start(struct nv_intake *intake, int64_t time_ms)
 {
     intake->scrape_number++;
-    intake->before_ms = intake->time_ms;
     intake->time_ms = time_ms;
     intake->latest_ms = time_ms + NV_INTAKE_AHEAD_MS;
     intake->failed = 0;
@@ -274,6 +273,8 @@ static void forget_a_bad_body(struct nv_intake *intake)
 static void settle_failure(struct nv_intake *intake)
 {
     intake->going = false;
+    if (intake->last_good)
+        intake->told_ms = intake->time_ms; /* that what was there is stale */
     forget_values(intake);
     nv_intake_own_stale(intake);
     forget_a_bad_body(intake);
@@ -295,6 +296,7 @@ static void forget_lines(struct nv_intake *intake)
 static void settle(struct nv_intake *intake)
 {
     intake->going = false;
+    intake->told_ms = intake->time_ms;
     nv_intake_give_out(intake);
     nv_intake_own_stale(intake);
     intake->n_there = intake->n_own_there = 0;

@@ -50,8 +50,8 @@ void nv_intake_own_begins(struct nv_intake *intake, uint32_t slot)
 {
     struct nv_intake_own *own = &intake->own[slot];
 
-    if (own->last_ms < intake->before_ms) /* what is older than the last frame is out of order */
-        own->last_ms = intake->before_ms;
+    if (own->last_ms < intake->told_ms) /* what is older than the last frame is out of order */
+        own->last_ms = intake->told_ms;
 }
 
 void nv_intake_own_pauses(struct nv_intake *intake, uint32_t slot)

@@ -98,7 +98,7 @@ struct nv_intake {
     enum nv_intake_form form;
     char content_type[256];
     int64_t time_ms, latest_ms; /* latest_ms: later samples are too far ahead */
-    int64_t before_ms;          /* time of the scrape before */
+    int64_t told_ms;            /* time of the last scrape that said anything of series in frames */
     bool ended;                 /* # EOF was there */
     bool honors;                /* own times */
     uint64_t attempts;          /* samples that count for the limit */

@@ -100,6 +100,8 @@ static inline void fuzz_bodies(const char *type, unsigned char flags, struct nv_
         nv_assert(time_ms > 2000 || strcmp(taker_sparse(&memory), taker_sparse(&pieces)) == 0);
         r = taker_scrape_bytes(&memory, time_ms + 1, type, body.p, body.n);
         nv_assert(r || nv_intake_told(memory.intake)->added == 0);
+        fuzz_same(&pieces, &memory, taker_scrape_bytes(&pieces, time_ms + 1, type, body.p, body.n),
+                  r);
         fuzz_same(&fresh, &memory, taker_scrape_bytes(&fresh, time_ms + 1, type, body.p, body.n),
                   r);
         fuzz_expose(&fresh);
