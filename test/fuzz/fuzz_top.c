@@ -75,8 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     top->now.memory = NV_ARENA(MEMORY_MAX);
     top->history.memory = NV_ARENA(MEMORY_MAX);
     int r = nv_query_read_data(&top->now, NV_QUERY_INSTANT, answer);
-    if (r == 0)
-        r = nv_query_read_data(&top->history, NV_QUERY_INSTANT, answer);
+    if (r < 0) { /* what is no answer of now may be one of then */
+        nv_answer_done(&top->now);
+        top->now = (struct nv_answer){.memory = NV_ARENA(MEMORY_MAX)};
+    }
+    r = nv_query_read_data(&top->history, r < 0 ? NV_QUERY_RANGE : NV_QUERY_INSTANT, answer);
     if (r == 0) {
         nv_top_data_sort(top);
         nv_top_draw(screen, top, &view);
