@@ -94,6 +94,9 @@ async function aDragZoomsAndACursorIsEverywhere(agent: Agent): Promise<void> {
     await page.mouse.move(box.x + box.width * 0.88, box.y + 20);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.99, box.y + 30, { steps: 8 });
+    const seen = await page.locator("#cpu .u-select").evaluate((select) => [getComputedStyle(select).backgroundColor, select.clientWidth] as const);
+    assert.match(seen[0], /^rgb\(/, "what is chosen is seen");
+    assert.ok(seen[1] > box.width * 0.08, `${seen[1]} of ${box.width}`);
     await page.mouse.up();
     await until("the address of what was zoomed to", () => /span=\d+-\d+/.test(decodeURIComponent(new URL(page.url()).hash)));
     const [, from, to] = /span=(\d+)-(\d+)/.exec(decodeURIComponent(new URL(page.url()).hash))!;
