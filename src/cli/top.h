@@ -83,7 +83,7 @@ struct nv_top_rows {
 struct nv_top_data {
     int64_t time_ms; /* that it is of */
     struct nv_answer now, history;
-    bool has_history;
+    bool has_history, of_now; /* of_now: no other time was asked for */
     struct nv_top_rows parts[NV_TOP_N_PARTS], pasts[NV_TOP_N_PARTS];
     int64_t past_end_ms;          /* of the newest point of all histories */
     char error[NV_TOP_ERROR_MAX]; /* why there is nothing; "" where there is */

@@ -19,8 +19,9 @@ enum {
     WIDEST_S = 900
 };
 
-#define MARK  "nv_part"
-#define GROUP "by (id, namespace, pod, container, name)"
+#define YEAR_9999_MS INT64_C(253370764800000)
+#define MARK         "nv_part"
+#define GROUP        "by (id, namespace, pod, container, name)"
 
 /* What is said often, behind a $; $r is the rate over the window $w. */
 // clang-format off
@@ -230,6 +231,14 @@ static int64_t now_of(struct nv_store *store, bool *ret_ended)
     return from_ms <= to_ms && to_ms < now_ms ? to_ms : now_ms;
 }
 
+/* As far as it can be one. */
+static void take_time(const struct nv_answer *answer, int64_t *time_ms)
+{
+    if (answer->n && answer->series[0].n && answer->series[0].times[0] > 0 &&
+        answer->series[0].times[0] < YEAR_9999_MS)
+        *time_ms = answer->series[0].times[0];
+}
+
 static int ask_both(struct nv_top_source *source, const struct nv_queryable *queryable,
                     const struct nv_top_wish *wish, int64_t now_ms, struct nv_top_data *ret)
 {
@@ -243,11 +252,11 @@ static int ask_both(struct nv_top_source *source, const struct nv_queryable *que
         write_part(&all, (enum nv_top_part)i, window, "irate");
     query.expr = nv_buf_view(&all);
     query.end_ms = ret->time_ms;
-    query.now = !wish->at_ms; /* its clock may be another */
+    ret->of_now = query.now = !wish->at_ms; /* its clock may be another */
     int r = queryable ? nv_query_ask(&query, queryable, &ret->now)
                       : nv_query_api(&query, &source->server, &ret->now);
-    if (!r && query.now && ret->now.n && ret->now.series[0].n)
-        ret->time_ms = ret->now.series[0].times[0];
+    if (!r && query.now)
+        take_time(&ret->now, &ret->time_ms);
     if (r || !wish->history)
         return r;
     write_history(&past, step_ms, window);

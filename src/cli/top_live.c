@@ -178,7 +178,7 @@ static bool take(struct live *live)
     live->data = fresh;
     struct nv_top_control *control = &live->control;
     control->time_ms = fresh->time_ms;
-    if (!live->view->at_ms)
+    if (fresh->of_now)
         control->ahead_ms = fresh->time_ms - nv_wall_ms();
     control->newest_ms = control->newest_ms > fresh->time_ms ? control->newest_ms : fresh->time_ms;
     read_processes(live);
