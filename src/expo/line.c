@@ -493,7 +493,9 @@ static int comment(struct nv_line_reader *r, struct nv_str line, struct nv_line_
     }
     if (!ret->family.n)
         return expected(r, "metric name", line.p, from);
-    if (r->form == NV_LINE_TEXT ? *at != '\n' && !is_blank(*at) : *at != ' ')
+    /* Of classic help one byte behind the name is left out, whatever it is: "# HELP a-b ..." is of "a". */
+    if (r->form == NV_LINE_TEXT ? *at != '\n' && !is_blank(*at) && kind != NV_LINE_HELP
+                                : *at != ' ')
         return expected(r, "text after the metric name", line.p, at);
     at += at < newline;
     ret->text = (struct nv_str){at, (size_t)(newline - at)};

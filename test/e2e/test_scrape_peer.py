@@ -59,7 +59,8 @@ TEXTS = {
     "crlf": "a 1\r\nb 2\r\n", "digit_label": 'a{1x="1"} 1\n', "digit_name": "1a 1\n", "dot": "a.b 1\n",
     "doubles": 'a 1\na 1\nb 1\nb 2\nc{x="1",y="2"} 1\nc{y="2",x="1"} 2\n', "empty": "", "empty_label": 'a{x=""} 1\nb 2\n',
     "escapes": 'a{x="\\\\ \\" \\n \\x"} 1\n', "exemplar": 'a 1 # {x="1"} 2\n', "formfeed": "a\f1\n", "garbage": "a 1 x\n",
-    "help": "# HELP a\n# HELP b \\\\ \\n \\x\na 1\n", "help_alone": "# HELP\na 1\n", "help_digit": "# HELP 1a x\na 1\n",
+    "help": "# HELP a\n# HELP b \\\\ \\n \\x\na 1\n", "help_alone": "# HELP\na 1\n", "help_dash":
+    "# HELP a-b Some.\na 1\n", "help_digit": "# HELP 1a x\na 1\n",
     "hex": "a 0x10\n", "hex_float": "a 0x1p3\n", "histogram": '# TYPE h histogram\nh_bucket{le="0.1"} 1\n'
     'h_bucket{le="+Inf"} 2\nh_sum 1\nh_count 2\n', "infinity": "a infi\n", "json": '{"a":1}\n', "late_type":
     'a 1\n# TYPE a gauge\na{x="1"} 2\n', "many": "".join(f'm{{i="{i}"}} {i}\n' for i in range(5000)),

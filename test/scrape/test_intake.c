@@ -111,6 +111,7 @@ static const struct {
     {"# TYPE s summary\ns{quantile=\"1\"} 1\ns{le=\"1\"} 1\n",
      "s{" L ",le=\"1\"} 1\ns{" L ",quantile=\"1.0\"} 1\n"                                                     },
     {"# TYPE h counter\nh_bucket{le=\"1\"} 1\n",               "h_bucket{" L ",le=\"1\"} 1\n"                 },
+    {"# HELP my-metric Some.\na 1\n",                          "a{" L "} 1\n"                                 },
     {"# TYPE a untyped\na 1\n# HELP a \\\\ \\n \xc3\xa4\n",    "a{" L "} 1\n"                                 },
     {"a 1\nup{x=\"1\"} 3\nup 3\n",                             "a{" L "} 1\nup{" L ",x=\"1\"} 3\n"            },
 };
