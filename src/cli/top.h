@@ -102,9 +102,9 @@ void nv_top_data_keep_past(struct nv_top_data *data, struct nv_top_data *from);
 double nv_top_value(const struct nv_top_data *data, enum nv_top_part part);
 double nv_top_last(const struct nv_answer_series *series);
 
-/* The one whose label is that, NULL where there is none; `hint` is where it may be. */
+/* The one whose label is that, NULL where there is none. */
 const struct nv_answer_series *nv_top_find(const struct nv_top_rows *rows, const char *label,
-                                           struct nv_str value, size_t hint);
+                                           struct nv_str value);
 struct nv_str nv_top_label(const struct nv_answer_series *series, const char *name);
 
 /* Who is asked: a server, or a folder. */

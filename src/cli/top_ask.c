@@ -164,12 +164,11 @@ double nv_top_value(const struct nv_top_data *data, enum nv_top_part part)
 }
 
 const struct nv_answer_series *nv_top_find(const struct nv_top_rows *rows, const char *label,
-                                           struct nv_str value, size_t hint)
+                                           struct nv_str value)
 {
     for (size_t i = 0; i < rows->n; i++) {
-        const struct nv_answer_series *series = rows->at[(hint + i) % rows->n];
-        if (nv_str_eq(nv_top_label(series, label), value))
-            return series;
+        if (nv_str_eq(nv_top_label(rows->at[i], label), value))
+            return rows->at[i];
     }
     return NULL;
 }

@@ -154,7 +154,7 @@ void nv_top_area_more(struct nv_top_area *a, size_t n)
 void nv_top_past_read(struct nv_top_past *ret, const struct nv_top_area *a, enum nv_top_part part,
                       const char *label, struct nv_str value)
 {
-    const struct nv_answer_series *series = nv_top_find(&a->data->pasts[part], label, value, 0);
+    const struct nv_answer_series *series = nv_top_find(&a->data->pasts[part], label, value);
     int64_t step_ms = nv_top_step(a->view->span_ms);
 
     ret->most = 0;

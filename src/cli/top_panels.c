@@ -45,7 +45,7 @@ static void put_modes(struct nv_top_area *a)
 
     for (size_t i = 0; i < NV_LEN(modes); i++) {
         double value =
-            nv_top_last(nv_top_find(&a->data->parts[NV_TOP_CPU_MODE], "mode", nv_str(modes[i]), 0));
+            nv_top_last(nv_top_find(&a->data->parts[NV_TOP_CPU_MODE], "mode", nv_str(modes[i])));
         if (value >= 0.05 || (i < 3 && isfinite(value)))
             nv_buf_printf(&line, "%s%s %s", line.n ? "  " : "", modes[i],
                           nv_top_percent(text, value));
