@@ -15,7 +15,7 @@
 set -eu
 tree=$(cd "$(dirname "$0")/.." && pwd)
 root=${NV_BUILD_ROOT:-$tree/build}
-seconds=${NV_FUZZ_SECONDS:-12}
+seconds=${NV_FUZZ_SECONDS:-8}
 jobs=${NV_JOBS:-$(nproc)}
 . "$tree/deploy/packages.sh"
 
