@@ -1,7 +1,8 @@
 // chart.go - renders a Helm chart where there is no helm, and turns YAML into JSON. Only for tests.
 //
 //	chart json < YAML                            the documents as a JSON list
-//	chart render FOLDER KUBERNETES VALUES...     {"file": text} of a chart's templates; VALUES are YAML files
+//	chart render FOLDER KUBERNETES VALUES...     what a chart's templates give, as JSON: {"notes": text,
+//	                                             "objects": [...], "text": of all}; VALUES are YAML files
 //	chart render FOLDER - VALUES...              by a renderer that knows include, tpl, toYaml, required and sprig's alone,
 //	                                             leaves what is missing as <no value>, and trims nothing
 //
@@ -21,6 +22,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strings"
 	"text/template"
 
@@ -212,25 +214,32 @@ func render(folder, version string, values []string) {
 			check(err)
 		}
 	}
-	out := files{}
+	names := []string{}
 	for name := range all {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	notes, whole := "", ""
+	for _, name := range names {
 		if strings.HasPrefix(name, "templates/") && !strings.HasPrefix(path.Base(name), "_") {
 			if !few {
 				data["Template"] = object{"Name": name, "BasePath": "templates"}
 			}
 			text, err := execute(t, name, data)
 			check(err)
-			out[name] = text
+			if path.Base(name) == "NOTES.txt" {
+				notes = text
+			} else {
+				whole += text + "\n---\n"
+			}
 		}
 	}
-	check(json.NewEncoder(os.Stdout).Encode(out))
+	check(json.NewEncoder(os.Stdout).Encode(object{"notes": notes, "objects": documents(whole), "text": whole}))
 }
 
-func documents() {
-	text, err := io.ReadAll(os.Stdin)
-	check(err)
+func documents(text string) []interface{} {
 	list := []interface{}{}
-	for _, part := range regexp.MustCompile(`(?m)^---.*$`).Split(string(text), -1) {
+	for _, part := range regexp.MustCompile(`(?m)^---.*$`).Split(text, -1) {
 		var value interface{}
 		data, err := yaml.YAMLToJSON([]byte(part))
 		if err == nil {
@@ -246,13 +255,15 @@ func documents() {
 			list = append(list, value)
 		}
 	}
-	check(json.NewEncoder(os.Stdout).Encode(list))
+	return list
 }
 
 func main() {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "json":
-		documents()
+		text, err := io.ReadAll(os.Stdin)
+		check(err)
+		check(json.NewEncoder(os.Stdout).Encode(documents(string(text))))
 	case len(os.Args) >= 4 && os.Args[1] == "render":
 		render(os.Args[2], os.Args[3], os.Args[4:])
 	default:

@@ -148,7 +148,7 @@ def values_file(values):
 
 
 def rendered(*values, version="v1.32.0"):
-    """Standard output of the renderer: {file: text}."""
+    """The renderer, done: its output is what test/deploy/chart.go says."""
     return subprocess.run([manifests.chart_tool(), "render", CHART, version, *map(values_file, values)],
                           capture_output=True, text=True, timeout=harness.SLOW)
 
@@ -156,9 +156,8 @@ def rendered(*values, version="v1.32.0"):
 def render(*values, version="v1.32.0"):
     done = rendered(*values, version=version)
     assert done.returncode == 0, done.stderr
-    texts = json.loads(done.stdout)
-    notes = texts.pop("templates/NOTES.txt")
-    return manifests.documents("\n---\n".join(texts.values())), notes
+    made = json.loads(done.stdout)
+    return made["objects"], made["notes"]
 
 
 def pod(objects):
@@ -453,10 +452,9 @@ class Chart(unittest.TestCase):
         for values in ({}, {"preset": "minimal"}, {"preset": "full", "storage": {"type": "hostPath"}}, self.everything):
             done = rendered(values, version="-")
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertNotIn("<no value>", done.stdout)
-            texts = json.loads(done.stdout)
-            texts.pop("templates/NOTES.txt")
-            objects = manifests.documents("\n---\n".join(texts.values()))
+            made = json.loads(done.stdout)
+            self.assertNotIn("<no value>", made["notes"] + made["text"])
+            objects = made["objects"]
             whole = manifests.of_kind(render(values)[0], "DaemonSet")[0]
             for one in (whole, manifests.of_kind(objects, "DaemonSet")[0]):
                 one["spec"]["template"]["metadata"]["annotations"].pop("checksum/config")
