@@ -182,10 +182,13 @@ export async function oneSampleNaNInfAndLabelsThatAreHtml(): Promise<void> {
             `node_uname_info{nodename="${label}",release="1"} 1 ${at}`,
             "# TYPE node_hwmon_temp_celsius gauge",
             `node_hwmon_temp_celsius{chip="${label}",sensor="temp1"} 41 ${at}`,
+            ...Array.from({ length: 20 }, (_, i) => `node_hwmon_temp_celsius{chip="c",sensor="temp${i}"} ${20 + i} ${at}`),
             "# TYPE node_filesystem_size_bytes gauge",
+            ...Array.from({ length: 40 }, (_, i) => `node_filesystem_size_bytes{device="/dev/sd${i}",fstype="ext4",mountpoint="/data/${i}"} 1000 ${at}`),
             `node_filesystem_size_bytes{device="${label}",fstype="ext4",mountpoint="/${label}"} 10000000000 ${at}`,
             "# TYPE node_filesystem_avail_bytes gauge",
             ...rising(7.2e9).map(([time, value]) => `node_filesystem_avail_bytes{device="${label}",fstype="ext4",mountpoint="/${label}"} ${value} ${time}`),
+            ...Array.from({ length: 40 }, (_, i) => `node_filesystem_avail_bytes{device="/dev/sd${i}",fstype="ext4",mountpoint="/data/${i}"} 900 ${at}`),
             "# EOF\n",
         ].join("\n"),
     );
@@ -205,6 +208,8 @@ export async function oneSampleNaNInfAndLabelsThatAreHtml(): Promise<void> {
     assert.match(await row.innerText(), /1 h 40 min/);
     assert.match(await row.innerText(), /40 %/);
     assert.equal(await page.locator("main img, main script, header img").count(), 0);
+    await page.locator("#temperature h3", { hasText: "12 of 21" }).waitFor(); /* what is left out is said */
+    await page.locator("h3", { hasText: "the 24 fullest of 41" }).waitFor();
     await mustBeAccessible(page, "one sample");
     await page.screenshot({ path: join(shots, "one-sample.png") });
     await page.evaluate((text) => (location.hash = `#explore?q={__name__=~"node_load.%2B|node_hwmon.%2B"}&span=${text}`), span.join("-"));

@@ -42,7 +42,7 @@ async function everyViewIn(agent: Agent, name: string, theme: "dark" | "light", 
         if (view === "explore") await page.locator(".editor:not([hidden])").waitFor();
         if (view === "alerts") await page.locator("h2", { hasText: "Rules" }).waitFor();
         if (view === "inside") await page.locator("h3", { hasText: "Collectors" }).waitFor();
-        await page.waitForTimeout(700);
+        await page.waitForTimeout(400);
         await mustBeAccessible(page, `${name} ${view} ${theme} ${width}`);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `${name} ${view} at ${width}: ${wide} pixels too wide`);

@@ -244,7 +244,7 @@ function Silences(props: { utc: boolean; again: number }) {
             setError(reason instanceof ApiError ? reason.message : String(reason));
         }
     };
-    if (!silences) return <p class="empty">No notifier is set up, so nothing can be silenced.</p>;
+    if (!silences) return <p class="empty">{"\u00a0"}</p>; /* its room */
     return (
         <>
             {error ? (

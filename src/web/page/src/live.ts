@@ -14,6 +14,7 @@ import { ends, stepFor, windowFor, type Span } from "./time";
 export interface PanelData {
     panel: Panel;
     lines: Line[];
+    total: number; /* lines there are; those with the highest values are shown */
 }
 
 export interface Picture {
@@ -125,7 +126,7 @@ function picture(store: Store, span: Span): Picture {
         const all = [...of.values()].sort((a, b) => (a.part ?? 0) - (b.part ?? 0) || (a.name < b.name ? -1 : 1));
         const lines = strongest(all, panel.most ?? 32);
         if (panel.id === "network-loss" && !lines.some((line) => line.values.some((value) => value))) continue;
-        seen.push({ panel, lines });
+        seen.push({ panel, lines, total: all.length });
     }
     return { times: store.times, from, to, step: store.step, spacing: store.spacing, panels: seen, loaded: true };
 }

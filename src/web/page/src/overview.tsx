@@ -20,6 +20,7 @@ export interface OverviewProps {
     firing: Labels[] | null;
 }
 
+const FILE_SYSTEMS_MAX = 24;
 const AT_ONCE = 6; /* panels whose room is taken before the first answer */
 
 /* ---- file systems --------------------------------------------------------------------------- */
@@ -66,16 +67,17 @@ function fileSystems(series: Series[]): FileSystem[] {
         const key = `${fs.device} ${fs.size}`;
         if ((fs.size || fs.broken) && (!seen.has(key) || fs.broken)) seen.set(key, fs);
     }
-    return [...seen.values()].sort((a, b) => a.free / (a.size || 1) - b.free / (b.size || 1)).slice(0, 24);
+    return [...seen.values()].sort((a, b) => a.free / (a.size || 1) - b.free / (b.size || 1));
 }
 
 function FileSystems(props: { time: number | null }) {
     const series = useRepeated(async (signal) => (await query(union(fsParts), props.time ?? now(), signal)).series, props.time === null ? 10 : 3600, `fs ${props.time}`);
-    const rows = series ? fileSystems(series) : [];
+    const all = series ? fileSystems(series) : [];
+    const rows = all.slice(0, FILE_SYSTEMS_MAX);
     if (series && !rows.length) return null;
     return (
         <section class="card wide">
-            <h3>File systems</h3>
+            <h3>File systems{all.length > rows.length ? `: the ${rows.length} fullest of ${all.length}` : ""}</h3>
             <div class="scroll" tabIndex={0} role="region" aria-label="table">
                 <table>
                     <thead>
@@ -299,10 +301,10 @@ export function Overview(props: OverviewProps) {
             ) : null}
             <div class="grid">
                 {shown.loaded
-                    ? shown.panels.map(({ panel, lines }) => (
+                    ? shown.panels.map(({ panel, lines, total }) => (
                           <section class="card" key={panel.id} id={panel.id}>
                               <Graph
-                                  title={panel.title}
+                                  title={panel.title + (total > lines.length ? `: ${lines.length} of ${total}` : "")}
                                   unit={panel.unit}
                                   times={shown.times}
                                   lines={lines}
