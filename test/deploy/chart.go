@@ -1,10 +1,11 @@
 // chart.go - renders a Helm chart where there is no helm, and turns YAML into JSON. Only for tests.
 //
 //	chart json < YAML                            the documents as a JSON list
-//	chart render FOLDER KUBERNETES VALUES...     what a chart's templates give, as JSON: {"notes": text,
-//	                                             "objects": [...], "text": of all}; VALUES are YAML files
-//	chart render FOLDER - VALUES...              by a renderer that knows include, tpl, toYaml, required and sprig's alone,
-//	                                             leaves what is missing as <no value>, and trims nothing
+//	chart render FOLDER < REQUESTS               what a chart's templates give: a line of JSON for each line of it
+//
+// A request is {"kubernetes": version, "values": [{...}, ...]}; its answer {"notes": text, "objects": [...], "text": of all}
+// or {"error": text}. Version "-" is for a renderer that knows include, tpl, toYaml, required and sprig's alone, leaves what is
+// missing as <no value>, and trims nothing.
 //
 // Built against Debian's golang-github-masterminds-sprig-dev and golang-github-ghodss-yaml-dev, without modules. Of helm it
 // knows what this project's chart uses: include, tpl, required, fail, toYaml and its like, .Files, .Capabilities. Not lookup,
@@ -114,10 +115,23 @@ func merge(under, over object) object {
 	return under
 }
 
+// What check() ends with.
+type failure struct{ error }
+
 func check(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "chart:", err)
-		os.Exit(1)
+		panic(failure{err})
+	}
+}
+
+// failed calls `then` with what check() met.
+func failed(then func(err error)) {
+	switch met := recover().(type) {
+	case nil:
+	case failure:
+		then(met.error)
+	default:
+		panic(met)
 	}
 }
 
@@ -177,15 +191,12 @@ func read(folder, prefix string, into files) {
 	}
 }
 
-func render(folder, version string, values []string) {
-	all := files{}
-	read(folder, "", all)
+func render(all files, version string, values []object) (made object) {
+	defer failed(func(err error) { made = object{"error": err.Error()} })
 	chart := fromYAML(all["Chart.yaml"])
 	merged := fromYAML(all["values.yaml"])
-	for _, name := range values {
-		text, err := os.ReadFile(name)
-		check(err)
-		merged = merge(merged, fromYAML(string(text)))
+	for _, some := range values {
+		merged = merge(merged, some)
 	}
 	about := object{}
 	for key, value := range chart {
@@ -234,7 +245,25 @@ func render(folder, version string, values []string) {
 			}
 		}
 	}
-	check(json.NewEncoder(os.Stdout).Encode(object{"notes": notes, "objects": documents(whole), "text": whole}))
+	return object{"notes": notes, "objects": documents(whole), "text": whole}
+}
+
+func answer(folder string) {
+	all := files{}
+	read(folder, "", all)
+	requests, answers := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var request struct {
+			Kubernetes string
+			Values     []object
+		}
+		if err := requests.Decode(&request); err == io.EOF {
+			return
+		} else {
+			check(err)
+		}
+		check(answers.Encode(render(all, request.Kubernetes, request.Values)))
+	}
 }
 
 func documents(text string) []interface{} {
@@ -259,14 +288,18 @@ func documents(text string) []interface{} {
 }
 
 func main() {
+	defer failed(func(err error) {
+		fmt.Fprintln(os.Stderr, "chart:", err)
+		os.Exit(1)
+	})
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "json":
 		text, err := io.ReadAll(os.Stdin)
 		check(err)
 		check(json.NewEncoder(os.Stdout).Encode(documents(string(text))))
-	case len(os.Args) >= 4 && os.Args[1] == "render":
-		render(os.Args[2], os.Args[3], os.Args[4:])
+	case len(os.Args) == 3 && os.Args[1] == "render":
+		answer(os.Args[2])
 	default:
-		check(errors.New("usage: chart json | chart render FOLDER KUBERNETES VALUES..."))
+		check(errors.New("usage: chart json | chart render FOLDER"))
 	}
 }
