@@ -38,53 +38,187 @@ static void slab_free(struct nv_slab *slab)
         free(slab);
 }
 
-/* Room for rows of that size: a few, or one that is wide. Their memory goes back to the system when they are sealed. */
-static bool more_slab(struct nv_chunk *chunk, size_t row_bytes)
+/*
+ * Memory for a row; NULL when there is none. A slab has room for a few rows of that size, or is of one that is large, which
+ * then lies behind the slab that smaller ones go to. It goes back to the system when the rows are sealed.
+ */
+static char *take_room(struct nv_chunk *chunk, size_t row_bytes)
 {
     size_t left = NV_CHUNK_ROWS - chunk->n_rows, n = SLAB_BYTES / row_bytes;
+    struct nv_slab *slab = chunk->slab, **place = &chunk->slab;
 
-    n = n > left ? left : n < 1 ? 1 : n;
-    struct nv_slab *slab = slab_new(sizeof(*slab) + n * row_bytes);
-    if (!slab)
-        return false;
-    slab->before = chunk->slab;
-    chunk->slab = slab;
-    __atomic_store_n(&chunk->bytes, chunk->bytes + slab->bytes, __ATOMIC_RELAXED);
-    return true;
+    if (!slab || slab->bytes - slab->used < row_bytes) {
+        n = n > left ? left : n < 1 ? 1 : n;
+        if (slab && n == 1)
+            place = &slab->before;
+        slab = slab_new(sizeof(*slab) + n * row_bytes);
+        if (!slab)
+            return NULL;
+        slab->before = *place;
+        *place = slab;
+        __atomic_store_n(&chunk->bytes, chunk->bytes + slab->bytes, __ATOMIC_RELAXED);
+    }
+    slab->used += row_bytes;
+    return (char *)slab + slab->used - row_bytes;
 }
 
-struct nv_chunk_row *nv_chunk_next(struct nv_chunk *chunk, int64_t time_ms, size_t n_columns,
-                                   size_t n_sections, bool histograms)
+static size_t words(size_t bits)
 {
-    size_t observed = n_sections / 64 + 1, present = n_columns / 64 + 1;
-    size_t words = observed + present + n_columns + (histograms ? n_columns : 0);
-    struct nv_chunk_row *row = &chunk->at[chunk->n_rows];
+    return bits / 64 + 1;
+}
 
-    nv_assert(chunk->n_rows < NV_CHUNK_ROWS);
-    if ((!chunk->slab || chunk->slab->bytes - chunk->slab->used < words * 8) &&
-        !more_slab(chunk, words * 8))
-        return NULL;
-    uint64_t *p = (uint64_t *)((char *)chunk->slab + chunk->slab->used);
-    chunk->slab->used += words * 8;
-    *row = (struct nv_chunk_row){
-        .width = (uint32_t)n_columns,
-        .sections = (uint32_t)n_sections,
-        .observed = p,
-        .present = p + observed,
-        .values = (double *)(p + observed + present),
-    };
-    chunk->times[chunk->n_rows] = time_ms;
-    memset(p, 0, (observed + present) * sizeof(*p));
-    if (histograms) {
-        row->histograms = (const struct nv_histogram **)(row->values + n_columns);
-        memset(row->histograms, 0, n_columns * sizeof(*row->histograms));
+/* ---- the draft ------------------------------------------------------------------------------ */
+
+void nv_chunk_draft_done(struct nv_chunk_draft *draft)
+{
+    free(draft->row.observed);
+    free(draft->row.present);
+    free(draft->row.values);
+    free(draft->histograms);
+    *draft = (struct nv_chunk_draft){0};
+}
+
+static bool draft_columns(struct nv_chunk_draft *draft, size_t n, bool histograms)
+{
+    struct nv_chunk_row *row = &draft->row;
+
+    if (n > draft->room_columns || !row->present) {
+        size_t room = n + n / 8 + 64;
+        free(row->present);
+        free(row->values);
+        free(draft->histograms);
+        draft->histograms = NULL;
+        row->present = malloc(words(room) * sizeof(*row->present));
+        row->values = malloc(room * sizeof(*row->values));
+        draft->room_columns = row->present && row->values ? room : 0;
+        if (!draft->room_columns)
+            return false;
     }
+    if (histograms && !draft->histograms)
+        draft->histograms = calloc(draft->room_columns, sizeof(*draft->histograms));
+    return !histograms || draft->histograms;
+}
+
+static bool draft_sections(struct nv_chunk_draft *draft, size_t n)
+{
+    if (n <= draft->room_sections && draft->row.observed)
+        return true;
+    free(draft->row.observed);
+    draft->row.observed = malloc(words(n) * sizeof(uint64_t));
+    draft->room_sections = n;
+    return draft->row.observed;
+}
+
+struct nv_chunk_row *nv_chunk_draft(struct nv_chunk_draft *draft, int64_t time_ms, size_t n_columns,
+                                    size_t n_sections, bool histograms)
+{
+    struct nv_chunk_row *row = &draft->row;
+
+    if (row->histograms)
+        memset(row->histograms, 0, row->width * sizeof(*row->histograms));
+    row->histograms = NULL;
+    if (!draft_columns(draft, n_columns, histograms) || !draft_sections(draft, n_sections))
+        return NULL;
+    row->time_ms = time_ms;
+    row->width = (uint32_t)n_columns;
+    row->sections = (uint32_t)n_sections;
+    row->histograms = histograms ? draft->histograms : NULL;
+    memset(row->observed, 0, words(n_sections) * sizeof(uint64_t));
+    memset(row->present, 0, words(n_columns) * sizeof(uint64_t));
     return row;
 }
 
-void nv_chunk_publish(struct nv_chunk *chunk)
+/* ---- keeping -------------------------------------------------------------------------------- */
+
+static void count_row(const struct nv_chunk_row *row, size_t *ret_values, size_t *ret_histograms)
 {
+    *ret_values = *ret_histograms = 0;
+    for (size_t w = 0; w < words(row->width); w++) {
+        *ret_values += (size_t)__builtin_popcountll(row->present[w]);
+        for (uint64_t bits = row->histograms ? row->present[w] : 0; bits; bits &= bits - 1)
+            *ret_histograms += row->histograms[w * 64 + (size_t)__builtin_ctzll(bits)] != NULL;
+    }
+}
+
+static size_t whole_words(size_t bytes)
+{
+    return (bytes + 7) & ~(size_t)7;
+}
+
+/* The values of a word of bits; a whole one, as rows of other sources are, at once. */
+static uint32_t pack_values(const struct nv_chunk_row *row, uint32_t w, double *values)
+{
+    uint32_t n = 0;
+
+    if (row->present[w] == UINT64_MAX) {
+        memcpy(values, &row->values[w * 64], 64 * sizeof(*values));
+        return 64;
+    }
+    for (uint64_t bits = row->present[w]; bits; bits &= bits - 1)
+        values[n++] = row->values[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+    return n;
+}
+
+static uint32_t pack_histograms(const struct nv_chunk_row *row, struct nv_chunk_histogram *ret)
+{
+    uint32_t n = 0;
+
+    for (uint32_t w = 0; row->histograms && w < words(row->width); w++) {
+        for (uint64_t bits = row->present[w]; bits; bits &= bits - 1) {
+            uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (row->histograms[c])
+                ret[n++] = (struct nv_chunk_histogram){c, row->histograms[c]};
+        }
+    }
+    return n;
+}
+
+/* In the order of size, so that all lie well: histograms, values, bits, counts. */
+static void pack(const struct nv_chunk_row *row, size_t n_histograms, size_t n_values, char *p,
+                 struct nv_chunk_kept *ret)
+{
+    struct nv_chunk_histogram *histograms = (struct nv_chunk_histogram *)p;
+    double *values = (double *)(histograms + n_histograms);
+    uint64_t *observed = (uint64_t *)(values + n_values);
+    uint64_t *present = observed + words(row->sections);
+    uint32_t *before = (uint32_t *)(present + words(row->width)), n = 0;
+
+    memcpy(observed, row->observed, words(row->sections) * sizeof(*observed));
+    memcpy(present, row->present, words(row->width) * sizeof(*present));
+    for (uint32_t w = 0; w < words(row->width); w++) {
+        before[w] = n;
+        n += pack_values(row, w, values + n);
+    }
+    *ret = (struct nv_chunk_kept){
+        .width = row->width,
+        .sections = row->sections,
+        .n_histograms = pack_histograms(row, histograms),
+        .observed = observed,
+        .present = present,
+        .values = values,
+        .before = before,
+        .histograms = histograms,
+    };
+}
+
+int nv_chunk_publish(struct nv_chunk *chunk, const struct nv_chunk_draft *draft)
+{
+    const struct nv_chunk_row *row = &draft->row;
+    size_t n_values, n_histograms;
+
+    nv_assert(chunk->n_rows < NV_CHUNK_ROWS);
+    count_row(row, &n_values, &n_histograms);
+    size_t bytes = n_histograms * sizeof(struct nv_chunk_histogram) + n_values * sizeof(double) +
+                   (words(row->sections) + words(row->width)) * sizeof(uint64_t) +
+                   whole_words(words(row->width) * sizeof(uint32_t));
+    char *p = take_room(chunk, bytes);
+
+    if (!p)
+        return -ENOMEM;
+    pack(row, n_histograms, n_values, p, &chunk->at[chunk->n_rows]);
+    chunk->times[chunk->n_rows] = row->time_ms;
     __atomic_store_n(&chunk->n_rows, chunk->n_rows + 1, __ATOMIC_RELEASE);
+    return 0;
 }
 
 bool nv_chunk_is_full(const struct nv_chunk *chunk)
@@ -169,23 +303,43 @@ const struct nv_histogram *nv_histogram_copy(struct nv_arena *arena,
 
 /* ---- strips --------------------------------------------------------------------------------- */
 
+static const struct nv_histogram *find_histogram(const struct nv_chunk_kept *row, uint32_t column)
+{
+    size_t first = 0, n = row->n_histograms;
+
+    while (n > 0) {
+        const struct nv_chunk_histogram *middle = &row->histograms[first + n / 2];
+        if (middle->column == column)
+            return middle->histogram;
+        if (middle->column < column) {
+            first += n / 2 + 1;
+            n -= n / 2 + 1;
+        } else {
+            n /= 2;
+        }
+    }
+    return NULL;
+}
+
 void nv_chunk_strip(const struct nv_chunk *chunk, uint32_t n_rows, uint32_t column,
                     uint32_t section, struct nv_strip *ret)
 {
+    uint32_t word = column / 64;
+    uint64_t in_front = (UINT64_C(1) << column % 64) - 1;
+
     ret->n_rows = n_rows;
     ret->present = ret->observed = ret->native = 0;
     for (uint32_t i = 0; i < n_rows; i++) {
-        const struct nv_chunk_row *row = &chunk->at[i];
+        const struct nv_chunk_kept *row = &chunk->at[i];
         uint64_t bit = UINT64_C(1) << i;
         if (section < row->sections && nv_bit(row->observed, section))
             ret->observed |= bit;
         if (column >= row->width || !nv_bit(row->present, column))
             continue;
         ret->present |= bit;
-        ret->values[i] = row->values[column];
-        if (!row->histograms || !row->histograms[column])
-            continue;
-        ret->native |= bit;
-        ret->histograms[i] = row->histograms[column];
+        ret->values[i] = row->values[row->before[word] +
+                                     (uint32_t)__builtin_popcountll(row->present[word] & in_front)];
+        ret->histograms[i] = find_histogram(row, column);
+        ret->native |= ret->histograms[i] ? bit : 0;
     }
 }

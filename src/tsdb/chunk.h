@@ -2,7 +2,8 @@
  * chunk.h - the rows of one source as they come, of which `n_rows` are published: those never change.
  *
  *   bound    NV_CHUNK_ROWS rows; of wide rows fewer, once they take NV_CHUNK_BYTES, but NV_CHUNK_ROWS_LEAST
- *   memory   each row is as wide as the columns were when it came, so columns may be added without moving rows
+ *   memory   a row is drafted as wide as the columns are, and kept with the values that are there: most seconds observe a
+ *            few hundred columns of thousands. So columns may be added without moving rows
  *   threads  one writer; any number of readers of what is published
  */
 #ifndef NV_TSDB_CHUNK_H
@@ -13,11 +14,34 @@
 
 enum { NV_CHUNK_ROWS = 64, NV_CHUNK_ROWS_LEAST = 16, NV_CHUNK_BYTES = 4 << 20 };
 
+/* A row as it comes. It stays as it is until the next one. */
 struct nv_chunk_row {
+    int64_t time_ms;
     uint32_t width, sections;     /* known at that row; later ones are absent, and unobserved */
     uint64_t *observed, *present; /* sections / 64 + 1 and width / 64 + 1 words */
-    double *values;
+    double *values;               /* by column; undefined where nothing is present */
     const struct nv_histogram **histograms; /* by column; NULL where the row has none */
+};
+
+/* The memory of the writer's row. */
+struct nv_chunk_draft {
+    struct nv_chunk_row row;
+    size_t room_columns, room_sections;
+    const struct nv_histogram **histograms; /* all NULL between rows */
+};
+void nv_chunk_draft_done(struct nv_chunk_draft *draft);
+
+/* A row as it is kept. */
+struct nv_chunk_kept {
+    uint32_t width, sections, n_histograms;
+    const uint64_t *observed, *present;
+    const double *values;   /* those present, in order */
+    const uint32_t *before; /* for each word of `present`, how many values are in front of it */
+    const struct nv_chunk_histogram *histograms; /* in order */
+};
+struct nv_chunk_histogram {
+    uint32_t column;
+    const struct nv_histogram *histogram;
 };
 
 struct nv_chunk {
@@ -26,7 +50,7 @@ struct nv_chunk {
     uint32_t n_rows;  /* atomic */
     uint64_t segment; /* the first of the log that has a row of it */
     int64_t times[NV_CHUNK_ROWS];
-    struct nv_chunk_row at[NV_CHUNK_ROWS];
+    struct nv_chunk_kept at[NV_CHUNK_ROWS];
     struct nv_slab *slab; /* the newest, in which there may be rows left */
     size_t bytes;
     struct nv_arena memory; /* of histograms */
@@ -38,10 +62,11 @@ void nv_chunk_unref(struct nv_chunk *chunk);
 size_t nv_chunk_memory(const struct nv_chunk *chunk);
 bool nv_chunk_is_full(const struct nv_chunk *chunk);
 
-/* The next row, with nothing observed or present in it; not published. NULL when memory is out. */
-struct nv_chunk_row *nv_chunk_next(struct nv_chunk *chunk, int64_t time_ms, size_t n_columns,
-                                   size_t n_sections, bool histograms);
-void nv_chunk_publish(struct nv_chunk *chunk);
+/* The next row, with nothing observed or present in it. NULL when memory is out. */
+struct nv_chunk_row *nv_chunk_draft(struct nv_chunk_draft *draft, int64_t time_ms, size_t n_columns,
+                                    size_t n_sections, bool histograms);
+/* Keeps it. -ENOMEM, and nothing has happened. */
+NV_MUST_USE int nv_chunk_publish(struct nv_chunk *chunk, const struct nv_chunk_draft *draft);
 
 static inline uint32_t nv_chunk_rows(const struct nv_chunk *chunk)
 {

@@ -54,6 +54,7 @@ void nv_head_free(struct nv_head *head)
     nv_codec_free(head->codec);
     nv_codec_free(head->log_codec);
     nv_buf_done(&head->record);
+    nv_chunk_draft_done(&head->draft);
     pthread_mutex_destroy(&head->lock);
     pthread_mutex_destroy(&head->sealing);
     pthread_mutex_destroy(&head->writing);

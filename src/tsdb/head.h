@@ -106,6 +106,7 @@ struct nv_head {
     uint64_t told_segment;
     struct nv_codec *log_codec;
     struct nv_buf record;
+    struct nv_chunk_draft draft;
 
     uint64_t frames, samples, not_newer, full, conflicts, lost; /* atomic */
 };

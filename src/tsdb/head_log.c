@@ -6,10 +6,10 @@
 
 enum { COLUMNS_A_RECORD = 1024 };
 
-static struct nv_row log_row(const struct nv_chunk *chunk, const struct nv_chunk_row *row)
+static struct nv_row log_row(const struct nv_chunk_row *row)
 {
     return (struct nv_row){
-        .time_ms = chunk->times[row - chunk->at],
+        .time_ms = row->time_ms,
         .n_columns = row->width,
         .n_sections = row->sections,
         .observed = row->observed,
@@ -139,7 +139,7 @@ static bool begin_segment(struct nv_head *head, uint64_t segment)
 /* The records of a row. Under the log's lock, so that they are in the segment they are made for. */
 static int put_row(struct nv_head *head, uint64_t segment, const struct nv_chunk_row *row)
 {
-    struct nv_row r = log_row(head->open, row);
+    struct nv_row r = log_row(row);
     bool begins = begin_segment(head, segment);
 
     put_columns(head);

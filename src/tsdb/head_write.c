@@ -173,8 +173,8 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_fram
     if (r == 0)
         r = open_chunk(head, frame->time_ms);
     if (r == 0)
-        row = nv_chunk_next(head->open, frame->time_ms, head->columns->n, head->n_sections,
-                            frame->histograms);
+        row = nv_chunk_draft(&head->draft, frame->time_ms, head->columns->n, head->n_sections,
+                             frame->histograms);
     if (!row)
         return r < 0 ? r : -ENOMEM;
     if (head->open->n_rows == 0)
@@ -183,7 +183,9 @@ static int append(struct nv_head *head, struct nv_log *log, const struct nv_fram
     if (r < 0)
         return r;
     mask_presence(head, row, &samples);
-    nv_chunk_publish(head->open);
+    r = nv_chunk_publish(head->open, &head->draft);
+    if (r < 0)
+        return r;
     if (log)
         nv_head_log_row(head, log, row);
     else
@@ -299,7 +301,7 @@ static bool replay_histograms(struct nv_head *head, const struct nv_row *from,
 /* Within a chunk rows only get wider, which sealing builds on: what shrinks was not written by us. */
 static bool is_narrower(const struct nv_chunk *chunk, const struct nv_row *row)
 {
-    const struct nv_chunk_row *last = chunk->n_rows ? &chunk->at[chunk->n_rows - 1] : NULL;
+    const struct nv_chunk_kept *last = chunk->n_rows ? &chunk->at[chunk->n_rows - 1] : NULL;
 
     return last && (row->n_columns < last->width || row->n_sections < last->sections);
 }
@@ -315,8 +317,8 @@ int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t seg
     if (r == 0 && is_narrower(head->open, from))
         r = -EBADMSG;
     if (r == 0)
-        row = nv_chunk_next(head->open, from->time_ms, from->n_columns, from->n_sections,
-                            from->histograms);
+        row = nv_chunk_draft(&head->draft, from->time_ms, from->n_columns, from->n_sections,
+                             from->histograms);
     if (!row)
         return r < 0 ? r : -ENOMEM;
     if (from->n_sections > head->n_sections)
@@ -329,7 +331,9 @@ int nv_head_replay(struct nv_head *head, const struct nv_row *from, uint64_t seg
         memcpy(row->values, from->values, from->n_columns * sizeof(double));
     if (from->histograms && !replay_histograms(head, from, row))
         return -ENOMEM;
-    nv_chunk_publish(head->open);
+    r = nv_chunk_publish(head->open, &head->draft);
+    if (r < 0)
+        return r;
     replay_clocks(head, from);
     head->last_ms = from->time_ms;
     return 0;

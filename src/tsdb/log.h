@@ -20,7 +20,7 @@
 enum {
     NV_LOG_QUEUE_MAX = 8 << 20,
     NV_LOG_KEEP_BYTES =
-        1 << 20, /* of a buffer, from one time to the next; a new generation is larger */
+        64 << 10, /* of a buffer, from one time to the next; a new generation is larger */
     NV_LOG_SEGMENT_BYTES = 32 << 20, /* then the next begins in any case */
     NV_LOG_NAME_MAX = 32,
     NV_LOG_RETRY_MS = 1000,

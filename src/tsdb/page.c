@@ -113,7 +113,7 @@ static void gather_observed(const struct nv_chunk *chunk, uint32_t n_sections, u
 {
     memset(observed, 0, n_sections * sizeof(*observed));
     for (uint32_t i = 0; i < chunk->n_rows; i++) {
-        const struct nv_chunk_row *row = &chunk->at[i];
+        const struct nv_chunk_kept *row = &chunk->at[i];
         for (uint32_t section = 0; section < row->sections; section++)
             observed[section] |= (uint64_t)nv_bit(row->observed, section) << i;
     }
@@ -123,7 +123,7 @@ static void gather_observed(const struct nv_chunk *chunk, uint32_t n_sections, u
 static struct nv_page *assemble(const struct nv_chunk *chunk, uint32_t n_columns,
                                 const uint32_t *starts, struct nv_str times, struct nv_str data)
 {
-    const struct nv_chunk_row *last = &chunk->at[chunk->n_rows - 1];
+    const struct nv_chunk_kept *last = &chunk->at[chunk->n_rows - 1];
     uint32_t n_sections = last->sections, n_starts = (n_columns + JUMP - 1) / JUMP;
     size_t bytes = sizeof(struct nv_page) + n_sections * sizeof(uint64_t) +
                    n_starts * sizeof(uint32_t) + times.n + data.n;
