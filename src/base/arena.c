@@ -28,6 +28,22 @@ void nv_arena_reset(struct nv_arena *arena)
         arena->first->used = 0;
 }
 
+void nv_arena_shrink(struct nv_arena *arena, size_t keep)
+{
+    struct nv_arena_block **at = &arena->first;
+    size_t kept = 0;
+
+    while (*at && (*at)->size <= keep - kept) {
+        kept += (*at)->size;
+        at = &(*at)->next;
+    }
+    struct nv_arena behind = {.first = *at};
+    *at = NULL;
+    nv_arena_done(&behind);
+    arena->total = kept;
+    nv_arena_reset(arena);
+}
+
 struct nv_arena_mark nv_arena_mark(const struct nv_arena *arena)
 {
     return (struct nv_arena_mark){arena->current, arena->current ? arena->current->used : 0};

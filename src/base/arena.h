@@ -28,6 +28,9 @@ struct nv_arena_mark {
 
 void nv_arena_done(struct nv_arena *arena);
 void nv_arena_reset(struct nv_arena *arena);
+
+/* The same, and gives back blocks behind the first `keep` bytes: for users with long pauses. */
+void nv_arena_shrink(struct nv_arena *arena, size_t keep);
 struct nv_arena_mark nv_arena_mark(const struct nv_arena *arena);
 void nv_arena_rewind(struct nv_arena *arena, struct nv_arena_mark mark);
 

@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 
+enum { LANE_KEEPS = 64 << 10 };
+
 void nv_lane_init(struct nv_lane *lane)
 {
     *lane = (struct nv_lane){
@@ -62,6 +64,17 @@ static void give_back(struct nv_run *run)
     nv_buf_done(&run->answer);
 }
 
+/* What a pass takes lies idle until the next, 15 s later: all lanes together have more of it than a small node of series. */
+static void put_away(struct nv_lane *lane)
+{
+    nv_arena_shrink(&lane->arena, LANE_KEEPS);
+    if (lane->scratch.size > LANE_KEEPS) {
+        size_t max = lane->scratch.max;
+        nv_buf_done(&lane->scratch);
+        lane->scratch = NV_BUF(max);
+    }
+}
+
 void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
 {
     int64_t begin = nv_monotonic_ns();
@@ -82,6 +95,7 @@ void nv_run_collect(struct nv_run *run, struct nv_lane *lane, uint64_t pass)
     run->collecting = false;
     give_back(run);
     nv_section_end(run->section);
+    put_away(lane);
     if (r < 0 && !run->error[0] &&
         run->n_sources == 1) /* it said nothing, but can mean only this */
         snprintf(run->error, sizeof(run->error), "%s", run->sources[0]->path);

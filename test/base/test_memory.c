@@ -113,6 +113,24 @@ START_TEST(a_reset_arena_asks_for_no_more_memory)
 }
 END_TEST
 
+START_TEST(a_shrunk_arena_has_given_back_what_is_beyond_and_grows_again)
+{
+    struct nv_arena arena = NV_ARENA(1 << 20);
+
+    nv_arena_shrink(&arena, 10000);
+    ck_assert_uint_eq(arena.total, 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 200; i++)
+            memset(nv_arena_alloc(&arena, 1000), 'x', 1000);
+        ck_assert_uint_ge(arena.total, 200000);
+        nv_arena_shrink(&arena, round == 1 ? 0 : 20000);
+        ck_assert_uint_le(arena.total, round == 1 ? 0 : 20000);
+        ck_assert(round == 1 || arena.total > 0);
+    }
+    nv_arena_done(&arena);
+}
+END_TEST
+
 START_TEST(a_rewound_arena_keeps_what_came_before_the_mark)
 {
     struct nv_arena arena = NV_ARENA(1 << 20);
@@ -146,6 +164,7 @@ int main(void)
     tcase_add_test(tcase, an_arena_gives_aligned_pieces_that_do_not_overlap);
     tcase_add_test(tcase, an_arena_ends_at_its_limit);
     tcase_add_test(tcase, a_reset_arena_asks_for_no_more_memory);
+    tcase_add_test(tcase, a_shrunk_arena_has_given_back_what_is_beyond_and_grows_again);
     tcase_add_test(tcase, a_rewound_arena_keeps_what_came_before_the_mark);
 
     SRunner *runner = srunner_create(suite);
