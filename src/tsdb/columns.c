@@ -46,9 +46,8 @@ void nv_columns_unref(struct nv_columns *columns)
 }
 
 /* A larger copy; readers may still be in the old one, which stays until all is freed. */
-static int widen(struct nv_columns *columns)
+static int widen(struct nv_columns *columns, uint32_t room)
 {
-    uint32_t room = columns->room ? columns->room * 2 : 256;
     struct nv_column *at = malloc(room * sizeof(*at));
     struct nv_column **outgrown =
         realloc(columns->outgrown, (columns->n_outgrown + 1) * sizeof(*outgrown));
@@ -68,10 +67,17 @@ static int widen(struct nv_columns *columns)
     return 0;
 }
 
+int nv_columns_reserve(struct nv_columns *columns, uint32_t n)
+{
+    return n > columns->room ? widen(columns, n) : 0;
+}
+
 int nv_columns_add(struct nv_columns *columns, struct nv_head_series *series, uint32_t section,
                    bool orphan)
 {
-    int r = columns->n == columns->room ? widen(columns) : 0;
+    int r = columns->n == columns->room
+                ? widen(columns, columns->room ? columns->room + columns->room / 2 : 256)
+                : 0;
 
     if (r == 0)
         r = nv_series_add_place(columns->table, series,

@@ -29,6 +29,9 @@ struct nv_columns *nv_columns_new(struct nv_series_table *table, uint64_t number
 struct nv_columns *nv_columns_ref(struct nv_columns *columns);
 void nv_columns_unref(struct nv_columns *columns);
 
+/* Room for n in all, so that no copy is outgrown. -ENOMEM. */
+NV_MUST_USE int nv_columns_reserve(struct nv_columns *columns, uint32_t n);
+
 /* Adds a series, whose hold passes to the columns also where this fails. -ENOMEM. */
 NV_MUST_USE int nv_columns_add(struct nv_columns *columns, struct nv_head_series *series,
                                uint32_t section, bool orphan);

@@ -374,6 +374,14 @@ static void give_back(struct nv_head *head, const struct nv_columns *old)
             nv_series_unclaim(head->table, &old->at[c].series, 1);
 }
 
+/* How many a generation of this layout will need, with a few for what comes and goes. */
+static uint32_t columns_of(const struct nv_layout *layout)
+{
+    size_t n = layout->n_series + layout->n_series / 16 + 64;
+
+    return n < NV_LOG_COLUMNS_MAX ? (uint32_t)n : NV_LOG_COLUMNS_MAX;
+}
+
 static int begin_generation(struct nv_head *head, const struct nv_layout *layout)
 {
     struct nv_columns *old = nv_columns_ref(head->columns);
@@ -387,7 +395,8 @@ static int begin_generation(struct nv_head *head, const struct nv_layout *layout
     int r = present ? nv_head_start_generation(head, head->generation + 1) : -ENOMEM;
     if (r == 0) {
         nv_columns_unref(before);
-        if (!head->layout)
+        r = nv_columns_reserve(head->columns, columns_of(layout));
+        if (r == 0 && !head->layout)
             r = match_sections(head, old, layout);
         if (r == 0)
             r = map_columns(head, layout, &unused);
