@@ -27,7 +27,7 @@ static size_t find_target(struct targets *targets, const struct nv_answers *answ
                           struct nv_target target)
 {
     if (!target.n_labels)
-        target = (struct nv_target){answers->identity->labels, 2};
+        target = (struct nv_target){answers->identity->labels, 2, 0};
     for (size_t i = 0; i < targets->n; i++)
         if (nv_labels_compare(targets->at[i].labels, targets->at[i].n_labels, target.labels,
                               target.n_labels) == 0)

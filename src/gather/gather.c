@@ -162,6 +162,7 @@ int nv_gather_add(struct nv_gather *gather, const struct nv_collector *collector
     run->collector = collector;
     run->kind = kind;
     run->section = section;
+    nv_registry_set_cadence(gather->registry, nv_section_index(section), nv_run_cadence_ms(run));
     add_sources(gather, run);
     gather->runs[gather->n_runs++] = run;
     return 0;

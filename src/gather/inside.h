@@ -48,4 +48,11 @@ static inline bool nv_run_may_block(const struct nv_run *run)
     return run->collector->options & NV_MAY_BLOCK;
 }
 
+/* How often it is asked for the store; 0: with each sample. */
+static inline unsigned nv_run_cadence_ms(const struct nv_run *run)
+{
+    return run->collector->cadence_ms || !nv_run_may_block(run) ? run->collector->cadence_ms
+                                                                : NV_GATHER_CADENCE_MS;
+}
+
 #endif

@@ -185,7 +185,7 @@ static void post_jobs(struct nv_gather *gather, const struct part *part, int64_t
 
 static int64_t cadence_ns(const struct nv_run *run)
 {
-    unsigned ms = run->collector->cadence_ms;
+    unsigned ms = nv_run_cadence_ms(run);
 
     return INT64_C(1000000) * (ms ? ms : NV_GATHER_CADENCE_MS);
 }
@@ -477,7 +477,7 @@ static bool join_lately(struct nv_gather *gather, struct nv_frame **ret)
 
 static bool is_due(const struct nv_run *run, int64_t now)
 {
-    if (!run->asked_ns || (!nv_run_may_block(run) && !run->collector->cadence_ms))
+    if (!run->asked_ns || !nv_run_cadence_ms(run))
         return true;
     return now - run->asked_ns >= cadence_ns(run) - INT64_C(1000000) * SLACK_MS;
 }

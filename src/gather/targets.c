@@ -59,7 +59,7 @@ static size_t take_target(struct nv_gather *gather, const struct nv_label *label
                                     nv_str(copy_text(labels[i].value))};
     gather->targets =
         nv_must(realloc(gather->targets, (gather->n_targets + 1) * sizeof(*gather->targets)));
-    gather->targets[gather->n_targets] = (struct nv_target){copy, n};
+    gather->targets[gather->n_targets] = (struct nv_target){copy, n, 0};
     return gather->n_targets++;
 }
 

@@ -63,6 +63,7 @@ struct nv_layout_family {
 struct nv_target {
     const struct nv_label *labels; /* by name */
     size_t n_labels;
+    unsigned cadence_ms; /* how often it is observed at least, as long as it is; 0: nobody said */
 };
 
 struct nv_layout {
@@ -152,6 +153,9 @@ bool nv_registry_refuses(const struct nv_registry *registry, const struct nv_ser
                          const uint64_t *present);
 
 uint32_t nv_registry_add_section(struct nv_registry *registry);
+
+/* How often a section is observed at least; when it is so more often for a while, as by scrapes, that is no promise. */
+void nv_registry_set_cadence(struct nv_registry *registry, uint32_t section, unsigned cadence_ms);
 
 /* The target labels of a section, copied. With the section's first use, or at the begin of a generation: those of a
  * generation do not change. -ENOMEM. */

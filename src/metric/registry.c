@@ -343,9 +343,16 @@ uint32_t nv_registry_add_section(struct nv_registry *registry)
         registry->targets =
             nv_must(realloc(registry->targets, registry->room_targets * sizeof(struct nv_target)));
     }
-    registry->targets[registry->n_sections] = (struct nv_target){NULL, 0};
+    registry->targets[registry->n_sections] = (struct nv_target){NULL, 0, 0};
     registry->changed = true;
     return (uint32_t)registry->n_sections++;
+}
+
+void nv_registry_set_cadence(struct nv_registry *registry, uint32_t section, unsigned cadence_ms)
+{
+    nv_assert(section < registry->n_sections);
+    registry->targets[section].cadence_ms = cadence_ms;
+    registry->changed = registry->targets_changed = true;
 }
 
 int nv_registry_set_target(struct nv_registry *registry, uint32_t section,
@@ -363,7 +370,8 @@ int nv_registry_set_target(struct nv_registry *registry, uint32_t section,
         if (!kept[i].name.p || !kept[i].value.p)
             return -ENOMEM;
     }
-    registry->targets[section] = (struct nv_target){kept, n};
+    registry->targets[section].labels = kept;
+    registry->targets[section].n_labels = n;
     registry->changed = registry->targets_changed = true;
     return 0;
 }

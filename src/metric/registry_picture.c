@@ -59,8 +59,8 @@ static const struct nv_target *picture_targets(struct nv_registry *registry)
 
     for (size_t i = 0; targets && i < n; i++) {
         const struct nv_target *from = &registry->targets[i];
-        targets[i] =
-            (struct nv_target){keep_labels(registry, from->labels, from->n_labels), from->n_labels};
+        targets[i] = *from;
+        targets[i].labels = keep_labels(registry, from->labels, from->n_labels);
         if (!targets[i].labels)
             return NULL;
     }

@@ -42,6 +42,7 @@ static inline bool nv_is_jump(int64_t from_ms, int64_t to_ms)
 /* When a section was last observed, and how often it is. */
 struct nv_section_clock {
     int64_t last_ms, interval_ms; /* interval 0: not known yet */
+    int64_t cadence_ms;           /* as the layout says: what comes more often is no promise */
     bool live;                    /* observed, and not stale since */
     bool used;                    /* has had a series */
 };

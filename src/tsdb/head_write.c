@@ -52,6 +52,8 @@ static bool tick(struct nv_section_clock *clock, bool observed, int64_t now_ms)
     int64_t gap = now_ms - clock->last_ms;
     int64_t interval = clock->interval_ms ? clock->interval_ms : UNKNOWN_INTERVAL_MS;
 
+    if (interval < clock->cadence_ms)
+        interval = clock->cadence_ms;
     if (!observed) {
         if (!clock->live || gap <= STALE_AFTER * interval + interval / 2)
             return false;
@@ -82,8 +84,10 @@ static void observe(struct nv_head *head, const struct nv_frame *frame, uint64_t
             continue;
         if (head->sections[i] == NV_HEAD_NONE)
             guess_section(head, i);
-        if (head->sections[i] != NV_HEAD_NONE)
-            nv_bit_set(observed, head->sections[i]);
+        if (head->sections[i] == NV_HEAD_NONE)
+            continue;
+        nv_bit_set(observed, head->sections[i]);
+        head->clocks[head->sections[i]].cadence_ms = frame->layout->targets[i].cadence_ms;
     }
     for (size_t i = 0; i < head->n_sections; i++)
         if (tick(&head->clocks[i], nv_bit(observed, i), frame->time_ms))

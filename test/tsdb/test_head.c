@@ -127,6 +127,91 @@ START_TEST(series_that_join_within_a_chunk_leave_its_rows_as_they_were)
 }
 END_TEST
 
+/* A section of its own cadence, and one that has a row each second. */
+struct two {
+    struct nv_registry *registry;
+    struct nv_frame_pool *pool;
+    uint32_t sections[2], columns[2];
+};
+
+static void two_begin(struct two *two)
+{
+    static const char *const names[] = {"seldom", "often"};
+
+    two->registry = nv_registry_new();
+    two->pool = nv_frame_pool_new();
+    for (int i = 0; i < 2; i++) {
+        two->sections[i] = nv_registry_add_section(two->registry);
+        struct nv_str values[] = {NV_LIT("k0")};
+        struct nv_series_def def = {.name = names[i],
+                                    .suffix = "",
+                                    .help = "A number.",
+                                    .type = NV_GAUGE,
+                                    .label_names = NV_LABELS("kind"),
+                                    .label_values = values,
+                                    .section = two->sections[i]};
+        ck_assert_int_eq(nv_registry_add(two->registry, &def, &two->columns[i]), 0);
+    }
+    nv_registry_set_cadence(two->registry, two->sections[0], 15000);
+}
+
+static void two_append(struct two *two, struct nv_store *store, uint32_t source, bool with_seldom)
+{
+    now_ms += 1000;
+    struct nv_layout *layout = nv_registry_layout(two->registry);
+    NV_AUTO(nv_frame) *frame = nv_frame_new(two->pool, layout, now_ms);
+
+    for (int i = with_seldom ? 0 : 1; i < 2; i++) {
+        nv_bit_set(frame->observed, two->sections[i]);
+        nv_bit_set(frame->present, two->columns[i]);
+        frame->values[two->columns[i]] = 1;
+    }
+    nv_layout_unref(layout);
+    ck_assert_int_eq(nv_store_append(store, source, frame), 0);
+}
+
+static size_t count_markers(struct nv_store *store, const char *name)
+{
+    const struct nv_queryable *q = nv_store_queryable(store);
+    struct nv_matcher matcher = {NV_MATCH_EQUAL, NV_LIT("__name__"), nv_str(name), NULL};
+    struct nv_samples samples = {0};
+    struct nv_selection selection;
+    size_t n = 0;
+
+    ck_assert_int_eq(q->select(q->store, &matcher, 1, 0, INT64_MAX, 0, &selection), 0);
+    ck_assert_uint_eq(selection.n, 1);
+    ck_assert_int_ge(q->read(&selection, 0, &samples), 0);
+    for (size_t k = 0; k < samples.n; k++)
+        n += nv_is_stale(samples.values[k]);
+    nv_samples_done(&samples);
+    q->release(&selection);
+    return n;
+}
+
+/* Somebody scrapes each second, and stops: what comes every 15 s anyway is not stale for that. */
+START_TEST(who_scrapes_for_a_while_changes_no_cadence)
+{
+    struct nv_store *store = open_store(false);
+    struct two two;
+    uint32_t source;
+
+    two_begin(&two);
+    ck_assert_int_eq(nv_store_source(store, "node", &source), 0);
+    for (int i = 0; i < 60; i++)
+        two_append(&two, store, source, true);
+    for (int i = 1; i <= 60; i++)
+        two_append(&two, store, source, i % 15 == 0);
+    ck_assert_uint_eq(count_markers(store, "seldom"), 0);
+    for (int i = 0; i < 60; i++) /* and when nothing comes any more it is */
+        two_append(&two, store, source, false);
+    ck_assert_uint_eq(count_markers(store, "seldom"), 1);
+    ck_assert_uint_eq(count_markers(store, "often"), 0);
+    nv_store_close(store);
+    nv_registry_free(two.registry);
+    nv_frame_pool_free(two.pool);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tsdb/head");
@@ -136,6 +221,7 @@ int main(void)
     tcase_add_loop_test(test, frames_of_a_wide_layout_are_entered_in_order, 0, 2);
     tcase_add_test(test, who_has_appended_reads_it);
     tcase_add_test(test, series_that_join_within_a_chunk_leave_its_rows_as_they_were);
+    tcase_add_test(test, who_scrapes_for_a_while_changes_no_cadence);
     suite_add_tcase(suite, test);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
