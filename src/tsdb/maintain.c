@@ -96,6 +96,16 @@ static bool give_up_old_segments(struct nv_store *store)
     return true;
 }
 
+/* How many bytes of pages may wait: what a node's memory should be goes by its series. */
+static size_t pages_limit(struct nv_store *store)
+{
+    size_t bytes = nv_series_count(store->table) * NV_STORE_PAGES_A_SERIES;
+
+    return bytes < NV_STORE_PAGES_LEAST  ? NV_STORE_PAGES_LEAST
+           : bytes > NV_STORE_PAGES_MOST ? NV_STORE_PAGES_MOST
+                                         : bytes;
+}
+
 static bool is_cut_due(struct nv_store *store)
 {
     int64_t from, to;
@@ -108,7 +118,7 @@ static bool is_cut_due(struct nv_store *store)
     if (from < store->cut_ms)
         from = store->cut_ms; /* a slow source's page began long ago */
     return store->cut_now || to - from >= store->options.block_ms ||
-           page_bytes(store) > NV_STORE_PAGES_BYTES || are_series_many(store) ||
+           page_bytes(store) > pages_limit(store) || are_series_many(store) ||
            nv_store_sparse_due(store);
 }
 

@@ -13,12 +13,7 @@
 #include "base/clock.h"
 #include "tsdb/parts.h"
 
-enum {
-    CLASSES = 3,
-    AT_ONCE_MAX = 64,
-    SERIES_MAX = 256 << 10, /* of these together: memory has to hold the labels of all */
-    RETENTION_SHARE = 10,
-};
+enum { CLASSES = 3, AT_ONCE_MAX = 64, RETENTION_SHARE = 10 };
 
 /* Soon: so many lengths of the class that would be merged. Blocks of an hour wait there, 18 at an age of 12 hours. */
 enum { WAIT_SPANS = 2 };
@@ -121,7 +116,7 @@ static size_t neighbours(struct nv_store *store, size_t first, unsigned class, i
     int64_t begin = floor_to(nv_block_info(blocks->at[first])->from_ms, length);
     bool waits = class == CLASSES - 1 && waits_to_be_thin(store, length);
     int64_t end = nv_block_info(blocks->at[first])->to_ms;
-    size_t n = 0, rows = 0, series = 0;
+    size_t n = 0, rows = 0;
 
     for (size_t i = first; i < blocks->n && n < AT_ONCE_MAX; i++) {
         struct nv_block *block = blocks->at[i];
@@ -133,8 +128,7 @@ static size_t neighbours(struct nv_store *store, size_t first, unsigned class, i
         if (class_of(block) >= class)
             continue;
         rows += nv_block_rows_max(block);
-        series += nv_block_info(block)->n_series;
-        if (rows > NV_BLOCK_ROWS_MAX || series > SERIES_MAX)
+        if (rows > NV_BLOCK_ROWS_MAX)
             break;
         if (waits && !stage_of(block))
             return 0;

@@ -16,7 +16,9 @@
 
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
-    NV_STORE_PAGES_BYTES = 16 << 20, /* in memory, then a block is cut before its time */
+    NV_STORE_PAGES_A_SERIES = 64,   /* bytes in memory, then a block is cut before its time; */
+    NV_STORE_PAGES_LEAST = 2 << 20, /* between these */
+    NV_STORE_PAGES_MOST = 16 << 20,
     NV_STORE_SPARE_LEAST = 16 << 10, /* series beyond those after the last cut, as many again */
     NV_STORE_SPARE_MOST = 64 << 10,  /* between these: likewise */
     NV_STORE_SEGMENTS = 4, /* of the log; what is in an older one goes to a block before its time */
@@ -29,7 +31,9 @@ enum {
     NV_STORE_PATIENCE_MS = 5 * 60 * 1000, /* see clock.c */
     NV_STORE_LOOK_MS = 60000,
     NV_STORE_QUIET_MS = 15000, /* without a query: then what queries left in memory is given up */
-    NV_LEVEL_STAGE = 8,        /* see merge.c */
+    NV_STORE_REWRITE_SERIES =
+        256 << 10,      /* of one block that is written anew: memory holds their labels */
+    NV_LEVEL_STAGE = 8, /* see merge.c */
 };
 
 struct nv_blocks {

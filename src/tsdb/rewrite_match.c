@@ -184,11 +184,14 @@ static int match(struct nv_rewrite *w, bool same_numbers)
     __attribute__((cleanup(nv_rewrite_walk_done))) struct nv_rewrite_walk walk;
     const struct nv_label *labels;
     struct nv_rewrite_piece *pieces;
-    size_t n_labels;
+    size_t n_labels, n_series = 0;
 
     int r = nv_rewrite_walk_begin(w, &walk);
-    while (r == 0 && (r = nv_rewrite_walk_next(&walk, &pieces, &labels, &n_labels)) > 0)
+    while (r == 0 && (r = nv_rewrite_walk_next(&walk, &pieces, &labels, &n_labels)) > 0) {
+        if (w->n > 1 && ++n_series > NV_STORE_REWRITE_SERIES)
+            return -EFBIG; /* as where containers came and went: they stay apart */
         r = match_pieces(w, pieces, r, same_numbers);
+    }
     return r;
 }
 

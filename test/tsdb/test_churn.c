@@ -77,11 +77,31 @@ START_TEST(series_that_are_gone_leave_with_a_block_before_they_are_many)
         highest = n > highest ? n : highest;
     }
     ck_assert_uint_gt(nv_frames_made(frames), 20 * NV_STORE_SPARE_LEAST);
-    ck_assert_msg(highest < 4 * NV_STORE_SPARE_LEAST,
-                  "%" PRIu64 " series in memory", highest);
+    ck_assert_msg(highest < 4 * NV_STORE_SPARE_LEAST, "%" PRIu64 " series in memory", highest);
     struct nv_store_stats stats = stats_of(store);
     ck_assert_uint_ge(stats.blocks, 3);
     ck_assert_uint_eq(stats.dropped_full + stats.dropped_disk + stats.dropped_conflict, 0);
+    nv_store_close(store);
+}
+END_TEST
+
+/* Pages that wait for the hour to pass are memory too. */
+START_TEST(pages_wait_as_long_as_they_are_few_beside_the_series)
+{
+    enum { LIVE = 3000, SECONDS = 1500 };
+    NV_AUTO(nv_frames) *frames = nv_frames_new(LIVE, 1);
+    struct nv_store *store = open_store(nv_memory_fs_new());
+    uint32_t source = source_of(store, "node");
+    size_t highest = 0;
+
+    now_ms = begin_ms;
+    for (int i = 0; i < SECONDS; i++) {
+        second(store, source, frames);
+        size_t bytes = nv_head_page_bytes(store->heads[source]);
+        highest = bytes > highest ? bytes : highest;
+    }
+    ck_assert_uint_ge(stats_of(store).blocks, 2);
+    ck_assert_uint_le(highest, NV_STORE_PAGES_LEAST + NV_STORE_PAGES_LEAST / 4);
     nv_store_close(store);
 }
 END_TEST
@@ -239,6 +259,7 @@ int main(void)
     suite_add_tcase(suite, test);
     tcase_set_timeout(test, 240);
     tcase_add_test(test, series_that_are_gone_leave_with_a_block_before_they_are_many);
+    tcase_add_test(test, pages_wait_as_long_as_they_are_few_beside_the_series);
     tcase_add_test(test, series_refused_for_want_of_room_are_taken_when_there_is_some);
     tcase_add_test(test, a_source_that_speaks_seldom_holds_no_old_segments);
     tcase_add_test(test, a_new_generation_tells_the_log_only_what_is_new);
