@@ -17,7 +17,7 @@
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
     NV_STORE_PAGES_A_SERIES = 64,   /* bytes in memory, then a block is cut before its time; */
-    NV_STORE_PAGES_LEAST = 2 << 20, /* between these */
+    NV_STORE_PAGES_LEAST = 1 << 20, /* between these */
     NV_STORE_PAGES_MOST = 16 << 20,
     NV_STORE_SPARE_LEAST = 16 << 10, /* series beyond those after the last cut, as many again */
     NV_STORE_SPARE_MOST = 64 << 10,  /* between these: likewise */

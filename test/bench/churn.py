@@ -5,8 +5,8 @@ that tells of the same pods at every moment, and an agent with its defaults for 
 (hurry.c; 6), for MINUTES of the agent's (60). A node has 300 pods of two containers, so that one lives for half a minute:
 long enough to be seen twice, and each is new to everything that knows containers.
 
-Fails when a pod that is gone is still answered for after the last pass, or one that is there is not, or when memory at the
-end is more than a tenth above what it was after the first third.
+Fails when a pod that is gone is still answered for after the last pass, or one that is there is not, or when memory in the
+last third is on average more than a tenth above what it was in the one before: it rises until a block is cut, and falls.
 """
 import json
 import os
@@ -173,11 +173,11 @@ def judge(agent, kubelet, tree, seen):
         print(f"{family}: {len(told & live)} of {len(live)} pods told, {len(told - live)} that are gone")
         if told != live:
             wrong.append(family)
-    if len(seen) >= 6:
-        third = [rss for _, rss, _ in seen[len(seen) // 3:len(seen) // 3 + max(1, len(seen) // 10)]]
-        last = [rss for _, rss, _ in seen[-max(1, len(seen) // 10):]]
-        growth = (sum(last) / len(last)) / (sum(third) / len(third))
-        print(f"memory at the end is {growth:.2f} times that after the first third")
+    third = len(seen) // 3
+    if third >= 2:
+        before, last = ([rss for _, rss, _ in part] for part in (seen[-2 * third:-third], seen[-third:]))
+        growth = (sum(last) / len(last)) / (sum(before) / len(before))
+        print(f"memory in the last third is {growth:.2f} times that in the one before")
         if growth > ALLOWED:
             wrong.append("memory")
     print("as it should be" if not wrong else "wrong: " + ", ".join(wrong))
