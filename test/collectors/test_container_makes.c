@@ -309,7 +309,7 @@ static void put_docker(const char *dir, const char *id, const char *name, const 
 
 static void put_process(const char *dir, const char *folder, int pid, const char *comm)
 {
-    char path[PATH_SIZE], text[64];
+    char path[PATH_SIZE + 64], text[64];
 
     snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
     snprintf(text, sizeof(text), "%d\n", pid);
