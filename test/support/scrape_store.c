@@ -200,9 +200,11 @@ double nv_scrape_store_value(struct nv_scrape_store *store, const char *target, 
 
 size_t nv_scrape_store_present(struct nv_scrape_store *store, const char *target, int i)
 {
-    const struct nv_frame *frame = store->frames[find(store, target, i)].frame;
-    size_t n = 0;
+    size_t at = find(store, target, i), n = 0;
 
+    pthread_mutex_lock(&store->lock); /* more may come meanwhile, and move them all */
+    const struct nv_frame *frame = store->frames[at].frame;
+    pthread_mutex_unlock(&store->lock);
     for (size_t c = 0; c < frame->n_series; c++)
         n += nv_frame_has(frame, c);
     return n;
