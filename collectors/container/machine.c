@@ -3,6 +3,8 @@
  *
  * Cores are pairs of socket and core, so that those of two sockets that have the same number are two.
  */
+#include <nodevitals/cpulist.h>
+
 #include "container.h"
 
 enum { READ_EVERY = 20 /* passes */, CORES_MAX = 4096 };
@@ -109,7 +111,7 @@ static size_t note(uint64_t *seen, size_t n, uint64_t number)
 /* How many different numbers the CPUs have for something. */
 static uint64_t count_numbers(struct nv_pass *pass, struct nv_names cpus, const char *what)
 {
-    uint64_t *seen = nv_alloc(pass, CORES_MAX * sizeof(*seen)), number;
+    uint64_t *seen = nv_alloc(pass, (cpus.n + 1) * sizeof(*seen)), number;
     char path[NV_PATH_MAX];
     size_t n = 0;
 
@@ -246,22 +248,16 @@ static void read_cores(struct nv_pass *pass, struct nv_cg_machine *machine)
 
 static void read_online(struct nv_pass *pass, struct nv_cg_machine *machine)
 {
-    struct nv_str text;
+    struct nv_cpu_range range;
+    struct nv_str list;
     uint64_t n = 0;
+    int r;
 
-    if (nv_read_attribute(pass, "sys/devices/system/cpu/online", &text) < 0)
+    if (nv_read_attribute(pass, "sys/devices/system/cpu/online", &list) < 0)
         return;
-    while (text.n) {
-        struct nv_str range = nv_str_cut(&text, ','), first = nv_str_cut(&range, '-');
-        uint64_t from, to;
-        if (!nv_str_to_u64(first, &from))
-            return;
-        to = from;
-        if (range.n && (!nv_str_to_u64(range, &to) || to < from))
-            return;
-        n += to - from + 1;
-    }
-    if (n)
+    while ((r = nv_cpu_list_next(&list, &range)) > 0)
+        n += nv_cpu_range_count(&range);
+    if (r == 0 && n)
         set(machine, CORES, n);
 }
 

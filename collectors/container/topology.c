@@ -8,6 +8,7 @@
  * A cache is told once, by the first of the CPUs that share it: as its core's, or as the node's, with an empty core_id,
  * where all of the node's do and it is none of the first two levels.
  */
+#include <nodevitals/cpulist.h>
 #include <nodevitals/sort.h>
 
 #include "container.h"
@@ -65,19 +66,17 @@ static bool number_of(struct nv_str name, const char *prefix, uint64_t *ret)
     return nv_str_starts(name, prefix) && nv_str_to_u64(nv_str_from(name, strlen(prefix)), ret);
 }
 
-/* How many a list such as "0-3,8" has, and its first. */
+/* How many CPUs a list has, and its first. */
 static uint64_t count_list(struct nv_str list, uint64_t *ret_first)
 {
-    uint64_t n = 0, from, to;
+    struct nv_cpu_range range;
+    uint64_t n = 0;
 
     *ret_first = UINT64_MAX;
-    while (list.n) {
-        struct nv_str range = nv_str_cut(&list, ','), first = nv_str_cut(&range, '-');
-        if (!nv_str_to_u64(first, &from) || (range.n && !nv_str_to_u64(range, &to)))
-            break;
-        if (*ret_first == UINT64_MAX)
-            *ret_first = from;
-        n += range.n && to >= from ? to - from + 1 : 1;
+    while (nv_cpu_list_next(&list, &range) > 0) {
+        if (!n)
+            *ret_first = range.first;
+        n += nv_cpu_range_count(&range);
     }
     return n;
 }
@@ -166,15 +165,11 @@ static void emit_cpus(struct nv_pass *pass, const struct nv_str *ids, const stru
 static void note_cpus(struct place *places, struct nv_str list, struct nv_str node)
 {
     struct nv_str all = list;
-    uint64_t from, to;
+    struct nv_cpu_range range;
 
-    while (list.n) {
-        struct nv_str range = nv_str_cut(&list, ','), first = nv_str_cut(&range, '-');
-        if (!nv_str_to_u64(first, &from) || (range.n && !nv_str_to_u64(range, &to)))
-            return;
-        for (to = range.n ? to : from; from <= to && from < CPUS_MAX; from++)
-            places[from] = (struct place){node, all};
-    }
+    while (nv_cpu_list_next(&list, &range) > 0)
+        for (unsigned cpu = range.first; cpu <= range.last && cpu < CPUS_MAX; cpu += range.stride)
+            places[cpu] = (struct place){node, all};
 }
 
 static void emit_memory(struct nv_pass *pass, int dir, const struct nv_str *labels)

@@ -9,8 +9,14 @@
     {                                                                                              \
         NULL, NV_KUBE_TEXT, 0, NULL, 0, 0                                                          \
     }
-#define PLAIN(key, kind, type, member) {key, kind, offsetof(type, member), NULL, 0, 0}
-#define WITHIN(key, fields)            {key, NV_KUBE_OBJECT, 0, fields, 0, 0}
+#define PLAIN(key, kind, type, member)                                                             \
+    {                                                                                              \
+        key, kind, offsetof(type, member), NULL, 0, 0                                              \
+    }
+#define WITHIN(key, fields)                                                                        \
+    {                                                                                              \
+        key, NV_KUBE_OBJECT, 0, fields, 0, 0                                                       \
+    }
 #define PART(key, fields, type, member, flag)                                                      \
     {                                                                                              \
         key, NV_KUBE_OBJECT, offsetof(type, member), fields, 0, 1 + offsetof(type, flag)           \

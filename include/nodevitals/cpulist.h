@@ -45,6 +45,11 @@ static inline int nv_cpu_list_next(struct nv_str *list, struct nv_cpu_range *ret
     return 1;
 }
 
+static inline unsigned nv_cpu_range_count(const struct nv_cpu_range *range)
+{
+    return (range->last - range->first) / range->stride + 1;
+}
+
 /* Whether a list names a CPU. What comes after a malformed range is not looked at. */
 static inline bool nv_cpu_list_has(struct nv_str list, unsigned cpu)
 {

@@ -148,8 +148,10 @@ static int read_jobs(const struct nv_flag_value *values, struct nv_storage *to, 
     for (size_t i = 0; i < list->n_list; i++) {
         struct nv_str rest = list->list[i], collector = nv_str_cut(&rest, '=');
         if (!collector.n || !rest.n)
-            return wrong(error, FLAG, "'%.*s': it takes a collector and a job such as "
-                         "container=cadvisor", NV_ARGS(list->list[i]));
+            return wrong(error, FLAG,
+                         "'%.*s': it takes a collector and a job such as "
+                         "container=cadvisor",
+                         NV_ARGS(list->list[i]));
         if (to->n_jobs == NV_STORAGE_JOBS_MAX)
             return wrong(error, FLAG, "given more than %d times", NV_STORAGE_JOBS_MAX);
         to->jobs[to->n_jobs++] = (struct nv_gather_job){collector, rest};

@@ -149,12 +149,6 @@ struct nv_gather_state {
 };
 void nv_gather_state(struct nv_gather *gather, size_t i, struct nv_gather_state *ret);
 
-/* Loads DIR/\*.so, each one collector. Calls each() with it. Errors name the file in `error`. */
-NV_MUST_USE int nv_gather_load_plugins(const char *dir,
-                                       int (*each)(const struct nv_collector *collector,
-                                                   void *user),
-                                       void *user, char error[NV_GATHER_ERROR_MAX]);
-
 /* The same for those who show it, copied and with the error in words; from any thread. Waits for a pass that runs inline
  * collectors. */
 struct nv_gather_report {
@@ -166,5 +160,11 @@ struct nv_gather_report {
     char error[NV_GATHER_ERROR_MAX + 64]; /* "" where result is no failure */
 };
 void nv_gather_report(struct nv_gather *gather, size_t i, struct nv_gather_report *ret);
+
+/* Loads DIR/\*.so, each one collector. Calls each() with it. Errors name the file in `error`. */
+NV_MUST_USE int nv_gather_load_plugins(const char *dir,
+                                       int (*each)(const struct nv_collector *collector,
+                                                   void *user),
+                                       void *user, char error[NV_GATHER_ERROR_MAX]);
 
 #endif

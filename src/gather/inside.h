@@ -51,8 +51,9 @@ static inline bool nv_run_may_block(const struct nv_run *run)
 /* How often it is asked for the store; 0: with each sample. */
 static inline unsigned nv_run_cadence_ms(const struct nv_run *run)
 {
-    return run->collector->cadence_ms || !nv_run_may_block(run) ? run->collector->cadence_ms
-                                                                : NV_GATHER_CADENCE_MS;
+    unsigned ms = run->collector->cadence_ms;
+
+    return ms || !nv_run_may_block(run) ? ms : NV_GATHER_CADENCE_MS;
 }
 
 #endif

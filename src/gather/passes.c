@@ -12,8 +12,6 @@
 
 enum {
     RENEW_SPARE = 4096, /* absent series a generation may carry, beside as many as are present */
-    RENEW_WIDE =
-        96 << 10, /* series beyond which only that spare is left: what takes frames has bounds */
     RENEW_MEMORY = 8 << 20, /* bytes below which memory is no reason to renew */
     MARGIN_PERCENT = 10,    /* of a pass that is kept for everything after the workers */
     SLACK_MS = 100,         /* by which a cadence may come early, for ticks are not quite regular */
@@ -308,7 +306,7 @@ static void renew_if_due(struct nv_gather *gather)
 
     for (size_t i = 0; i < gather->n_runs; i++)
         present += nv_section_n_present(gather->runs[i]->section);
-    bool series = known > (known > RENEW_WIDE ? present : 2 * present) + RENEW_SPARE;
+    bool series = nv_layout_is_outweighed(known, present, RENEW_SPARE);
     bool memory = nv_registry_memory(gather->registry) > RENEW_MEMORY + 4096 * present;
     for (size_t i = 0; i < gather->n_runs; i++)
         if (gather->runs[i]->posted)

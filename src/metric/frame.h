@@ -22,7 +22,7 @@ struct nv_frame {
     double *values;
     const struct nv_histogram *
         *histograms; /* by column, NULL where a value is a double; or NULL for none */
-    int64_t *own_ms; /* times that samples brought, by column, 0 for none; or NULL for none. Owned */
+    int64_t *own_ms; /* as samples brought them, by column, 0 for none; or NULL. Owned */
     struct nv_frame *next_free;
     size_t room_series, room_sections; /* sizes of the arrays */
     struct nv_frame_pool *pool;

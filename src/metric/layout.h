@@ -22,6 +22,15 @@
 
 enum { NV_LAYOUT_SERIES_MAX = 4 << 20, NV_LAYOUT_FAMILIES_MAX = 200000, NV_LAYOUT_CHUNK = 256 };
 
+/* A generation of more series than that has room for few that are absent: a source of the store has 128k columns. */
+enum { NV_LAYOUT_WIDE = 96 << 10, NV_LAYOUT_WIDE_SPARE = 4096 };
+
+/* Whether, of n series of a generation, those that are absent weigh more than those that are there and a spare. */
+static inline bool nv_layout_is_outweighed(size_t n, size_t there, size_t spare)
+{
+    return n > 2 * there + spare || (n > NV_LAYOUT_WIDE && n > there + NV_LAYOUT_WIDE_SPARE);
+}
+
 struct nv_label {
     struct nv_str name, value;
 };

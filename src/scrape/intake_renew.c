@@ -4,49 +4,29 @@
 #include "base/assert.h"
 #include "scrape/intake_parts.h"
 
-enum {
-    SPARE_SERIES = 256,
-    CROWD = 1 << 15,
-    WIDE =
-        96
-        << 10, /* series beyond which only that spare is left: a source has at most 128k columns */
-    WIDE_SPARE = 4096,
-    NONE = UINT32_MAX,
-};
+enum { SPARE_SERIES = 256, CROWD = 1 << 15, NONE = UINT32_MAX };
 
-/* Of n series that are known so many are there. */
-static bool is_wide(size_t n, size_t there)
-{
-    return n > WIDE && n > there + WIDE_SPARE;
-}
-
-static bool is_outweighed(size_t n, size_t there)
-{
-    return n > 2 * there + SPARE_SERIES || is_wide(n, there);
-}
-
-static bool is_crowded(size_t n, size_t there)
-{
-    return n > 2 * there + CROWD || is_wide(n, there);
-}
-
-bool nv_intake_wants_renewal(const struct nv_intake *intake)
+/* Of the series with the target's time, or of those with their own. */
+static bool is_outweighed(const struct nv_intake *intake, size_t spare)
 {
     size_t n = nv_registry_n_series(intake->registry) - intake->n_report;
     size_t own = intake->own_registry ? nv_registry_n_series(intake->own_registry) : 0;
 
+    return nv_layout_is_outweighed(n, intake->n_there, spare) ||
+           nv_layout_is_outweighed(own, intake->n_own_there, spare);
+}
+
+bool nv_intake_wants_renewal(const struct nv_intake *intake)
+{
     if (intake->failed) /* what was there will most likely be there again */
         return false;
-    return is_outweighed(n, intake->n_there) || is_outweighed(own, intake->n_own_there);
+    return is_outweighed(intake, SPARE_SERIES);
 }
 
 /* A target may have other series in each scrape, and a page lasts for many. */
 bool nv_intake_is_crowded(const struct nv_intake *intake)
 {
-    size_t n = nv_registry_n_series(intake->registry);
-    size_t own = intake->own_registry ? nv_registry_n_series(intake->own_registry) : 0;
-
-    return is_crowded(n, intake->n_there) || is_crowded(own, intake->n_own_there);
+    return is_outweighed(intake, CROWD);
 }
 
 /* ---- moving --------------------------------------------------------------------------------- */

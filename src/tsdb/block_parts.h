@@ -139,7 +139,7 @@ static inline bool nv_get_sized(struct nv_str *in, struct nv_str *ret)
 /* Makes room for one more element of an array that doubles. */
 NV_MUST_USE int nv_array_room(void **at, size_t *room, size_t n, size_t size);
 
-/* Appends bytes, with zstd where that makes them fewer; `fast` in a seventh of the time, and a tenth larger. */
+/* Appends bytes, with zstd where that makes them fewer; `fast` where time matters more than size. */
 NV_MUST_USE int nv_pack(ZSTD_CCtx *zstd, bool fast, struct nv_str raw, struct nv_buf *out);
 /* The bytes again: in the arena, or where they are. At most NV_PACKED_MAX. */
 NV_MUST_USE int nv_unpack(struct nv_str packed, struct nv_arena *arena, struct nv_str *ret);

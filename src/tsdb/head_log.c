@@ -2,6 +2,7 @@
  * What a head tells the log: its columns once in a segment, and each row as the difference from the one before.
  */
 #include "base/assert.h"
+#include "base/locked.h"
 #include "tsdb/head_parts.h"
 
 enum { COLUMNS_A_RECORD = 1024 };
@@ -169,14 +170,14 @@ void nv_head_log_row(struct nv_head *head, struct nv_log *log, const struct nv_c
 
 void nv_head_tell_again(struct nv_head *head, struct nv_log *log)
 {
-    pthread_mutex_lock(&head->writing);
-    if (head->columns->n && head->log_segment != UINT64_MAX) {
-        if (begin_segment(head, nv_log_begin(log)))
-            put_columns(head);
-        head->since_whole = NV_LOG_WHOLE_EVERY; /* the next row */
-        queue_record(head, log, head->record.failed, 0);
-    }
-    pthread_mutex_unlock(&head->writing);
+    NV_LOCKED(&head->writing);
+
+    if (!head->columns->n || head->log_segment == UINT64_MAX)
+        return;
+    if (begin_segment(head, nv_log_begin(log)))
+        put_columns(head);
+    head->since_whole = NV_LOG_WHOLE_EVERY; /* the next row */
+    queue_record(head, log, head->record.failed, 0);
 }
 
 /* Without a log presence is followed all the same: generations hand it on. */

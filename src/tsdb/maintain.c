@@ -51,26 +51,19 @@ static void page_span(struct nv_store *store, int64_t *ret_from, int64_t *ret_to
     }
 }
 
+static size_t within(size_t n, size_t least, size_t most)
+{
+    return n < least ? least : n > most ? most : n;
+}
+
 /* Whether many series are in memory only for pages that wait, as when containers come and go: a block takes them along. */
 static bool are_series_many(struct nv_store *store)
 {
-    size_t n = nv_series_count(store->table), spare;
+    size_t n = nv_series_count(store->table), kept = store->series_kept;
 
-    if (n < store->series_kept)
-        store->series_kept = n;
-    spare = store->series_kept;
-    if (spare < NV_STORE_SPARE_LEAST)
-        spare = NV_STORE_SPARE_LEAST;
-    if (spare > NV_STORE_SPARE_MOST)
-        spare = NV_STORE_SPARE_MOST;
-    return n > store->series_kept + spare;
-}
-
-static bool holds_old_segment(struct nv_store *store, struct nv_head *head)
-{
-    uint64_t segment = nv_log_segment(store->log), first = nv_head_segment(head);
-
-    return first < segment && segment - first >= NV_STORE_SEGMENTS;
+    if (n < kept) /* some have gone by themselves */
+        store->series_kept = kept = n;
+    return n > kept + within(kept, NV_STORE_SPARE_LEAST, NV_STORE_SPARE_MOST);
 }
 
 /*
@@ -81,10 +74,11 @@ static bool give_up_old_segments(struct nv_store *store)
 {
     struct nv_head *held[NV_STORE_SOURCES_MAX];
     int64_t deadline = nv_monotonic_ns() + NV_STORE_FLUSH_MS * INT64_C(1000000);
+    uint64_t segment = store->log ? nv_log_segment(store->log) : 0;
     size_t n = 0;
 
-    for (size_t i = 0; store->log && i < nv_store_n_heads(store); i++)
-        if (holds_old_segment(store, store->heads[i]))
+    for (size_t i = 0; segment >= NV_STORE_SEGMENTS && i < nv_store_n_heads(store); i++)
+        if (nv_head_segment(store->heads[i]) <= segment - NV_STORE_SEGMENTS)
             held[n++] = store->heads[i];
     for (size_t i = 0; i < n; i++)
         nv_head_tell_again(held[i], store->log);
@@ -99,11 +93,8 @@ static bool give_up_old_segments(struct nv_store *store)
 /* How many bytes of pages may wait: what a node's memory should be goes by its series. */
 static size_t pages_limit(struct nv_store *store)
 {
-    size_t bytes = nv_series_count(store->table) * NV_STORE_PAGES_A_SERIES;
-
-    return bytes < NV_STORE_PAGES_LEAST  ? NV_STORE_PAGES_LEAST
-           : bytes > NV_STORE_PAGES_MOST ? NV_STORE_PAGES_MOST
-                                         : bytes;
+    return within(nv_series_count(store->table) * NV_STORE_PAGES_A_SERIES, NV_STORE_PAGES_LEAST,
+                  NV_STORE_PAGES_MOST);
 }
 
 static bool is_cut_due(struct nv_store *store)

@@ -16,11 +16,13 @@
 
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
-    NV_STORE_PAGES_A_SERIES = 64,   /* bytes in memory, then a block is cut before its time; */
-    NV_STORE_PAGES_LEAST = 1 << 20, /* between these */
+    /* A block is cut before its time where pages take so many bytes for each series, within these bounds, */
+    NV_STORE_PAGES_A_SERIES = 64,
+    NV_STORE_PAGES_LEAST = 1 << 20,
     NV_STORE_PAGES_MOST = 16 << 20,
-    NV_STORE_SPARE_LEAST = 16 << 10, /* series beyond those after the last cut, as many again */
-    NV_STORE_SPARE_MOST = 64 << 10,  /* between these: likewise */
+    /* or where there are twice the series that were left after the last one, and at least and at most so many more. */
+    NV_STORE_SPARE_LEAST = 16 << 10,
+    NV_STORE_SPARE_MOST = 64 << 10,
     NV_STORE_SEGMENTS = 4, /* of the log; what is in an older one goes to a block before its time */
     NV_STORE_MEMORY_BYTES =
         64 << 20, /* without a disk, or while it fails: then the oldest pages go */

@@ -270,29 +270,29 @@ END_TEST
 static const struct {
     const char *text, *says;
 } mistakes[] = {
-    {"",                                                                                      "rules.json:1: this is not the JSON"           },
-    {"[]",                                                                                    "rules.json:1: this is not the JSON"           },
+    {"",                                                                                      "rules.json:1: this is not the JSON"               },
+    {"[]",                                                                                    "rules.json:1: this is not the JSON"               },
     {"{\"plugin\": \"kmsg\",\n\"rules\": [{\"type\": \"temporary\", \"reason\": }]}",
-     ":2: this is not the JSON"                                                                                                              },
-    {"{}",                                                                                    "there is no plugin"                           },
-    {"{\"plugin\": \"kmsg\"}",                                                                "there are no rules"                           },
-    {"{\"plugin\": \"custom\", \"rules\": []}",                                               "plugin: 'kmsg' is expected here, not 'custom'"},
-    {"{\"plugin\": 3, \"rules\": []}",                                                        "plugin: 'kmsg' is expected"                   },
-    {"{\"plugin\": \"kmsg\", \"bufferSize\": 0, \"rules\": []}",                              "bufferSize: 1 to 64"                          },
+     ":2: this is not the JSON"                                                                                                                  },
+    {"{}",                                                                                    "there is no plugin"                               },
+    {"{\"plugin\": \"kmsg\"}",                                                                "there are no rules"                               },
+    {"{\"plugin\": \"custom\", \"rules\": []}",                                               "plugin: 'kmsg' is expected here, not 'custom'"    },
+    {"{\"plugin\": 3, \"rules\": []}",                                                        "plugin: 'kmsg' is expected"                       },
+    {"{\"plugin\": \"kmsg\", \"bufferSize\": 0, \"rules\": []}",                              "bufferSize: 1 to 64"                              },
     {"{\"plugin\": \"kmsg\", \"rules\": [\n{\"reason\": \"R\", \"pattern\": \"x\"}]}",
-     ":2: type of a rule"                                                                                                                    },
+     ":2: type of a rule"                                                                                                                        },
     {"{\"plugin\": \"kmsg\", \"rules\": [\n{\"type\": \"temporary\", \"pattern\": \"x\"}]}",
-     ":2: a rule has no reason"                                                                                                              },
+     ":2: a rule has no reason"                                                                                                                  },
     {"{\"plugin\": \"kmsg\", \"rules\": [\n\n{\"type\": \"temporary\", \"reason\": \"R\"}]}",
-     ":3: rule R has no pattern"                                                                                                             },
+     ":3: rule R has no pattern"                                                                                                                 },
     {"{\"plugin\": \"kmsg\", \"rules\": [{\"type\": \"temporary\", \"reason\": "
-     "\"R\",\n\"pattern\": \"a(?=b)\"}]}",                                                                                        "rule R: pattern: "                                                                                                    },
+     "\"R\",\n\"pattern\": \"a(?=b)\"}]}",                                               "rule R: pattern: "                                },
     {"{\"plugin\": \"kmsg\", \"rules\": [{\"type\": \"temporary\", \"reason\": "
-     "\"R\",\n\"pattern\": \"a(b\"}]}",                                                                                       "rule R: pattern: "                                  },
+     "\"R\",\n\"pattern\": \"a(b\"}]}",                                                  "rule R: pattern: "                                },
     {"{\"plugin\": \"kmsg\", \"rules\": [{\"type\": \"permanent\", \"condition\": \"C\", "
-     "\"reason\": \"R\", \"pattern\": \"x\"}]}","rule R: condition 'C' is not among the conditions"},
+     "\"reason\": \"R\", \"pattern\": \"x\"}]}",                                         "rule R: condition 'C' is not among the conditions"},
     {"{\"plugin\": \"kmsg\", \"conditions\": [{\"reason\": \"x\"}], \"rules\": []}",
-     "a condition has no type"                                                            },
+     "a condition has no type"                                                                                                                   },
 };
 
 START_TEST(a_mistake_in_a_file_is_said_with_its_place) /* looped */
