@@ -83,7 +83,7 @@ static int delete_in_memory(struct nv_store *store, const struct nv_matcher *mat
         int64_t until = to_ms < newest ? to_ms : newest;
         r = labels ? nv_store_add_mark(store, found[i], from_ms, until) : -ENOMEM;
         if (r == 0 && store->log)
-            log_delete(store, labels, found[i]->n_labels, from_ms, until);
+            log_delete(store, labels, nv_series_n_labels(found[i]), from_ms, until);
     }
     if (n_found)
         nv_series_unref(store->table, found, n_found);

@@ -98,7 +98,8 @@ static int analyze(struct analysis *a, nv_analyze_each *each, void *user)
             continue;
         r = encode(a, &codec);
         if (r == 0)
-            r = each(user, (uint32_t)i, labels, series->n_labels, codec, a->column.n, a->samples.n);
+            r = each(user, (uint32_t)i, labels, nv_series_n_labels(series), codec, a->column.n,
+                     a->samples.n);
     }
     return r;
 }

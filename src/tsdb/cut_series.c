@@ -9,14 +9,16 @@ enum { SEAL_EVERY = 256 }; /* entries: appending goes on meanwhile */
 /* As nv_labels_compare(); equal labels are the same pair. */
 static int compare_labels(const struct nv_head_series *a, const struct nv_head_series *b)
 {
-    for (size_t i = 0; i < a->n_labels && i < b->n_labels; i++) {
-        const struct nv_pair *x = a->labels[i], *y = b->labels[i];
+    size_t n_a = nv_series_n_labels(a), n_b = nv_series_n_labels(b);
+
+    for (size_t i = 0; i < n_a && i < n_b; i++) {
+        const struct nv_pair *x = nv_series_label(a, i), *y = nv_series_label(b, i);
         if (x == y)
             continue;
         int order = nv_str_cmp(x->label.name, y->label.name);
         return order ? order : nv_str_cmp(x->label.value, y->label.value);
     }
-    return (a->n_labels > b->n_labels) - (a->n_labels < b->n_labels);
+    return (n_a > n_b) - (n_a < n_b);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -152,7 +154,7 @@ static int write_dense(struct nv_cut *cut, const struct nv_cut_entry *entries, s
         return -ENOMEM;
     cut->any = true;
     return nv_block_add_series(cut->writer, group->number, entries->section, labels,
-                               series->n_labels, column.present, column.values,
+                               nv_series_n_labels(series), column.present, column.values,
                                column.any_native ? column.natives : NULL);
 }
 
@@ -205,7 +207,8 @@ static int write_loose(struct nv_cut *cut, const struct nv_cut_entry *entries, s
     if (!labels)
         return -ENOMEM;
     cut->any = true;
-    return nv_block_add_sparse(cut->writer, labels, entries->series->n_labels, &cut->samples);
+    return nv_block_add_sparse(cut->writer, labels, nv_series_n_labels(entries->series),
+                               &cut->samples);
 }
 
 static bool is_dense(const struct nv_cut *cut, const struct nv_cut_entry *entries, size_t n)

@@ -214,6 +214,7 @@ static int map_columns(struct nv_head *head, const struct nv_layout *layout, boo
         if (!grow((void **)&head->map, room * sizeof(*head->map)))
             return -ENOMEM;
         head->room_map = room;
+        r = nv_columns_reserve(head->columns, (uint32_t)room);
     }
     for (; r == 0 && head->n_mapped < layout->n_series; head->n_mapped++) {
         nv_arena_reset(&set.arena);

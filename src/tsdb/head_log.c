@@ -41,21 +41,22 @@ static void put_column(struct nv_head *head, uint32_t c, uint32_t first)
     const struct nv_column *column = &head->columns->at[c];
     const struct nv_head_series *series = column->series;
     struct nv_buf *out = &head->record;
+    size_t n = nv_series_n_labels(series);
     uint64_t same = 0;
 
     put_section(head, c);
-    nv_put_uvarint(out, series->n_labels);
+    nv_put_uvarint(out, n);
     if (c > first) {
         const struct nv_head_series *before = head->columns->at[c - 1].series;
-        for (size_t i = 0; i < series->n_labels && i < before->n_labels && i < 64; i++)
-            same |= (uint64_t)(series->labels[i] == before->labels[i]) << i;
+        for (size_t i = 0; i < n && i < nv_series_n_labels(before) && i < 64; i++)
+            same |= (uint64_t)(nv_series_label(series, i) == nv_series_label(before, i)) << i;
     }
     nv_put_uvarint(out, same);
-    for (size_t i = 0; i < series->n_labels; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i < 64 && (same >> i & 1))
             continue;
-        nv_record_put_str(out, series->labels[i]->label.name);
-        nv_record_put_str(out, series->labels[i]->label.value);
+        nv_record_put_str(out, nv_series_label(series, i)->label.name);
+        nv_record_put_str(out, nv_series_label(series, i)->label.value);
     }
 }
 

@@ -136,7 +136,7 @@ static int select_memory(struct selection *s, const struct nv_matcher *matchers,
         if (!merged)
             return -ENOMEM;
         *merged = (struct merged){.labels = nv_series_labels(series, &s->arena),
-                                  .n_labels = series->n_labels,
+                                  .n_labels = nv_series_n_labels(series),
                                   .series = series};
         r = nv_sparse_copy(s->store->heads[series->source], series, s->from_ms, s->to_ms, &s->arena,
                            &merged->sparse);
@@ -466,7 +466,7 @@ static int collect_all(struct selection *s, struct texts *t, const struct nv_str
             (!has_sparse(series) && !overlaps(&s->views[series->source], from_ms, to_ms)))
             continue;
         struct merged merged = {.labels = nv_series_labels(series, &s->arena),
-                                .n_labels = series->n_labels};
+                                .n_labels = nv_series_n_labels(series)};
         r = merged.labels ? add_labels(t, &merged, name) : -ENOMEM;
     }
     return r;

@@ -80,7 +80,8 @@ static void probe(struct nv_replay *replay, struct nv_head *head, int64_t first_
             const struct nv_head_series *series = head->columns->at[c].series;
             const struct nv_label *labels = nv_series_labels(series, &arena);
             if (labels)
-                found = covered_by(blocks->at[b], labels, series->n_labels, &arena, &covered);
+                found =
+                    covered_by(blocks->at[b], labels, nv_series_n_labels(series), &arena, &covered);
         }
     }
     replay->covered_ms[head->number] = covered;

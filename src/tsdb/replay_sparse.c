@@ -138,7 +138,7 @@ int nv_replay_delete(struct nv_replay *replay, struct nv_str body)
         matchers[i] = (struct nv_matcher){NV_MATCH_EQUAL, labels[i].name, labels[i].value, NULL};
     int r = nv_series_select(replay->store->table, matchers, n, &arena, &found, &n_found);
     for (size_t i = 0; r == 0 && i < n_found; i++)
-        if (found[i]->n_labels == n)
+        if (nv_series_n_labels(found[i]) == n)
             r = nv_store_add_mark(replay->store, found[i], from, to);
     if (r == 0 && n_found)
         nv_series_unref(replay->store->table, found, n_found);

@@ -1,13 +1,10 @@
 /*
- * Two hash tables with chains, of labels and of series, and a slot for each series by its number. The members of
- * a label are those numbers; a series that goes leaves its number behind there, with an empty slot. When half of the
- * slots are empty so, all members are swept and the numbers become free again.
+ * The series, in a hash table with chains, and a slot for each by its number.
  */
 #include "base/assert.h"
-#include "base/index.h"
 #include "tsdb/series_parts.h"
 
-enum { FIRST_BUCKETS = 1024, SWEEP_AT_LEAST = 256, PLACES_MAX = UINT16_MAX };
+enum { FIRST_BUCKETS = 256, SWEEP_AT_LEAST = 256, PLACES_MAX = UINT16_MAX };
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -17,32 +14,26 @@ struct nv_series_table *nv_series_table_new(void)
 
     if (!table)
         return NULL;
-    table->pairs = calloc(FIRST_BUCKETS, sizeof(struct nv_pair *));
+    pthread_mutex_init(&table->lock, NULL);
     table->series = calloc(FIRST_BUCKETS, sizeof(struct nv_head_series *));
-    table->pair_buckets = table->series_buckets = FIRST_BUCKETS;
-    if (!table->pairs || !table->series) {
-        free(table->pairs);
-        free(table->series);
-        free(table);
+    table->series_buckets = FIRST_BUCKETS;
+    if (nv_series_labels_init(table) < 0 || !table->series) {
+        nv_series_table_free(table);
         return NULL;
     }
-    pthread_mutex_init(&table->lock, NULL);
     return table;
 }
 
-static void free_pair(struct nv_series_table *table, struct nv_pair *pair)
+static const struct nv_place *places_of(const struct nv_head_series *series)
 {
-    table->memory -=
-        sizeof(*pair) + pair->label.name.n + pair->label.value.n + pair->room * sizeof(uint32_t);
-    table->n_pairs--;
-    free(pair->members);
-    free(pair);
+    return series->n_places > 1 ? series->places.many : &series->places.one;
 }
 
 static void free_series(struct nv_series_table *table, struct nv_head_series *series)
 {
-    table->memory -= sizeof(*series) + series->n_labels * sizeof(struct nv_pair *);
-    free(series->places);
+    table->memory -= sizeof(*series);
+    if (series->n_places > 1)
+        free(series->places.many);
     free(series);
 }
 
@@ -50,178 +41,41 @@ void nv_series_table_free(struct nv_series_table *table)
 {
     if (!table)
         return;
-    for (uint32_t i = 0; i < table->n_slots; i++)
-        if (table->slots[i])
-            free_series(table, table->slots[i]);
-    for (size_t i = 0; i < table->pair_buckets; i++) {
-        while (table->pairs[i]) {
-            struct nv_pair *next = table->pairs[i]->next;
-            free_pair(table, table->pairs[i]);
-            table->pairs[i] = next;
-        }
-    }
-    free(table->pairs);
+    for (uint32_t i = 0; i < table->series_numbers.n; i++)
+        if (table->series_numbers.at[i])
+            free_series(table, table->series_numbers.at[i]);
+    nv_numbers_done(&table->series_numbers);
+    nv_series_labels_done(table);
     free(table->series);
-    free(table->slots);
-    free(table->free);
     pthread_mutex_destroy(&table->lock);
     free(table);
 }
 
-/* ---- labels --------------------------------------------------------------------------------- */
-
-uint64_t nv_series_pair_hash(const struct nv_label *label)
-{
-    return nv_hash(label->value.p, label->value.n, nv_hash(label->name.p, label->name.n, 0));
-}
-
-struct nv_pair *nv_series_find_pair(const struct nv_series_table *table,
-                                    const struct nv_label *label, uint64_t hash)
-{
-    struct nv_pair *pair = table->pairs[hash & (table->pair_buckets - 1)];
-
-    while (pair && (pair->hash != hash || !nv_str_eq(pair->label.name, label->name) ||
-                    !nv_str_eq(pair->label.value, label->value)))
-        pair = pair->next;
-    return pair;
-}
-
-/* Twice as many buckets; goes without where memory is out. */
-static void more_pair_buckets(struct nv_series_table *table)
-{
-    size_t n = table->pair_buckets * 2;
-    struct nv_pair **buckets = calloc(n, sizeof(struct nv_pair *));
-
-    if (!buckets)
-        return;
-    for (size_t i = 0; i < table->pair_buckets; i++) {
-        while (table->pairs[i]) {
-            struct nv_pair *pair = table->pairs[i];
-            table->pairs[i] = pair->next;
-            pair->next = buckets[pair->hash & (n - 1)];
-            buckets[pair->hash & (n - 1)] = pair;
-        }
-    }
-    free(table->pairs);
-    table->pairs = buckets;
-    table->pair_buckets = n;
-}
-
-static struct nv_pair *take_pair(struct nv_series_table *table, const struct nv_label *label)
-{
-    uint64_t hash = nv_series_pair_hash(label);
-    struct nv_pair *pair = nv_series_find_pair(table, label, hash);
-
-    if (pair)
-        return pair;
-    size_t n_name = label->name.n, n_value = label->value.n;
-    pair = malloc(sizeof(*pair) + n_name + n_value);
-    if (!pair)
-        return NULL;
-    char *text = (char *)(pair + 1);
-    if (n_name)
-        memcpy(text, label->name.p, n_name);
-    if (n_value)
-        memcpy(text + n_name, label->value.p, n_value);
-    *pair = (struct nv_pair){
-        .label = {{text, n_name}, {text + n_name, n_value}},
-          .hash = hash
-    };
-    if (table->n_pairs >= table->pair_buckets)
-        more_pair_buckets(table);
-    struct nv_pair **bucket = &table->pairs[hash & (table->pair_buckets - 1)];
-    pair->next = *bucket;
-    *bucket = pair;
-    table->n_pairs++;
-    table->memory += sizeof(*pair) + n_name + n_value;
-    return pair;
-}
-
-static bool room_for_member(struct nv_series_table *table, struct nv_pair *pair)
-{
-    if (pair->n < pair->room)
-        return true;
-    uint32_t room = pair->room ? pair->room * 2 : 1;
-    uint32_t *members = realloc(pair->members, room * sizeof(*members));
-    if (!members)
-        return false;
-    table->memory += (room - pair->room) * sizeof(*members);
-    pair->members = members;
-    pair->room = room;
-    return true;
-}
-
-/* ---- sweeping ------------------------------------------------------------------------------- */
-
-static void sweep_pair(struct nv_series_table *table, struct nv_pair *pair)
-{
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < pair->n; i++)
-        if (table->slots[pair->members[i]])
-            pair->members[kept++] = pair->members[i];
-    pair->n = kept;
-}
-
-/* Takes the numbers of series that are gone out of all labels; labels nobody has go too. */
-static void sweep(struct nv_series_table *table)
-{
-    for (size_t i = 0; i < table->pair_buckets; i++) {
-        for (struct nv_pair **at = &table->pairs[i]; *at;) {
-            struct nv_pair *pair = *at;
-            sweep_pair(table, pair);
-            if (pair->n) {
-                at = &pair->next;
-            } else {
-                *at = pair->next;
-                free_pair(table, pair);
-            }
-        }
-    }
-    table->n_free = table->n_stale = 0;
-    for (uint32_t i = table->n_slots; i-- > 0;)
-        if (!table->slots[i])
-            table->free[table->n_free++] = i;
-}
-
 /* ---- series --------------------------------------------------------------------------------- */
 
-static uint64_t labels_hash(const struct nv_label *labels, size_t n)
+static uint32_t series_hash(const struct nv_pair *name, const struct nv_pair_set *rest)
 {
-    uint64_t hash = n;
+    uint64_t hash = (rest->hash ^ (name ? name->hash : 0)) * UINT64_C(0x9e3779b97f4a7c15);
 
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ nv_series_pair_hash(&labels[i])) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 29;
-}
-
-static bool has_labels(const struct nv_head_series *series, const struct nv_label *labels, size_t n)
-{
-    if (series->n_labels != n)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!nv_str_eq(series->labels[i]->label.name, labels[i].name) ||
-            !nv_str_eq(series->labels[i]->label.value, labels[i].value))
-            return false;
-    return true;
+    return (uint32_t)(hash >> 32);
 }
 
 /* That of a source, and whether the label set is claimed for another. */
 static struct nv_head_series *find_series(const struct nv_series_table *table, uint32_t source,
-                                          const struct nv_label *labels, size_t n, uint64_t hash,
-                                          bool *ret_claimed)
+                                          const struct nv_pair *name,
+                                          const struct nv_pair_set *rest, bool *ret_claimed)
 {
+    uint32_t hash = series_hash(name, rest);
     struct nv_head_series *series = table->series[hash & (table->series_buckets - 1)], *own = NULL;
 
     *ret_claimed = false;
     for (; series; series = series->next) {
-        if (series->hash != hash || (series->source != source && !series->claimed) ||
-            !has_labels(series, labels, n))
+        if (series->rest != rest || series->name != name)
             continue;
         if (series->source == source)
             own = series;
         else
-            *ret_claimed = true;
+            *ret_claimed |= series->claimed;
     }
     return own;
 }
@@ -233,8 +87,8 @@ static void more_series_buckets(struct nv_series_table *table)
 
     if (!buckets)
         return;
-    for (uint32_t i = 0; i < table->n_slots; i++) {
-        struct nv_head_series *series = table->slots[i];
+    for (uint32_t i = 0; i < table->series_numbers.n; i++) {
+        struct nv_head_series *series = table->series_numbers.at[i];
         if (!series)
             continue;
         series->next = buckets[series->hash & (n - 1)];
@@ -245,78 +99,72 @@ static void more_series_buckets(struct nv_series_table *table)
     table->series_buckets = n;
 }
 
-/* A number for a series, with its empty slot. UINT32_MAX where memory is out. */
-static uint32_t take_number(struct nv_series_table *table)
+static struct nv_head_series *make_series(struct nv_series_table *table, uint32_t source,
+                                          struct nv_pair *name, struct nv_pair_set *rest)
 {
-    if (table->n_free)
-        return table->free[--table->n_free];
-    if (table->n_slots == table->room_slots) {
-        uint32_t room = table->room_slots ? table->room_slots * 2 : FIRST_BUCKETS;
-        struct nv_head_series **slots = realloc(table->slots, room * sizeof(*slots));
-        if (slots)
-            table->slots = slots;
-        uint32_t *numbers = realloc(table->free, room * sizeof(*numbers));
-        if (numbers)
-            table->free = numbers;
-        if (!slots || !numbers)
-            return UINT32_MAX;
-        table->room_slots = room;
-    }
-    table->slots[table->n_slots] = NULL;
-    return table->n_slots++;
-}
-
-static struct nv_head_series *make_series(struct nv_series_table *table,
-                                          const struct nv_label *labels, size_t n)
-{
-    struct nv_head_series *series = calloc(1, sizeof(*series) + n * sizeof(struct nv_pair *));
-    uint32_t number = series ? take_number(table) : UINT32_MAX;
+    if (table->n_series >= table->series_buckets)
+        more_series_buckets(table);
+    struct nv_head_series *series = malloc(sizeof(*series));
+    uint32_t number = series ? nv_numbers_take(&table->series_numbers, series) : UINT32_MAX;
 
     if (number == UINT32_MAX) {
         free(series);
         return NULL;
     }
-    for (size_t i = 0; i < n; i++) {
-        series->labels[i] = take_pair(table, &labels[i]);
-        if (!series->labels[i] || !room_for_member(table, series->labels[i])) {
-            table->n_stale++; /* the labels so far mention the number */
-            free(series);
-            return NULL;
-        }
-        series->labels[i]->members[series->labels[i]->n++] = number;
+    if (!nv_members_add(table, &rest->members, number) ||
+        (name && !nv_members_add(table, &name->members, number))) {
+        nv_numbers_drop(&table->series_numbers, number); /* the set may mention it */
+        free(series);
+        return NULL;
     }
-    series->number = number;
-    series->n_labels = (uint16_t)n;
-    table->slots[number] = series;
-    table->memory += sizeof(*series) + n * sizeof(struct nv_pair *);
+    uint32_t hash = series_hash(name, rest);
+    struct nv_head_series **bucket = &table->series[hash & (table->series_buckets - 1)];
+    *series = (struct nv_head_series){.next = *bucket,
+                                      .name = name,
+                                      .rest = rest,
+                                      .hash = hash,
+                                      .number = number,
+                                      .source = source};
+    *bucket = series;
+    rest->n_series++;
+    table->n_series++;
+    table->memory += sizeof(*series);
     return series;
+}
+
+/* Makes the series of some labels, of which some may be there. */
+static int add(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
+               size_t n, struct nv_head_series **ret)
+{
+    struct nv_pair_set *rest;
+    struct nv_pair *name;
+
+    if (table->n_series == NV_SERIES_TABLE_MAX || n > UINT16_MAX)
+        return NV_SERIES_FULL;
+    if (nv_series_make_labels(table, labels, n, &name, &rest) < 0)
+        return -ENOMEM;
+    *ret = make_series(table, source, name, rest);
+    if (!*ret && !rest->n_series)
+        nv_series_leave_set(table, rest);
+    return *ret ? 0 : -ENOMEM;
 }
 
 static int take(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
                 size_t n, bool claim, struct nv_head_series **ret)
 {
     NV_SERIES_LOCKED(table);
-    uint64_t hash = labels_hash(labels, n);
-    bool elsewhere;
-    struct nv_head_series *series = find_series(table, source, labels, n, hash, &elsewhere);
+    struct nv_head_series *series = NULL;
+    struct nv_pair_set *rest;
+    struct nv_pair *name;
+    bool elsewhere = false;
 
+    if (nv_series_find_labels(table, labels, n, &name, &rest))
+        series = find_series(table, source, name, rest, &elsewhere);
     if (claim && elsewhere)
         return NV_SERIES_CONFLICT;
-    if (!series) {
-        if (table->n_series == NV_SERIES_TABLE_MAX || n > UINT16_MAX)
-            return NV_SERIES_FULL;
-        if (table->n_series >= table->series_buckets)
-            more_series_buckets(table);
-        series = make_series(table, labels, n);
-        if (!series)
-            return -ENOMEM;
-        struct nv_head_series **bucket = &table->series[hash & (table->series_buckets - 1)];
-        series->hash = hash;
-        series->source = source;
-        series->next = *bucket;
-        *bucket = series;
-        table->n_series++;
-    }
+    int r = series ? 0 : add(table, source, labels, n, &series);
+    if (r)
+        return r;
     series->claimed |= claim;
     series->refs++;
     *ret = series;
@@ -370,10 +218,16 @@ static void drop_series(struct nv_series_table *table, struct nv_head_series *se
     while (*at != series)
         at = &(*at)->next;
     *at = series->next;
-    table->slots[series->number] = NULL;
-    table->n_stale++;
+    nv_numbers_drop(&table->series_numbers, series->number);
     table->n_series--;
+    nv_series_leave_set(table, series->rest);
     free_series(table, series);
+}
+
+static bool is_sweep_due(const struct nv_numbers *numbers)
+{
+    return numbers->n_stale >= SWEEP_AT_LEAST &&
+           numbers->n_stale > (numbers->n - numbers->n_free) / 3;
 }
 
 void nv_series_unref(struct nv_series_table *table, struct nv_head_series *const *series, size_t n)
@@ -385,8 +239,8 @@ void nv_series_unref(struct nv_series_table *table, struct nv_head_series *const
         if (--series[i]->refs == 0)
             drop_series(table, series[i]);
     }
-    if (table->n_stale >= SWEEP_AT_LEAST && table->n_stale > table->n_series / 2)
-        sweep(table);
+    if (is_sweep_due(&table->series_numbers) || is_sweep_due(&table->set_numbers))
+        nv_series_sweep(table);
 }
 
 /* ---- places --------------------------------------------------------------------------------- */
@@ -395,10 +249,11 @@ bool nv_series_place(struct nv_series_table *table, const struct nv_head_series 
                      const struct nv_columns *columns, struct nv_place *ret)
 {
     NV_SERIES_LOCKED(table);
+    const struct nv_place *places = places_of(series);
 
     for (size_t i = series->n_places; i-- > 0;) {
-        if (series->places[i].columns == columns) {
-            *ret = series->places[i];
+        if (places[i].columns == columns) {
+            *ret = places[i];
             return true;
         }
     }
@@ -409,16 +264,40 @@ int nv_series_add_place(struct nv_series_table *table, struct nv_head_series *se
                         struct nv_place place)
 {
     NV_SERIES_LOCKED(table);
+    size_t n = series->n_places;
 
-    if (series->n_places == PLACES_MAX)
+    if (n == PLACES_MAX)
         return -ENOMEM;
-    struct nv_place *places =
-        realloc(series->places, (series->n_places + 1u) * sizeof(*series->places));
-    if (!places)
-        return -ENOMEM;
-    places[series->n_places++] = place;
-    series->places = places;
+    if (n == 0) {
+        series->places.one = place;
+    } else {
+        struct nv_place *many =
+            realloc(n > 1 ? series->places.many : NULL, (n + 1) * sizeof(*many));
+        if (!many)
+            return -ENOMEM;
+        if (n == 1)
+            many[0] = series->places.one;
+        many[n] = place;
+        series->places.many = many;
+    }
+    series->n_places++;
     return 0;
+}
+
+static void drop_places(struct nv_head_series *series, const struct nv_columns *columns)
+{
+    struct nv_place *places = series->n_places > 1 ? series->places.many : &series->places.one;
+    uint16_t before = series->n_places, kept = 0;
+
+    for (uint16_t k = 0; k < before; k++)
+        if (places[k].columns != columns)
+            places[kept++] = places[k];
+    series->n_places = kept;
+    if (before > 1 && kept <= 1) {
+        if (kept)
+            series->places.one = places[0];
+        free(places);
+    }
 }
 
 void nv_series_drop_places(struct nv_series_table *table, struct nv_head_series *const *series,
@@ -426,13 +305,8 @@ void nv_series_drop_places(struct nv_series_table *table, struct nv_head_series 
 {
     NV_SERIES_LOCKED(table);
 
-    for (size_t i = 0; i < n; i++) {
-        uint16_t kept = 0;
-        for (uint16_t k = 0; k < series[i]->n_places; k++)
-            if (series[i]->places[k].columns != columns)
-                series[i]->places[kept++] = series[i]->places[k];
-        series[i]->n_places = kept;
-    }
+    for (size_t i = 0; i < n; i++)
+        drop_places(series[i], columns);
 }
 
 int nv_series_places(struct nv_series_table *table, const struct nv_head_series *series,
@@ -445,7 +319,7 @@ int nv_series_places(struct nv_series_table *table, const struct nv_head_series 
     if (!*ret)
         return -ENOMEM;
     if (n)
-        memcpy(*ret, series->places, n * sizeof(**ret));
+        memcpy(*ret, places_of(series), n * sizeof(**ret));
     *ret_n = n;
     return 0;
 }
@@ -454,10 +328,11 @@ int nv_series_places(struct nv_series_table *table, const struct nv_head_series 
 
 const struct nv_label *nv_series_labels(const struct nv_head_series *series, struct nv_arena *arena)
 {
-    struct nv_label *labels = nv_arena_alloc(arena, (series->n_labels + 1u) * sizeof(*labels));
+    size_t n = nv_series_n_labels(series);
+    struct nv_label *labels = nv_arena_alloc(arena, (n + 1) * sizeof(*labels));
 
-    for (size_t i = 0; labels && i < series->n_labels; i++)
-        labels[i] = series->labels[i]->label;
+    for (size_t i = 0; labels && i < n; i++)
+        labels[i] = nv_series_label(series, i)->label;
     return labels;
 }
 
@@ -470,7 +345,8 @@ size_t nv_series_count(struct nv_series_table *table)
 size_t nv_series_memory(struct nv_series_table *table)
 {
     NV_SERIES_LOCKED(table);
-    return table->memory + table->n_series * sizeof(struct nv_place) +
-           (table->pair_buckets + table->series_buckets) * sizeof(void *) +
-           table->room_slots * (sizeof(void *) + sizeof(uint32_t));
+    return table->memory +
+           (table->pair_buckets + table->set_buckets + table->series_buckets) * sizeof(void *) +
+           (table->series_numbers.room + table->set_numbers.room) *
+               (sizeof(void *) + sizeof(uint32_t));
 }

@@ -1,6 +1,7 @@
 /*
- * series.h - the series that are in memory: label sets, each kept once, and an index over their labels.
+ * series.h - the series that are in memory, and an index over their labels.
  *
+ *   labels     what a series has beside its name is a set that all series with the same labels share
  *   identity   one series for a label set and a source, while anything holds it: the columns of a head, pages that wait for
  *              a block, a sparse series, a reader
  *   claim      of the series of one label set at most one is claimed: its source may add samples, the others may not until
@@ -22,13 +23,35 @@ struct nv_series_table;
 struct nv_columns;
 struct nv_sparse;
 
-/* A label, shared by all series that have it. */
+/* Numbers of those who have something, those dropped since included. Mostly it is one. */
+struct nv_members {
+    union {
+        uint32_t one, *many; /* where there is room for more than one */
+    };
+    uint32_t n, room;
+};
+
+static inline const uint32_t *nv_members_at(const struct nv_members *members)
+{
+    return members->room ? members->many : &members->one;
+}
+
+/* A label, shared by all that have it: series have a name, and sets every other label. */
 struct nv_pair {
     struct nv_label label;
     struct nv_pair *next; /* in its bucket */
     uint64_t hash;
-    uint32_t *members; /* numbers of series, those dropped since included */
-    uint32_t n, room;
+    struct nv_members members;
+};
+
+/* The labels of a series without its name: of a container one set, for all its families. */
+struct nv_pair_set {
+    struct nv_pair_set *next; /* in its bucket */
+    uint64_t hash;
+    struct nv_members members; /* series */
+    uint32_t number, n_series; /* that are there */
+    uint16_t n, name_at;       /* where a name belongs among them */
+    struct nv_pair *at[];
 };
 
 /* Where a series stands in one generation of its source. */
@@ -39,15 +62,32 @@ struct nv_place {
 
 struct nv_head_series {
     struct nv_head_series *next; /* in its bucket */
-    struct nv_place *places;
+    struct nv_pair *name;        /* or NULL */
+    struct nv_pair_set *rest;
+    union {
+        struct nv_place one, *many; /* more than one */
+    } places;
     struct nv_sparse *sparse; /* samples with times of their own, under the lock of the source */
-    uint64_t hash;
-    uint32_t refs, number, source;
-    uint16_t n_places, n_labels;
+    uint32_t hash, refs, number, source;
+    uint16_t n_places;
     bool live;    /* had a value at the end of the last block written; the maintainer's */
     bool claimed; /* under the lock of the table */
-    struct nv_pair *labels[];
 };
+
+static inline size_t nv_series_n_labels(const struct nv_head_series *series)
+{
+    return series->rest->n + (series->name != NULL);
+}
+
+/* Label i of a series, in the order of their names; of two series the same label is the same pair. */
+static inline const struct nv_pair *nv_series_label(const struct nv_head_series *series, size_t i)
+{
+    const struct nv_pair_set *rest = series->rest;
+
+    if (!series->name || i < rest->name_at)
+        return rest->at[i];
+    return i == rest->name_at ? series->name : rest->at[i - 1];
+}
 
 struct nv_series_table *nv_series_table_new(void);
 void nv_series_table_free(struct nv_series_table *table);

@@ -4,23 +4,59 @@
 #include "base/assert.h"
 #include "tsdb/series_parts.h"
 
-/* The label with the fewest members among those a series must have. False: none can fit. NULL: any may. */
-static bool narrowest(const struct nv_series_table *table, const struct nv_matcher *matchers,
-                      size_t n, const struct nv_pair **ret)
+/* How many series have a label, but not more than is asked. */
+static size_t count_series(const struct nv_series_table *table, const struct nv_pair *pair,
+                           size_t most)
 {
-    *ret = NULL;
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < pair->members.n && n < most; i++) {
+        const struct nv_pair_set *set = table->set_numbers.at[nv_members_at(&pair->members)[i]];
+        n += set ? set->members.n : 0;
+    }
+    return n < most ? n : most;
+}
+
+/* The candidates: members of a name, of a label's sets, or all there are. */
+struct choice {
+    const struct nv_pair *name, *pair;
+    size_t most;
+};
+
+/* The label that the fewest series have, among those a series must have. False: none can fit. */
+static bool choose(const struct nv_series_table *table, const struct nv_matcher *matchers, size_t n,
+                   struct choice *ret)
+{
+    *ret = (struct choice){.most = table->series_numbers.n};
     for (size_t i = 0; i < n; i++) {
         if (matchers[i].op != NV_MATCH_EQUAL || !matchers[i].value.n)
             continue;
         struct nv_label label = {matchers[i].name, matchers[i].value};
-        const struct nv_pair *pair =
-            nv_series_find_pair(table, &label, nv_series_pair_hash(&label));
+        const struct nv_pair *pair = nv_series_find_pair(table, &label);
         if (!pair)
             return false;
-        if (!*ret || pair->n < (*ret)->n)
-            *ret = pair;
+        bool is_name = nv_str_is(label.name, "__name__");
+        size_t found = is_name ? pair->members.n : count_series(table, pair, ret->most);
+        if (found < ret->most)
+            *ret = (struct choice){is_name ? pair : NULL, is_name ? NULL : pair, found};
     }
     return true;
+}
+
+/* Holds the series of these numbers that are there. */
+static size_t hold(const struct nv_series_table *table, const uint32_t *numbers, size_t n,
+                   struct nv_head_series **ret)
+{
+    size_t held = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct nv_head_series *series = table->series_numbers.at[numbers ? numbers[i] : i];
+        if (!series)
+            continue;
+        series->refs++;
+        ret[held++] = series;
+    }
+    return held;
 }
 
 /* Holds the candidates. The expressions are asked later, without the lock. */
@@ -28,30 +64,35 @@ static int candidates(struct nv_series_table *table, const struct nv_matcher *ma
                       struct nv_arena *arena, struct nv_head_series ***ret, size_t *ret_n)
 {
     NV_SERIES_LOCKED(table);
-    const struct nv_pair *pair;
+    struct choice by;
 
     *ret_n = 0;
-    if (!narrowest(table, matchers, n, &pair))
+    if (!choose(table, matchers, n, &by))
         return 0;
-    size_t most = pair ? pair->n : table->n_slots;
-    *ret = nv_arena_alloc(arena, (most + 1) * sizeof(**ret));
+    *ret = nv_arena_alloc(arena, (by.most + 1) * sizeof(**ret));
     if (!*ret)
         return -ENOMEM;
-    for (size_t i = 0; i < most; i++) {
-        struct nv_head_series *series = table->slots[pair ? pair->members[i] : i];
-        if (!series)
-            continue;
-        series->refs++;
-        (*ret)[(*ret_n)++] = series;
+    if (!by.pair) {
+        *ret_n = hold(table, by.name ? nv_members_at(&by.name->members) : NULL, by.most, *ret);
+        return 0;
+    }
+    for (uint32_t i = 0; i < by.pair->members.n; i++) {
+        const struct nv_pair_set *set = table->set_numbers.at[nv_members_at(&by.pair->members)[i]];
+        if (set)
+            *ret_n += hold(table, nv_members_at(&set->members), set->members.n, *ret + *ret_n);
     }
     return 0;
 }
 
 static struct nv_str value_of(const struct nv_head_series *series, struct nv_str name)
 {
-    for (size_t i = 0; i < series->n_labels; i++)
-        if (nv_str_eq(series->labels[i]->label.name, name))
-            return series->labels[i]->label.value;
+    const struct nv_pair_set *rest = series->rest;
+
+    if (series->name && nv_str_eq(series->name->label.name, name))
+        return series->name->label.value;
+    for (size_t i = 0; i < rest->n; i++)
+        if (nv_str_eq(rest->at[i]->label.name, name))
+            return rest->at[i]->label.value;
     return (struct nv_str){"", 0};
 }
 

@@ -50,14 +50,14 @@ static int count_pairs(struct work *work)
     size_t n = 0, kept = 0;
 
     for (size_t i = 0; i < work->n_series; i++)
-        n += work->series[i]->n_labels;
+        n += nv_series_n_labels(work->series[i]);
     struct counted *all = nv_arena_alloc(&work->arena, (n + 1) * sizeof(*all));
     if (!all)
         return -ENOMEM;
     n = 0;
     for (size_t i = 0; i < work->n_series; i++)
-        for (size_t k = 0; k < work->series[i]->n_labels; k++)
-            all[n++] = (struct counted){work->series[i]->labels[k], 1};
+        for (size_t k = 0; k < nv_series_n_labels(work->series[i]); k++)
+            all[n++] = (struct counted){nv_series_label(work->series[i], k), 1};
     if (n)
         qsort(all, n, sizeof(*all), by_address);
     for (size_t i = 0; i < n; i++) {
