@@ -132,9 +132,12 @@ void nv_fake_bus_restart(struct nv_fake_bus *bus)
     pthread_mutex_unlock(&bus->lock);
 }
 
-unsigned nv_fake_bus_connections(const struct nv_fake_bus *bus)
+unsigned nv_fake_bus_connections(struct nv_fake_bus *bus)
 {
-    return bus->n;
+    pthread_mutex_lock(&bus->lock); /* a connection may be served before it is counted */
+    unsigned n = bus->n;
+    pthread_mutex_unlock(&bus->lock);
+    return n;
 }
 
 void nv_fake_bus_stop(struct nv_fake_bus *bus)

@@ -31,7 +31,7 @@ void nv_fake_bus_freeze(struct nv_fake_bus *bus);
 void nv_fake_bus_restart(struct nv_fake_bus *bus);
 
 /* Connections accepted so far. */
-unsigned nv_fake_bus_connections(const struct nv_fake_bus *bus);
+unsigned nv_fake_bus_connections(struct nv_fake_bus *bus);
 void nv_fake_bus_stop(struct nv_fake_bus *bus);
 
 #endif
