@@ -110,8 +110,8 @@ static void series_text(const struct nv_expo_writer *w, const struct family *as,
     };
     bool part = series->role == NV_ROLE_BUCKET || series->role == NV_ROLE_QUANTILE;
 
-    if (!part && series->text.p && (series->legacy || w->escaping == NV_ESCAPE_ALLOW_UTF8)) {
-        nv_buf_str(w->out, series->text);
+    if (!part && series->rest.p && (series->legacy || w->escaping == NV_ESCAPE_ALLOW_UTF8)) {
+        nv_buf_str(w->out, nv_series_text(series));
         nv_buf_str(w->out, series->rest);
         return;
     }

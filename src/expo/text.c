@@ -70,15 +70,16 @@ void nv_expo_text_family(const struct nv_expo_writer *w, const struct nv_layout_
         bool native = nv_expo_native(frame, column);
         if (native && nv_expo_has_classic(frame, family, i))
             continue;
-        if ((!series->legacy && !quotes) || native || !series->text.p) {
+        if ((!series->legacy && !quotes) || native || !series->rest.p) {
             from_parts(w, name, series, column);
             continue;
         }
-        if (!nv_buf_room(out, series->text.n + series->rest.n + NV_NUMBER_MAX + 1))
+        struct nv_str text = nv_series_text(series);
+        if (!nv_buf_room(out, text.n + series->rest.n + NV_NUMBER_MAX + 1))
             return;
         char *at = out->p + out->n;
-        memcpy(at, series->text.p, series->text.n);
-        at += series->text.n;
+        memcpy(at, text.p, text.n);
+        at += text.n;
         memcpy(at, series->rest.p, series->rest.n);
         at += series->rest.n;
         at += nv_number_text(at, frame->values[column]);

@@ -49,14 +49,21 @@ struct nv_series {
     uint32_t section;
     uint8_t role; /* enum nv_role */
     bool legacy;  /* metric and label names need no quoting or escaping */
+    bool quoted;  /* the metric's does: it stands within `rest` */
     uint16_t n_labels;
     double bound;                  /* of a bucket or quantile */
     const struct nv_label *labels; /* by name; le or quantile is last; no __name__ */
     struct nv_str name;            /* with its suffix */
-    /* As classic text: these two, one after the other. p NULL: not rendered. */
-    struct nv_str text; /* `name`; empty where that is not legacy */
-    struct nv_str rest; /* `{a="b"} `, blank included; the same for all series of these labels */
+    /* As classic text what comes behind nv_series_text(): `{a="b"} `, blank included; the same for all series of these labels.
+     * p NULL: not rendered. */
+    struct nv_str rest;
 };
+
+/* The beginning of a series as classic text. */
+static inline struct nv_str nv_series_text(const struct nv_series *series)
+{
+    return series->quoted ? NV_LIT("") : series->name;
+}
 
 /* A family as it stands in one layout. */
 struct nv_layout_family {

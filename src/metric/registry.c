@@ -210,8 +210,7 @@ static int add_series(struct nv_registry *registry, uint32_t number, struct nv_s
     render_rest(&registry->text, series.name, series.labels, series.n_labels, &series.legacy);
     if (registry->text.failed)
         return NV_REGISTRY_INVALID;
-    bool named = nv_name_is_legacy_metric(series.name);
-    series.text = named ? series.name : NV_LIT("");
+    series.quoted = !nv_name_is_legacy_metric(series.name);
     series.rest =
         nv_intern_text(&registry->intern, &registry->memory->arena, nv_buf_view(&registry->text));
     if (!series.rest.p)

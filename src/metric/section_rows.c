@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "metric/section_parts.h"
 
-enum { SPARE_STEPS = 64 };
+enum { SPARE_STEPS = 64, NEIGHBOURS = 16 };
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
@@ -113,9 +113,42 @@ static const char *keep_text(struct nv_section *section, const char *text)
     return nv_must((void *)(uintptr_t)nv_arena_str(&section->memory, nv_str(text)).p);
 }
 
+/*
+ * Of the rows made last: the same family has many of them, and the tables of one object the same labels. These tell a row whose
+ * texts a new one can have.
+ */
+static bool has_family(const struct nv_section_row *row, const struct nv_section_wanted *wanted)
+{
+    return row->named && named_fits(row->named, wanted);
+}
+
+static bool has_key(const struct nv_section_row *row, const struct nv_section_wanted *wanted)
+{
+    return row->key && key_fits(row, wanted->labels,
+                                count_names(wanted->table ? wanted->table->labels : wanted->names));
+}
+
+static const struct nv_section_row *
+neighbour(const struct nv_section *section, const struct nv_section_wanted *wanted,
+          bool (*fits)(const struct nv_section_row *row, const struct nv_section_wanted *wanted))
+{
+    size_t n = section->n_rows, first = n > NEIGHBOURS ? n - NEIGHBOURS : 0;
+
+    while (n-- > first) {
+        const struct nv_section_row *row = nv_section_row_at(section, (uint32_t)n);
+        if (fits(row, wanted))
+            return row;
+    }
+    return NULL;
+}
+
 static const struct nv_section_named *keep_named(struct nv_section *section,
                                                  const struct nv_section_wanted *wanted)
 {
+    const struct nv_section_row *like = neighbour(section, wanted, has_family);
+    if (like)
+        return like->named;
+
     size_t n = count_names(wanted->names);
     struct nv_section_named *named = nv_must(nv_arena_alloc(&section->memory, sizeof(*named)));
     const char **names = nv_must(nv_arena_alloc(&section->memory, (n + 1) * sizeof(*names)));
@@ -176,7 +209,13 @@ static void keep_key(struct nv_section *section, struct nv_section_row *row,
                      const struct nv_section_wanted *wanted)
 {
     size_t n = count_names(wanted->table ? wanted->table->labels : wanted->names), size = 0;
+    const struct nv_section_row *like = neighbour(section, wanted, has_key);
 
+    if (like) {
+        row->key = like->key;
+        row->key_size = like->key_size;
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         size += sizeof(uint32_t) + wanted->labels[i].n;
     char *at = nv_must(nv_arena_alloc(&section->memory, size + 1));

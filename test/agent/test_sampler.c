@@ -271,8 +271,10 @@ static void second(void)
 
 static bool is_text(const struct nv_series *series, const char *text)
 {
-    return nv_str_starts(nv_str(text), series->text.n ? series->name.p : "") &&
-           nv_str_eq(nv_str_from(nv_str(text), series->text.n), series->rest);
+    size_t n = nv_series_text(series).n;
+
+    return nv_str_starts(nv_str(text), n ? series->name.p : "") &&
+           nv_str_eq(nv_str_from(nv_str(text), n), series->rest);
 }
 
 /* A cell of the last frame: 1 present, 0 observed and absent, -1 unobserved, -2 unknown. */

@@ -48,7 +48,7 @@ START_TEST(label_sets_stand_once)
     const struct nv_series *one = nv_registry_series(registry, x);
     const struct nv_series *other = nv_registry_series(registry, y);
     ck_assert_ptr_eq(one->labels, other->labels);
-    ck_assert(nv_str_is(one->labels[0].name, "a") && !one->text.p);
+    ck_assert(nv_str_is(one->labels[0].name, "a") && !one->rest.p);
     ck_assert_int_eq(add("x", "", NV_GAUGE, turned, 2, &y), NV_REGISTRY_DUPLICATE);
     ck_assert_uint_eq(y, x);
 }

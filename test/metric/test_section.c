@@ -64,7 +64,7 @@ static const char *shown(void)
             const struct nv_series *series = nv_layout_series(frame->layout, column);
             if (nv_frame_has(frame, column))
                 n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s%.*s%.17g\n",
-                                      NV_ARGS(series->text), NV_ARGS(series->rest),
+                                      NV_ARGS(nv_series_text(series)), NV_ARGS(series->rest),
                                       frame->values[column]);
         }
     }
@@ -310,7 +310,7 @@ START_TEST(a_layout_is_the_beginning_of_the_next)
     struct nv_layout *next = nv_registry_layout(registry);
     ck_assert_uint_eq(next->n_series, 6);
     for (size_t i = 0; i < first->n_series; i++)
-        ck_assert(nv_str_eq(nv_layout_series(first, i)->text, nv_layout_series(next, i)->text));
+        ck_assert(nv_str_eq(nv_layout_series(first, i)->name, nv_layout_series(next, i)->name));
     nv_layout_unref(first);
     nv_layout_unref(same);
     nv_layout_unref(next);
@@ -351,7 +351,7 @@ static void assert_histogram(const struct nv_frame *frame, double first, double 
         if (!h)
             continue;
         ck_assert(nv_frame_has(frame, i));
-        ck_assert(nv_str_is(nv_layout_series(frame->layout, i)->text, "wait_seconds"));
+        ck_assert(nv_str_is(nv_layout_series(frame->layout, i)->name, "wait_seconds"));
         ck_assert_double_eq(h->positive[0], first);
         ck_assert_double_eq(h->positive[1], second);
         ck_assert_int_eq(h->positive_spans[0].offset, 3);
