@@ -163,6 +163,16 @@ static void emit(struct nv_pass *pass, const struct state *state, const struct e
     }
 }
 
+/* Where words may end: what is behind one is no printing character. */
+static size_t count_ends(struct nv_str text)
+{
+    size_t n = 1; /* the last */
+
+    for (size_t i = 0; i < text.n; i++)
+        n += (unsigned char)text.p[i] <= ' ';
+    return n;
+}
+
 static int collect(struct nv_pass *pass)
 {
     struct state *state = nv_state(pass);
@@ -170,7 +180,7 @@ static int collect(struct nv_pass *pass)
 
     for (size_t i = NETSTAT; i <= SNMP6; i++) {
         struct nv_scan text = nv_pass_text(pass, i);
-        entries.max += nv_scan_rest(&text).n / 4; /* "a 1 " takes four bytes */
+        entries.max += count_ends(nv_scan_rest(&text)) / 2; /* of a name, and of its value */
     }
     entries.at = nv_alloc(pass, (entries.max + 1) * sizeof(*entries.at));
 

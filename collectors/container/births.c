@@ -8,6 +8,7 @@
  */
 #include <limits.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "container.h"
@@ -17,7 +18,7 @@ enum { WATCHES_MAX = 256, EVENTS_SIZE = 65536, BORN_MAX = 4096 };
 struct watch {
     int number;
     uint8_t kind;
-    char name[NAME_MAX + 1];
+    char *name;
 };
 
 struct nv_cg_births {
@@ -41,6 +42,8 @@ void nv_cg_births_free(struct nv_cg_births *births)
         return;
     if (births->fd >= 0)
         close(births->fd);
+    while (births->n_watches)
+        free(births->watches[--births->n_watches].name);
     free(births);
 }
 
@@ -57,15 +60,14 @@ void nv_cg_births_watch(struct nv_pass *pass, struct nv_cg_state *state, const c
     cgroup->is_watched = true;
     nv_path(path, "%s%s", hierarchy, cgroup->path);
     struct nv_str native = nv_native_path(pass, path);
-    struct watch *watch = &births->watches[births->n_watches];
-    watch->number = native.n && cgroup->name.n < sizeof(watch->name)
-                        ? inotify_add_watch(births->fd, native.p, IN_CREATE | IN_ONLYDIR)
-                        : -1;
-    if (watch->number < 0)
+    if (!native.n)
         return;
-    watch->kind = cgroup->is.kind;
-    snprintf(watch->name, sizeof(watch->name), "%.*s", NV_ARGS(cgroup->name));
-    births->n_watches++;
+    struct watch watch = {inotify_add_watch(births->fd, native.p, IN_CREATE | IN_ONLYDIR),
+                          cgroup->is.kind, strndup(cgroup->name.p, cgroup->name.n)};
+    if (watch.number >= 0 && watch.name)
+        births->watches[births->n_watches++] = watch;
+    else
+        free(watch.name);
 }
 
 static size_t find(const struct nv_cg_births *births, int number)
@@ -86,6 +88,7 @@ static struct nv_str born(struct nv_cg_births *births, const struct inotify_even
     if (i == births->n_watches)
         return NV_LIT("");
     if (event->mask & IN_IGNORED) { /* the folder has gone, and its watch */
+        free(births->watches[i].name);
         births->watches[i] = births->watches[--births->n_watches];
         return NV_LIT("");
     }
@@ -105,24 +108,35 @@ static const struct inotify_event *next_event(const char *events, size_t n, size
     return *at <= n ? event : NULL;
 }
 
+/* What the kernel has to tell, as much as one read takes. Views into the pass's memory. */
+static struct nv_str read_events(struct nv_pass *pass, int fd)
+{
+    int waiting = 0;
+
+    if (fd < 0 || ioctl(fd, FIONREAD, &waiting) < 0 || waiting <= 0)
+        return NV_LIT("");
+    size_t size = waiting < EVENTS_SIZE ? (size_t)waiting : EVENTS_SIZE;
+    char *events = nv_alloc(pass, size);
+    ssize_t n = read(fd, events, size);
+    return (struct nv_str){events, n > 0 ? (size_t)n : 0};
+}
+
 size_t nv_cg_births_read(struct nv_pass *pass, struct nv_cg_state *state, struct nv_str **ret)
 {
     struct nv_cg_births *births = state->births;
-    struct nv_str *ids = nv_alloc(pass, BORN_MAX * sizeof(*ids));
+    struct nv_str events, *ids = NULL;
     size_t n = 0;
 
-    *ret = ids;
-    while (births->fd >= 0 && n < BORN_MAX) {
-        char *events = nv_alloc(pass, EVENTS_SIZE); /* ids are views into it */
-        ssize_t size = read(births->fd, events, EVENTS_SIZE);
+    while (n < BORN_MAX && (events = read_events(pass, births->fd)).n) {
         const struct inotify_event *event;
         size_t at = 0;
-        if (size <= 0)
-            break;
-        while (n < BORN_MAX && (event = next_event(events, (size_t)size, &at))) {
+        if (!ids)
+            ids = nv_alloc(pass, BORN_MAX * sizeof(*ids));
+        while (n < BORN_MAX && (event = next_event(events.p, events.n, &at))) {
             ids[n] = born(births, event);
             n += ids[n].n > 0;
         }
     }
+    *ret = ids;
     return n;
 }

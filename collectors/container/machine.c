@@ -97,30 +97,41 @@ static void read_memory(struct nv_pass *pass, struct nv_cg_machine *machine)
     }
 }
 
-/* Adds a number that is not there yet. */
-static size_t note(uint64_t *seen, size_t n, uint64_t number)
+/* Different numbers of something, of a pass. */
+struct numbers {
+    uint64_t *at;
+    size_t n, room;
+};
+
+static void note(struct nv_pass *pass, struct numbers *seen, uint64_t number)
 {
-    for (size_t i = 0; i < n; i++)
-        if (seen[i] == number)
-            return n;
-    if (n < CORES_MAX)
-        seen[n++] = number;
-    return n;
+    for (size_t i = 0; i < seen->n; i++)
+        if (seen->at[i] == number)
+            return;
+    if (seen->n == CORES_MAX)
+        return;
+    if (seen->n == seen->room) {
+        uint64_t *more = nv_alloc(pass, (seen->room = 2 * seen->room + 32) * sizeof(*more));
+        if (seen->n)
+            memcpy(more, seen->at, seen->n * sizeof(*more));
+        seen->at = more;
+    }
+    seen->at[seen->n++] = number;
 }
 
 /* How many different numbers the CPUs have for something. */
 static uint64_t count_numbers(struct nv_pass *pass, struct nv_names cpus, const char *what)
 {
-    uint64_t *seen = nv_alloc(pass, (cpus.n + 1) * sizeof(*seen)), number;
+    struct numbers seen = {0};
     char path[NV_PATH_MAX];
-    size_t n = 0;
+    uint64_t number;
 
     for (size_t i = 0; i < cpus.n; i++) {
         nv_path(path, "sys/devices/system/cpu/%.*s/topology/%s", NV_ARGS(cpus.at[i]), what);
         if (nv_read_u64(pass, path, &number) == 0)
-            n = note(seen, n, number);
+            note(pass, &seen, number);
     }
-    return n;
+    return seen.n;
 }
 
 /* Of mainframes; 0 of other machines. */
@@ -182,12 +193,19 @@ static void read_dimms(struct nv_pass *pass, struct nv_cg_machine *machine)
     }
 }
 
+static void set_cores(struct nv_cg_machine *machine, const struct numbers *cores,
+                      const struct numbers *sockets)
+{
+    if (cores->n)
+        set(machine, PHYSICAL, cores->n);
+    if (sockets->n)
+        set(machine, SOCKETS, sockets->n);
+}
+
 /* From the kernel's view of its topology, where cpuinfo tells none: on ARM. */
 static void read_topology(struct nv_pass *pass, struct nv_cg_machine *machine)
 {
-    uint64_t *cores = nv_alloc(pass, CORES_MAX * sizeof(*cores));
-    uint64_t *sockets = nv_alloc(pass, CORES_MAX * sizeof(*sockets));
-    size_t n_cores = 0, n_sockets = 0;
+    struct numbers cores = {0}, sockets = {0};
     struct nv_names names;
     char path[NV_PATH_MAX];
 
@@ -205,21 +223,17 @@ static void read_topology(struct nv_pass *pass, struct nv_cg_machine *machine)
                 NV_ARGS(names.at[i]));
         if (nv_read_u64(pass, path, &socket) < 0) /* "-1" where the firmware tells none */
             socket = 0;
-        n_sockets = note(sockets, n_sockets, socket);
-        n_cores = note(cores, n_cores, socket << 32 | core);
+        note(pass, &sockets, socket);
+        note(pass, &cores, socket << 32 | core);
     }
-    if (n_cores)
-        set(machine, PHYSICAL, n_cores);
-    if (n_sockets)
-        set(machine, SOCKETS, n_sockets);
+    set_cores(machine, &cores, &sockets);
 }
 
 /* From blocks of "key : value" lines, one for a CPU; some architectures have none of these keys. */
 static void read_cores(struct nv_pass *pass, struct nv_cg_machine *machine)
 {
-    uint64_t *cores = nv_alloc(pass, CORES_MAX * sizeof(*cores)), socket = 0;
-    uint64_t *sockets = nv_alloc(pass, CORES_MAX * sizeof(*sockets));
-    size_t n_cores = 0, n_sockets = 0, n_cpus = 0;
+    struct numbers cores = {0}, sockets = {0};
+    uint64_t socket = 0, n_cpus = 0;
     struct nv_scan file, line;
     struct nv_str text;
 
@@ -234,16 +248,13 @@ static void read_cores(struct nv_pass *pass, struct nv_cg_machine *machine)
         if (nv_str_is(key, "processor"))
             n_cpus++;
         else if (nv_str_is(key, "physical id"))
-            n_sockets = note(sockets, n_sockets, socket = number);
+            note(pass, &sockets, socket = number);
         else if (nv_str_is(key, "core id"))
-            n_cores = note(cores, n_cores, socket << 32 | number);
+            note(pass, &cores, socket << 32 | number);
     }
     if (n_cpus)
         set(machine, CORES, n_cpus);
-    if (n_cores)
-        set(machine, PHYSICAL, n_cores);
-    if (n_sockets)
-        set(machine, SOCKETS, n_sockets);
+    set_cores(machine, &cores, &sockets);
 }
 
 static void read_online(struct nv_pass *pass, struct nv_cg_machine *machine)

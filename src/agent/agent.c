@@ -21,7 +21,7 @@
 enum {
     ADDRESSES_MAX = 8, /* enough to find one with a port */
     SETTLE_FIRST_MS = 20000,
-    SETTLE_EVERY_MS = 600000,
+    SETTLE_EVERY_MS = 120000,
 };
 
 /* When memory is given back that was needed once: most of it at the beginning. */
@@ -627,7 +627,7 @@ static void raise_file_limit(void)
  * and go are, lies about in all of them. Hardly any work here is malloc(3), so that one heap suffices. */
 static void limit_heaps(void)
 {
-    enum { HEAPS = 1, LARGE_BYTES = 128 << 10 };
+    enum { HEAPS = 1, LARGE_BYTES = 64 << 10 };
 
     (void)mallopt(M_ARENA_MAX, HEAPS);
     /* What is large has pages of its own, which go back when it does. Fixed, lest the first large answer that is freed

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, ALIGNMENT = __alignof__(max_align_t) };
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 1 << 20, ALIGNMENT = __alignof__(max_align_t) };
 
 struct nv_arena_block {
     struct nv_arena_block *next;

@@ -36,12 +36,14 @@ struct nv_netlink {
     struct family families[FAMILIES_MAX];
     size_t n_families;
     struct nv_buf family_answer;
+    struct nv_buf
+        received; /* of one read: what is kept is mostly far less than what must be offered */
 };
 
 /* One answer on its way into `out`. */
 struct exchange {
     struct mnl_socket *socket;
-    struct nv_buf *out;
+    struct nv_buf *in, *out;
     uint32_t sequence;
     size_t receive_size;
     size_t received; /* bytes, stale ones too */
@@ -56,6 +58,7 @@ struct nv_netlink *nv_netlink_new(void)
         return NULL;
     netlink->receive_size = RECEIVE_SIZE;
     netlink->family_answer = NV_BUF(2 * RECEIVE_MAX);
+    netlink->received = NV_BUF(2 * RECEIVE_MAX);
     return netlink;
 }
 
@@ -74,6 +77,7 @@ void nv_netlink_free(struct nv_netlink *netlink)
         close_socket(&netlink->sockets[i]);
     close_socket(&netlink->links);
     nv_buf_done(&netlink->family_answer);
+    nv_buf_done(&netlink->received);
     free(netlink);
 }
 
@@ -170,13 +174,13 @@ static int error_within(const struct nlmsghdr *message)
 }
 
 /*
- * Keeps what belongs to the answer of the n bytes received behind the end of out, moved together.
+ * Keeps what belongs to the answer of the n bytes received, at the end of out, which has room for all.
  * Returns MORE, COMPLETE or an error; *ret_from_kernel tells whose error.
  */
 static int keep(struct exchange *exchange, size_t n, bool *ret_from_kernel)
 {
     struct nv_buf *out = exchange->out;
-    const char *at = out->p + out->n;
+    const char *at = exchange->in->p;
 
     while (n) {
         if (!whole(at, n))
@@ -198,7 +202,7 @@ static int keep(struct exchange *exchange, size_t n, bool *ret_from_kernel)
             *ret_from_kernel = error < 0;
             return error < 0 ? error : COMPLETE;
         }
-        memmove(out->p + out->n, message, length);
+        memcpy(out->p + out->n, message, length);
         memset(out->p + out->n + length, 0, NLMSG_ALIGN(length) - length);
         out->n += NLMSG_ALIGN(length);
     }
@@ -207,14 +211,15 @@ static int keep(struct exchange *exchange, size_t n, bool *ret_from_kernel)
 
 static int read_answer(struct exchange *exchange, bool *ret_from_kernel)
 {
-    struct nv_buf *out = exchange->out;
+    struct nv_buf *in = exchange->in, *out = exchange->out;
     int r = MORE;
 
     while (r == MORE) {
         size_t n = 0;
-        if (!nv_buf_room(out, exchange->receive_size + NLMSG_ALIGNTO))
-            return out->failed;
-        r = receive(exchange->socket, out->p + out->n, exchange->receive_size, &n);
+        nv_buf_reset(in);
+        if (!nv_buf_room(in, exchange->receive_size))
+            return in->failed;
+        r = receive(exchange->socket, in->p, exchange->receive_size, &n);
         if (r < 0)
             return r == -EAGAIN ? -ETIMEDOUT : r;
         if (n > exchange->receive_size) {
@@ -224,6 +229,8 @@ static int read_answer(struct exchange *exchange, bool *ret_from_kernel)
         exchange->received += n;
         if (exchange->received > NV_NETLINK_ANSWER_MAX)
             return -EFBIG;
+        if (!nv_buf_room(out, n + NLMSG_ALIGNTO))
+            return out->failed;
         r = keep(exchange, n, ret_from_kernel);
     }
     return r == COMPLETE && exchange->interrupted ? INTERRUPTED : r;
@@ -243,6 +250,7 @@ static int ask_once(struct nv_netlink *netlink, int protocol, const void *reques
             return r;
     }
     struct exchange exchange = {.socket = *socket,
+                                .in = &netlink->received,
                                 .out = out,
                                 .sequence = ++netlink->sequence,
                                 .receive_size = netlink->receive_size};

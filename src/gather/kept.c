@@ -24,9 +24,10 @@ struct nv_kept {
 
 /* A save on its way; by value, for its thread may outlive the caller. */
 struct saving {
-    char folder[PATH_MAX], name[NV_KEPT_NAME_MAX], text[NV_STATE_MAX];
+    char folder[PATH_MAX], name[NV_KEPT_NAME_MAX];
     size_t n;
     int result;
+    char text[];
 };
 
 struct nv_kept *nv_kept_new(void)
@@ -114,7 +115,8 @@ int nv_kept_save(const struct nv_kept *kept, struct nv_guards *guards, const cha
         return -EINVAL;
     if (!kept->folder)
         return 0;
-    NV_AUTO_FREE struct saving *saving = calloc(1, sizeof(*saving));
+    size_t size = sizeof(struct saving) + text.n;
+    NV_AUTO_FREE struct saving *saving = calloc(1, size);
     if (!saving)
         return -ENOMEM;
     if (strlen(kept->folder) >= sizeof(saving->folder))
@@ -130,7 +132,7 @@ int nv_kept_save(const struct nv_kept *kept, struct nv_guards *guards, const cha
     const struct nv_str keys[] = {
         {key, (size_t)n}
     };
-    int r = nv_guard_run(guards, saving, sizeof(*saving), 1, keys, save,
+    int r = nv_guard_run(guards, saving, size, 1, keys, save,
                          nv_monotonic_ns() + INT64_C(1000000) * NV_KEPT_SAVE_MS, 1, &outcome);
     if (r < 0)
         return r;

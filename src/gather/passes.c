@@ -11,7 +11,7 @@
 #include "gather/inside.h"
 
 enum {
-    RENEW_SPARE = 4096, /* absent series a generation may carry, beside as many as are present */
+    RENEW_SPARE = 1024, /* absent series a generation may carry, beside as many as are present */
     RENEW_MEMORY = 8 << 20, /* bytes below which memory is no reason to renew */
     MARGIN_PERCENT = 10,    /* of a pass that is kept for everything after the workers */
     SLACK_MS = 100,         /* by which a cadence may come early, for ticks are not quite regular */

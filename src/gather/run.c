@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-enum { LANE_KEEPS = 256 << 10 }; /* what the default collectors need on a machine without pods */
+enum { LANE_KEEPS = 64 << 10 }; /* what the default collectors need on a machine without pods */
 
 void nv_lane_init(struct nv_lane *lane)
 {
