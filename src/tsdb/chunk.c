@@ -75,6 +75,9 @@ void nv_chunk_draft_done(struct nv_chunk_draft *draft)
     free(draft->row.present);
     free(draft->row.values);
     free(draft->histograms);
+    free(draft->last);
+    free(draft->stored);
+    free(draft->changed);
     *draft = (struct nv_chunk_draft){0};
 }
 
@@ -130,11 +133,65 @@ struct nv_chunk_row *nv_chunk_draft(struct nv_chunk_draft *draft, int64_t time_m
 
 /* ---- keeping -------------------------------------------------------------------------------- */
 
-static void count_row(const struct nv_chunk_row *row, size_t *ret_values, size_t *ret_histograms)
+/* Keeps what is known of a chunk's last values when there are more columns, as there may be at any row. */
+static bool room_for_last(struct nv_chunk_draft *draft, size_t n)
 {
+    if (n <= draft->room_last && draft->last)
+        return true;
+    size_t room = (n + n / 8 + 64) / 64 * 64, before = words(draft->room_last);
+    double *last = realloc(draft->last, room * sizeof(*last));
+    if (last)
+        draft->last = last;
+    uint64_t *stored = realloc(draft->stored, words(room) * sizeof(*stored));
+    if (stored)
+        draft->stored = stored;
+    uint64_t *changed = realloc(draft->changed, words(room) * sizeof(*changed));
+    if (changed)
+        draft->changed = changed;
+    if (!last || !stored || !changed)
+        return false;
+    if (!draft->room_last)
+        before = 0;
+    memset(stored + before, 0, (words(room) - before) * sizeof(*stored));
+    draft->room_last = room;
+    return true;
+}
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+/* Of a word of columns those whose value is not what the chunk has last; also NaN of another kind is another value. */
+static uint64_t changed_in(const struct nv_chunk_draft *draft, size_t w)
+{
+    const double *values = &draft->row.values[w * 64], *last = &draft->last[w * 64];
+    uint64_t present = draft->row.present[w], known = present & draft->stored[w], same = 0;
+
+    if (known == UINT64_MAX) {
+        for (unsigned i = 0; i < 64; i++)
+            same |= (uint64_t)(bits_of(values[i]) == bits_of(last[i])) << i;
+        return ~same;
+    }
+    for (; known; known &= known - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(known);
+        same |= (uint64_t)(bits_of(values[i]) == bits_of(last[i])) << i;
+    }
+    return present & ~same;
+}
+
+/* What the row changes, how many values that are, and how many histograms it has. */
+static void compare(struct nv_chunk_draft *draft, size_t *ret_values, size_t *ret_histograms)
+{
+    const struct nv_chunk_row *row = &draft->row;
+
     *ret_values = *ret_histograms = 0;
     for (size_t w = 0; w < words(row->width); w++) {
-        *ret_values += (size_t)__builtin_popcountll(row->present[w]);
+        draft->changed[w] = changed_in(draft, w);
+        *ret_values += (size_t)__builtin_popcountll(draft->changed[w]);
         for (uint64_t bits = row->histograms ? row->present[w] : 0; bits; bits &= bits - 1)
             *ret_histograms += row->histograms[w * 64 + (size_t)__builtin_ctzll(bits)] != NULL;
     }
@@ -145,17 +202,23 @@ static size_t whole_words(size_t bytes)
     return (bytes + 7) & ~(size_t)7;
 }
 
-/* The values of a word of bits; a whole one, as rows of other sources are, at once. */
-static uint32_t pack_values(const struct nv_chunk_row *row, uint32_t w, double *values)
+/* The changed values of a word of columns, which are the last ones then; a whole one at once, as rows of other sources are. */
+static uint32_t pack_values(struct nv_chunk_draft *draft, uint32_t w, double *values)
 {
+    const double *from = &draft->row.values[w * 64];
+    uint64_t changed = draft->changed[w];
     uint32_t n = 0;
 
-    if (row->present[w] == UINT64_MAX) {
-        memcpy(values, &row->values[w * 64], 64 * sizeof(*values));
+    draft->stored[w] |= changed;
+    if (changed == UINT64_MAX) {
+        memcpy(&draft->last[w * 64], from, 64 * sizeof(*values));
+        memcpy(values, from, 64 * sizeof(*values));
         return 64;
     }
-    for (uint64_t bits = row->present[w]; bits; bits &= bits - 1)
-        values[n++] = row->values[w * 64 + (uint32_t)__builtin_ctzll(bits)];
+    for (; changed; changed &= changed - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(changed);
+        values[n++] = draft->last[w * 64 + i] = from[i];
+    }
     return n;
 }
 
@@ -174,20 +237,23 @@ static uint32_t pack_histograms(const struct nv_chunk_row *row, struct nv_chunk_
 }
 
 /* In the order of size, so that all lie well: histograms, values, bits, counts. */
-static void pack(const struct nv_chunk_row *row, size_t n_histograms, size_t n_values, char *p,
+static void pack(struct nv_chunk_draft *draft, size_t n_histograms, size_t n_values, char *p,
                  struct nv_chunk_kept *ret)
 {
+    const struct nv_chunk_row *row = &draft->row;
     struct nv_chunk_histogram *histograms = (struct nv_chunk_histogram *)p;
     double *values = (double *)(histograms + n_histograms);
     uint64_t *observed = (uint64_t *)(values + n_values);
     uint64_t *present = observed + words(row->sections);
-    uint32_t *before = (uint32_t *)(present + words(row->width)), n = 0;
+    uint64_t *changed = present + words(row->width);
+    uint32_t *before = (uint32_t *)(changed + words(row->width)), n = 0;
 
     memcpy(observed, row->observed, words(row->sections) * sizeof(*observed));
     memcpy(present, row->present, words(row->width) * sizeof(*present));
+    memcpy(changed, draft->changed, words(row->width) * sizeof(*changed));
     for (uint32_t w = 0; w < words(row->width); w++) {
         before[w] = n;
-        n += pack_values(row, w, values + n);
+        n += pack_values(draft, w, values + n);
     }
     *ret = (struct nv_chunk_kept){
         .width = row->width,
@@ -195,27 +261,32 @@ static void pack(const struct nv_chunk_row *row, size_t n_histograms, size_t n_v
         .n_histograms = pack_histograms(row, histograms),
         .observed = observed,
         .present = present,
+        .changed = changed,
         .values = values,
         .before = before,
         .histograms = histograms,
     };
 }
 
-int nv_chunk_publish(struct nv_chunk *chunk, const struct nv_chunk_draft *draft)
+int nv_chunk_publish(struct nv_chunk *chunk, struct nv_chunk_draft *draft)
 {
     const struct nv_chunk_row *row = &draft->row;
     size_t n_values, n_histograms;
 
     nv_assert(chunk->n_rows < NV_CHUNK_ROWS);
-    count_row(row, &n_values, &n_histograms);
+    if (!room_for_last(draft, row->width))
+        return -ENOMEM;
+    if (chunk->n_rows == 0)
+        memset(draft->stored, 0, words(draft->room_last) * sizeof(*draft->stored));
+    compare(draft, &n_values, &n_histograms);
     size_t bytes = n_histograms * sizeof(struct nv_chunk_histogram) + n_values * sizeof(double) +
-                   (words(row->sections) + words(row->width)) * sizeof(uint64_t) +
+                   (words(row->sections) + 2 * words(row->width)) * sizeof(uint64_t) +
                    whole_words(words(row->width) * sizeof(uint32_t));
     char *p = take_room(chunk, bytes);
 
     if (!p)
         return -ENOMEM;
-    pack(row, n_histograms, n_values, p, &chunk->at[chunk->n_rows]);
+    pack(draft, n_histograms, n_values, p, &chunk->at[chunk->n_rows]);
     chunk->times[chunk->n_rows] = row->time_ms;
     __atomic_store_n(&chunk->n_rows, chunk->n_rows + 1, __ATOMIC_RELEASE);
     return 0;
@@ -326,6 +397,7 @@ void nv_chunk_strip(const struct nv_chunk *chunk, uint32_t n_rows, uint32_t colu
 {
     uint32_t word = column / 64;
     uint64_t in_front = (UINT64_C(1) << column % 64) - 1;
+    double last = NAN;
 
     ret->n_rows = n_rows;
     ret->present = ret->observed = ret->native = 0;
@@ -336,9 +408,11 @@ void nv_chunk_strip(const struct nv_chunk *chunk, uint32_t n_rows, uint32_t colu
             ret->observed |= bit;
         if (column >= row->width || !nv_bit(row->present, column))
             continue;
+        if (nv_bit(row->changed, column))
+            last = row->values[row->before[word] +
+                               (uint32_t)__builtin_popcountll(row->changed[word] & in_front)];
         ret->present |= bit;
-        ret->values[i] = row->values[row->before[word] +
-                                     (uint32_t)__builtin_popcountll(row->present[word] & in_front)];
+        ret->values[i] = last;
         ret->histograms[i] = find_histogram(row, column);
         ret->native |= ret->histograms[i] ? bit : 0;
     }

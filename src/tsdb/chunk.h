@@ -2,8 +2,9 @@
  * chunk.h - the rows of one source as they come, of which `n_rows` are published: those never change.
  *
  *   bound    NV_CHUNK_ROWS rows; of wide rows fewer, once they take NV_CHUNK_BYTES, but NV_CHUNK_ROWS_LEAST
- *   memory   a row is drafted as wide as the columns are, and kept with the values that are there: most seconds observe a
- *            few hundred columns of thousands. So columns may be added without moving rows
+ *   memory   a row is drafted as wide as the columns are, and kept with the values that are there and are not those of the row
+ *            before: most seconds observe a few hundred columns of thousands, and change a third of them. So columns may be
+ *            added without moving rows
  *   threads  one writer; any number of readers of what is published
  */
 #ifndef NV_TSDB_CHUNK_H
@@ -23,20 +24,24 @@ struct nv_chunk_row {
     const struct nv_histogram **histograms; /* by column; NULL where the row has none */
 };
 
-/* The memory of the writer's row. */
+/* The memory of the writer's row, for one chunk after the other. */
 struct nv_chunk_draft {
     struct nv_chunk_row row;
     size_t room_columns, room_sections;
     const struct nv_histogram **histograms; /* all NULL between rows */
+    double *last;                           /* by column, the newest value in the chunk, */
+    uint64_t *stored, *changed;             /* where it has one; and what the row changes of them */
+    size_t room_last;
 };
 void nv_chunk_draft_done(struct nv_chunk_draft *draft);
 
 /* A row as it is kept. */
 struct nv_chunk_kept {
     uint32_t width, sections, n_histograms;
-    const uint64_t *observed, *present;
-    const double *values;   /* those present, in order */
-    const uint32_t *before; /* for each word of `present`, how many values are in front of it */
+    const uint64_t *observed, *present,
+        *changed;           /* `present`, but for values as in the row before that has one */
+    const double *values;   /* those changed, in order */
+    const uint32_t *before; /* for each word of `changed`, how many values are in front of it */
     const struct nv_chunk_histogram *histograms; /* in order */
 };
 struct nv_chunk_histogram {
@@ -66,7 +71,7 @@ bool nv_chunk_is_full(const struct nv_chunk *chunk);
 struct nv_chunk_row *nv_chunk_draft(struct nv_chunk_draft *draft, int64_t time_ms, size_t n_columns,
                                     size_t n_sections, bool histograms);
 /* Keeps it. -ENOMEM, and nothing has happened. */
-NV_MUST_USE int nv_chunk_publish(struct nv_chunk *chunk, const struct nv_chunk_draft *draft);
+NV_MUST_USE int nv_chunk_publish(struct nv_chunk *chunk, struct nv_chunk_draft *draft);
 
 static inline uint32_t nv_chunk_rows(const struct nv_chunk *chunk)
 {
