@@ -91,9 +91,12 @@ static bool give_up_old_segments(struct nv_store *store)
 }
 
 /* How many bytes of pages may wait: what a node's memory should be goes by its series. */
-static size_t pages_limit(struct nv_store *store)
+static size_t pages_limit(struct nv_store *store, int64_t span_ms)
 {
-    return within(nv_series_count(store->table) * NV_STORE_PAGES_A_SERIES, NV_STORE_PAGES_LEAST,
+    size_t least =
+        span_ms < NV_STORE_PAGES_LATER_MS ? NV_STORE_PAGES_LEAST : NV_STORE_PAGES_LEAST_LATER;
+
+    return within(nv_series_count(store->table) * NV_STORE_PAGES_A_SERIES, least,
                   NV_STORE_PAGES_MOST);
 }
 
@@ -109,7 +112,7 @@ static bool is_cut_due(struct nv_store *store)
     if (from < store->cut_ms)
         from = store->cut_ms; /* a slow source's page began long ago */
     return store->cut_now || to - from >= store->options.block_ms ||
-           page_bytes(store) > pages_limit(store) || are_series_many(store) ||
+           page_bytes(store) > pages_limit(store, to - from) || are_series_many(store) ||
            nv_store_sparse_due(store);
 }
 

@@ -16,9 +16,12 @@
 
 enum {
     NV_STORE_BLOCKS_MAX = 4096,
-    /* A block is cut before its time where pages take so many bytes for each series, within these bounds, */
+    /* A block is cut before its time where pages take so many bytes for each series, within these bounds, of which the least
+     * is less once they span some minutes: a block costs time for each series, but a small node's memory should be small; */
     NV_STORE_PAGES_A_SERIES = 64,
-    NV_STORE_PAGES_LEAST = 256 << 10,
+    NV_STORE_PAGES_LEAST = 1 << 20,
+    NV_STORE_PAGES_LEAST_LATER = 256 << 10,
+    NV_STORE_PAGES_LATER_MS = 5 * 60 * 1000,
     NV_STORE_PAGES_MOST = 16 << 20,
     /* or where there are twice the series that were left after the last one, and at least and at most so many more. */
     NV_STORE_SPARE_LEAST = 16 << 10,
