@@ -164,7 +164,7 @@ class Endpoints(unittest.TestCase):
 
     def test_a_reload_is_done_when_it_is_answered(self):
         self.assertEqual(send("POST", "/-/reload")[0], 200)
-        self.assertIn("reload", agent.log)
+        wait_for(lambda: "reload" in agent.log)
 
 
 class Errors(unittest.TestCase):

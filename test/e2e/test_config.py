@@ -112,7 +112,7 @@ class Config(unittest.TestCase):
         self.assertEqual(status, 500)
         self.assertIn("failed to reload config: ", text)
         self.assertIn(reason, text)
-        self.assertIn(reason.replace('"', '\\"'), agent.log)
+        wait_for(lambda: reason.replace('"', '\\"') in agent.log)
         wait_for(lambda: samples(agent.metrics())[OK] == "0")
         self.assertEqual(samples(agent.metrics())[WHEN], before)
         self.assertFalse(self.api(agent, "status/runtimeinfo")["reloadConfigSuccess"])
