@@ -18,7 +18,7 @@ enum { WATCHES_MAX = 256, EVENTS_SIZE = 65536, BORN_MAX = 4096 };
 struct watch {
     int number;
     uint8_t kind;
-    char *name;
+    char *name; /* owned */
 };
 
 struct nv_cg_births {

@@ -5,6 +5,7 @@
  *   NV_AUTO_FD fd = open(...);    closed unless negative
  *   NV_AUTO_FREE char *p = ...;   free(3)
  *   return nv_take(x);            hands x on: the scope forgets it
+ *   nv_resize((void **)&p, n)     realloc(3) that leaves p as it is where memory is out
  */
 #ifndef NV_BASE_CLEANUP_H
 #define NV_BASE_CLEANUP_H
@@ -13,6 +14,15 @@
 #include <unistd.h>
 
 #define NV_MUST_USE __attribute__((warn_unused_result))
+
+NV_MUST_USE static inline _Bool nv_resize(void **p, size_t size)
+{
+    void *resized = realloc(*p, size);
+
+    if (resized)
+        *p = resized;
+    return resized != NULL;
+}
 
 /* After the declaration of `void T_free(struct T *)`: makes NV_AUTO(T) work. */
 #define NV_DEFINE_AUTO(T)                                                                          \

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/assert.h"
+#include "tsdb/codec.h"
 
 enum { HISTOGRAM_BYTES_MAX = 1 << 30, SLAB_BYTES = 64 << 10, SLAB_MAPPED = 128 << 10 };
 
@@ -81,21 +82,33 @@ void nv_chunk_draft_done(struct nv_chunk_draft *draft)
     *draft = (struct nv_chunk_draft){0};
 }
 
+/* What the chunk has stays known: there may be more columns at any of its rows. */
+static bool grow_last(struct nv_chunk_draft *draft, size_t room, size_t known)
+{
+    if (!nv_resize((void **)&draft->last, room * sizeof(*draft->last)) ||
+        !nv_resize((void **)&draft->stored, words(room) * sizeof(*draft->stored)) ||
+        !nv_resize((void **)&draft->changed, words(room) * sizeof(*draft->changed)))
+        return false;
+    memset(draft->stored + known, 0, (words(room) - known) * sizeof(*draft->stored));
+    return true;
+}
+
 static bool draft_columns(struct nv_chunk_draft *draft, size_t n, bool histograms)
 {
     struct nv_chunk_row *row = &draft->row;
 
     if (n > draft->room_columns || !row->present) {
-        size_t room = n + n / 8 + 64;
+        size_t room = n + n / 8 + 64, known = draft->room_columns ? words(draft->room_columns) : 0;
         free(row->present);
         free(row->values);
         free(draft->histograms);
         draft->histograms = NULL;
         row->present = malloc(words(room) * sizeof(*row->present));
         row->values = malloc(room * sizeof(*row->values));
-        draft->room_columns = row->present && row->values ? room : 0;
-        if (!draft->room_columns)
+        draft->room_columns = 0; /* what the chunk has is forgotten then, and comes once more */
+        if (!row->present || !row->values || !grow_last(draft, room, known))
             return false;
+        draft->room_columns = room;
     }
     if (histograms && !draft->histograms)
         draft->histograms = calloc(draft->room_columns, sizeof(*draft->histograms));
@@ -133,38 +146,6 @@ struct nv_chunk_row *nv_chunk_draft(struct nv_chunk_draft *draft, int64_t time_m
 
 /* ---- keeping -------------------------------------------------------------------------------- */
 
-/* Keeps what is known of a chunk's last values when there are more columns, as there may be at any row. */
-static bool room_for_last(struct nv_chunk_draft *draft, size_t n)
-{
-    if (n <= draft->room_last && draft->last)
-        return true;
-    size_t room = (n + n / 8 + 64) / 64 * 64, before = words(draft->room_last);
-    double *last = realloc(draft->last, room * sizeof(*last));
-    if (last)
-        draft->last = last;
-    uint64_t *stored = realloc(draft->stored, words(room) * sizeof(*stored));
-    if (stored)
-        draft->stored = stored;
-    uint64_t *changed = realloc(draft->changed, words(room) * sizeof(*changed));
-    if (changed)
-        draft->changed = changed;
-    if (!last || !stored || !changed)
-        return false;
-    if (!draft->room_last)
-        before = 0;
-    memset(stored + before, 0, (words(room) - before) * sizeof(*stored));
-    draft->room_last = room;
-    return true;
-}
-
-static uint64_t bits_of(double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
-
 /* Of a word of columns those whose value is not what the chunk has last; also NaN of another kind is another value. */
 static uint64_t changed_in(const struct nv_chunk_draft *draft, size_t w)
 {
@@ -173,12 +154,12 @@ static uint64_t changed_in(const struct nv_chunk_draft *draft, size_t w)
 
     if (known == UINT64_MAX) {
         for (unsigned i = 0; i < 64; i++)
-            same |= (uint64_t)(bits_of(values[i]) == bits_of(last[i])) << i;
+            same |= (uint64_t)(nv_bits_of(values[i]) == nv_bits_of(last[i])) << i;
         return ~same;
     }
     for (; known; known &= known - 1) {
         unsigned i = (unsigned)__builtin_ctzll(known);
-        same |= (uint64_t)(bits_of(values[i]) == bits_of(last[i])) << i;
+        same |= (uint64_t)(nv_bits_of(values[i]) == nv_bits_of(last[i])) << i;
     }
     return present & ~same;
 }
@@ -274,10 +255,8 @@ int nv_chunk_publish(struct nv_chunk *chunk, struct nv_chunk_draft *draft)
     size_t n_values, n_histograms;
 
     nv_assert(chunk->n_rows < NV_CHUNK_ROWS);
-    if (!room_for_last(draft, row->width))
-        return -ENOMEM;
     if (chunk->n_rows == 0)
-        memset(draft->stored, 0, words(draft->room_last) * sizeof(*draft->stored));
+        memset(draft->stored, 0, words(draft->room_columns) * sizeof(*draft->stored));
     compare(draft, &n_values, &n_histograms);
     size_t bytes = n_histograms * sizeof(struct nv_chunk_histogram) + n_values * sizeof(double) +
                    (words(row->sections) + 2 * words(row->width)) * sizeof(uint64_t) +

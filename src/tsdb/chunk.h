@@ -31,7 +31,6 @@ struct nv_chunk_draft {
     const struct nv_histogram **histograms; /* all NULL between rows */
     double *last;                           /* by column, the newest value in the chunk, */
     uint64_t *stored, *changed;             /* where it has one; and what the row changes of them */
-    size_t room_last;
 };
 void nv_chunk_draft_done(struct nv_chunk_draft *draft);
 

@@ -22,6 +22,15 @@
 enum { NV_CODEC_ROWS_MAX = 1 << 17 };
 enum nv_codec_effort { NV_CODEC_FAST, NV_CODEC_SMALL };
 
+/* Which tell what == does not: NaN of another kind, and the sign of zero. */
+static inline uint64_t nv_bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
 struct nv_codec;
 struct nv_codec *nv_codec_new(void);
 void nv_codec_free(struct nv_codec *codec);

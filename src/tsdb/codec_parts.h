@@ -40,14 +40,6 @@ struct nv_codec {
 
 NV_MUST_USE int nv_codec_room(struct nv_codec *codec, size_t n);
 
-static inline uint64_t nv_bits_of(double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
-
 static inline double nv_double_of(uint64_t bits)
 {
     double value;

@@ -13,15 +13,6 @@ static void count(uint64_t *counter, uint64_t n)
     __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
-static bool grow(void **p, size_t size)
-{
-    void *larger = realloc(*p, size);
-
-    if (larger)
-        *p = larger;
-    return larger;
-}
-
 /* ---- labels --------------------------------------------------------------------------------- */
 
 struct label_set {
@@ -101,7 +92,7 @@ int nv_head_room_for_sections(struct nv_head *head, size_t n)
     if (n <= head->room_sections)
         return 0;
     size_t room = n + n / 2 + 32;
-    if (!grow((void **)&head->clocks, room * sizeof(*head->clocks)))
+    if (!nv_resize((void **)&head->clocks, room * sizeof(*head->clocks)))
         return -ENOMEM;
     memset(head->clocks + head->room_sections, 0,
            (room - head->room_sections) * sizeof(*head->clocks));
@@ -141,7 +132,7 @@ static int room_for_layout_sections(struct nv_head *head, size_t n)
 {
     if (n <= head->n_layout_sections)
         return 0;
-    if (!grow((void **)&head->sections, n * sizeof(*head->sections)))
+    if (!nv_resize((void **)&head->sections, n * sizeof(*head->sections)))
         return -ENOMEM;
     for (size_t i = head->n_layout_sections; i < n; i++)
         head->sections[i] = NV_HEAD_NONE;
@@ -211,7 +202,7 @@ static int map_columns(struct nv_head *head, const struct nv_layout *layout, boo
 
     if (layout->n_series > head->room_map) {
         size_t room = layout->n_series + layout->n_series / 8 + 64;
-        if (!grow((void **)&head->map, room * sizeof(*head->map)))
+        if (!nv_resize((void **)&head->map, room * sizeof(*head->map)))
             return -ENOMEM;
         head->room_map = room;
         r = nv_columns_reserve(head->columns, (uint32_t)room);

@@ -28,15 +28,6 @@ void nv_log_state_done(struct nv_log_state *state)
     *state = (struct nv_log_state){0};
 }
 
-static bool grow(void **p, size_t size)
-{
-    void *larger = realloc(*p, size);
-
-    if (larger)
-        *p = larger;
-    return larger;
-}
-
 static size_t words(size_t bits)
 {
     return bits / 64 + 1;
@@ -46,8 +37,8 @@ int nv_log_state_room(struct nv_log_state *state, size_t n_columns, size_t n_sec
 {
     if (n_columns >= state->room) {
         size_t room = n_columns + n_columns / 8 + 256, old = state->room ? words(state->room) : 0;
-        if (!grow((void **)&state->present, words(room) * sizeof(uint64_t)) ||
-            !grow((void **)&state->flips, words(room) * sizeof(uint64_t)))
+        if (!nv_resize((void **)&state->present, words(room) * sizeof(uint64_t)) ||
+            !nv_resize((void **)&state->flips, words(room) * sizeof(uint64_t)))
             return -ENOMEM;
         memset(state->present + old, 0, (words(room) - old) * sizeof(uint64_t));
         state->room = room;
@@ -57,7 +48,7 @@ int nv_log_state_room(struct nv_log_state *state, size_t n_columns, size_t n_sec
         return r;
     if (n_sections >= state->sections_room) {
         size_t room = n_sections + 64, old = state->sections_room ? words(state->sections_room) : 0;
-        if (!grow((void **)&state->observed, words(room) * sizeof(uint64_t)))
+        if (!nv_resize((void **)&state->observed, words(room) * sizeof(uint64_t)))
             return -ENOMEM;
         memset(state->observed + old, 0, (words(room) - old) * sizeof(uint64_t));
         state->sections_room = room;

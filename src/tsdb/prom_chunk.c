@@ -44,14 +44,6 @@ static void put(struct bits *bits, uint64_t value, unsigned n)
     }
 }
 
-static uint64_t bits_of(double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
-
 /* ---- codes ---------------------------------------------------------------------------------- */
 
 /* A class of `width` bits holds -(2^(width-1) - 1) ... 2^(width-1). */
@@ -137,7 +129,7 @@ struct xor_state {
 
 static void put_xor(struct bits *bits, struct xor_state *state, double value)
 {
-    uint64_t x = bits_of(value) ^ state->before;
+    uint64_t x = nv_bits_of(value) ^ state->before;
 
     state->before ^= x;
     put(bits, x != 0, 1);
@@ -189,8 +181,8 @@ static size_t xor_chunk(const struct nv_samples *samples, size_t from, struct nv
         n++;
     put_header(out, XOR, n);
     nv_put_varint(out, times[0]);
-    put(&bits, bits_of(values[0]), 64);
-    state.before = bits_of(values[0]);
+    put(&bits, nv_bits_of(values[0]), 64);
+    state.before = nv_bits_of(values[0]);
     for (size_t i = 1; i < n; i++) {
         uint64_t next = (uint64_t)times[i] - (uint64_t)times[i - 1];
         if (i == 1)
@@ -235,7 +227,8 @@ static bool same_spans(const struct nv_span *a, size_t n_a, const struct nv_span
 
 static bool same_layout(const struct nv_histogram *a, const struct nv_histogram *b)
 {
-    return a->schema == b->schema && bits_of(a->zero_threshold) == bits_of(b->zero_threshold) &&
+    return a->schema == b->schema &&
+           nv_bits_of(a->zero_threshold) == nv_bits_of(b->zero_threshold) &&
            a->n_positive == b->n_positive && a->n_negative == b->n_negative &&
            same_spans(a->positive_spans, a->n_positive_spans, b->positive_spans,
                       b->n_positive_spans) &&
@@ -282,7 +275,7 @@ static void put_threshold(struct bits *bits, double threshold)
         put(bits, (uint64_t)(exponent + 243), 8);
     } else {
         put(bits, 255, 8);
-        put(bits, bits_of(threshold), 64);
+        put(bits, nv_bits_of(threshold), 64);
     }
 }
 
@@ -304,7 +297,7 @@ static void put_bound(struct bits *bits, double bound)
         return;
     }
     put(bits, 0, 1);
-    put(bits, bits_of(bound), 64);
+    put(bits, nv_bits_of(bound), 64);
 }
 
 static void put_layout(struct bits *bits, const struct nv_histogram *h)
@@ -343,8 +336,8 @@ static void put_float(struct bits *bits, struct xor_state *state, double value, 
         put_xor(bits, state, value);
         return;
     }
-    put(bits, bits_of(value), 64);
-    state->before = bits_of(value);
+    put(bits, nv_bits_of(value), 64);
+    state->before = nv_bits_of(value);
 }
 
 /* The buckets of one sign, each as its difference from the one to its left. */

@@ -1,5 +1,5 @@
 /*
- * The series, in a hash table with chains, and a slot for each by its number.
+ * The series: a hash table of them with chains, and of each its claim, its holds and its places. Their labels: series_labels.c.
  */
 #include "base/assert.h"
 #include "tsdb/series_parts.h"
@@ -132,39 +132,27 @@ static struct nv_head_series *make_series(struct nv_series_table *table, uint32_
     return series;
 }
 
-/* Makes the series of some labels, of which some may be there. */
-static int add(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
-               size_t n, struct nv_head_series **ret)
-{
-    struct nv_pair_set *rest;
-    struct nv_pair *name;
-
-    if (table->n_series == NV_SERIES_TABLE_MAX || n > UINT16_MAX)
-        return NV_SERIES_FULL;
-    if (nv_series_make_labels(table, labels, n, &name, &rest) < 0)
-        return -ENOMEM;
-    *ret = make_series(table, source, name, rest);
-    if (!*ret && !rest->n_series)
-        nv_series_leave_set(table, rest);
-    return *ret ? 0 : -ENOMEM;
-}
-
 static int take(struct nv_series_table *table, uint32_t source, const struct nv_label *labels,
                 size_t n, bool claim, struct nv_head_series **ret)
 {
     NV_SERIES_LOCKED(table);
-    struct nv_head_series *series = NULL;
+    bool may_make = table->n_series < NV_SERIES_TABLE_MAX && n <= UINT16_MAX, elsewhere;
     struct nv_pair_set *rest;
     struct nv_pair *name;
-    bool elsewhere = false;
 
-    if (nv_series_find_labels(table, labels, n, &name, &rest))
-        series = find_series(table, source, name, rest, &elsewhere);
+    int r = nv_series_find_labels(table, labels, n, may_make, &name, &rest);
+    if (r < 0)
+        return r == -ENOENT ? NV_SERIES_FULL : r;
+    struct nv_head_series *series = find_series(table, source, name, rest, &elsewhere);
     if (claim && elsewhere)
         return NV_SERIES_CONFLICT;
-    int r = series ? 0 : add(table, source, labels, n, &series);
-    if (r)
-        return r;
+    if (!series && may_make)
+        series = make_series(table, source, name, rest);
+    if (!series) {
+        if (!rest->n_series)
+            nv_series_leave_set(table, rest);
+        return may_make ? -ENOMEM : NV_SERIES_FULL;
+    }
     series->claimed |= claim;
     series->refs++;
     *ret = series;

@@ -15,13 +15,8 @@ static bool room_for_number(struct nv_numbers *numbers)
     if (numbers->n < numbers->room)
         return true;
     uint32_t room = numbers->room ? numbers->room + numbers->room / 2 : FIRST_NUMBERS;
-    void **at = realloc(numbers->at, room * sizeof(*at));
-    if (at)
-        numbers->at = at;
-    uint32_t *free = realloc(numbers->free, room * sizeof(*free));
-    if (free)
-        numbers->free = free;
-    if (!at || !free)
+    if (!nv_resize((void **)&numbers->at, room * sizeof(*numbers->at)) ||
+        !nv_resize((void **)&numbers->free, room * sizeof(*numbers->free)))
         return false;
     numbers->room = room;
     return true;
@@ -315,30 +310,25 @@ static struct nv_pair_set *make_set(struct nv_series_table *table, const struct 
     return set;
 }
 
-bool nv_series_find_labels(const struct nv_series_table *table, const struct nv_label *labels,
-                           size_t n, struct nv_pair **ret_name, struct nv_pair_set **ret_rest)
+int nv_series_find_labels(struct nv_series_table *table, const struct nv_label *labels, size_t n,
+                          bool may_make, struct nv_pair **ret_name, struct nv_pair_set **ret_rest)
 {
-    *ret_name = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (is_name(&labels[i]) && !(*ret_name = nv_series_find_pair(table, &labels[i])))
-            return false;
-    *ret_rest = find_set(table, labels, n, set_hash(labels, n));
-    return *ret_rest;
-}
-
-int nv_series_make_labels(struct nv_series_table *table, const struct nv_label *labels, size_t n,
-                          struct nv_pair **ret_name, struct nv_pair_set **ret_rest)
-{
+    int r = may_make ? -ENOMEM : -ENOENT;
     uint64_t hash = set_hash(labels, n);
 
     *ret_name = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (is_name(&labels[i]) && !(*ret_name = take_pair(table, &labels[i])))
-            return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_name(&labels[i]))
+            continue;
+        *ret_name =
+            may_make ? take_pair(table, &labels[i]) : nv_series_find_pair(table, &labels[i]);
+        if (!*ret_name)
+            return r;
+    }
     *ret_rest = find_set(table, labels, n, hash);
-    if (!*ret_rest)
+    if (!*ret_rest && may_make)
         *ret_rest = make_set(table, labels, n, hash);
-    return *ret_rest ? 0 : -ENOMEM;
+    return *ret_rest ? 0 : r;
 }
 
 void nv_series_leave_set(struct nv_series_table *table, struct nv_pair_set *set)

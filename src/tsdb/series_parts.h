@@ -36,20 +36,19 @@ void nv_series_labels_done(struct nv_series_table *table);
 uint32_t nv_numbers_take(struct nv_numbers *numbers, void *p);
 void nv_numbers_drop(struct nv_numbers *numbers, uint32_t number);
 void nv_numbers_done(struct nv_numbers *numbers);
+/* False where memory is out. */
 NV_MUST_USE bool nv_members_add(struct nv_series_table *table, struct nv_members *members,
                                 uint32_t number);
 
+/* NULL: nobody has it. */
 struct nv_pair *nv_series_find_pair(const struct nv_series_table *table,
                                     const struct nv_label *label);
 
-/* The name and the set of some labels, where there are both. */
-bool nv_series_find_labels(const struct nv_series_table *table, const struct nv_label *labels,
-                           size_t n, struct nv_pair **ret_name, struct nv_pair_set **ret_rest);
-/* The same, made where they are not there. -ENOMEM. */
-NV_MUST_USE int nv_series_make_labels(struct nv_series_table *table, const struct nv_label *labels,
-                                      size_t n, struct nv_pair **ret_name,
+/* The name and the set of some labels, made where they are not there and may be. -ENOENT, or -ENOMEM. */
+NV_MUST_USE int nv_series_find_labels(struct nv_series_table *table, const struct nv_label *labels,
+                                      size_t n, bool may_make, struct nv_pair **ret_name,
                                       struct nv_pair_set **ret_rest);
-/* A series of it less; the last takes the set along. */
+/* A series of it less; the last takes the set along, as does a set that was made for none. */
 void nv_series_leave_set(struct nv_series_table *table, struct nv_pair_set *set);
 
 /* Takes the numbers of what is gone out of all members; labels nobody has go too. */

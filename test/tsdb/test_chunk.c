@@ -9,10 +9,28 @@
 
 enum { COLUMNS_MAX = 300, SECTIONS = 3 };
 
-static const double signs[] = {0.0, -0.0, 1.0, INFINITY, 1e300};
+static const double ordinary[] = {0.0, -0.0, 1.0, INFINITY, 1e300};
 static uint64_t bits[NV_CHUNK_ROWS][COLUMNS_MAX]; /* as they came */
 static bool there[NV_CHUNK_ROWS][COLUMNS_MAX];
 static unsigned state;
+static struct nv_series_table *table;
+static struct nv_columns *columns;
+static struct nv_chunk_draft draft; /* one for all chunks, as a head has */
+
+static void setup(void)
+{
+    table = nv_series_table_new();
+    columns = nv_columns_new(table, 1);
+    draft = (struct nv_chunk_draft){0};
+    ck_assert(table && columns);
+}
+
+static void teardown(void)
+{
+    nv_chunk_draft_done(&draft);
+    nv_columns_unref(columns);
+    nv_series_table_free(table);
+}
 
 static unsigned any(unsigned n)
 {
@@ -26,16 +44,16 @@ static double any_value(void)
     double value;
 
     if (any(8))
-        return signs[any(NV_LEN(signs))];
+        return ordinary[any(NV_LEN(ordinary))];
     memcpy(&value, &nans[any(2)], sizeof(value));
     return value;
 }
 
 /* A row in which few values are other than in the one before, and some are absent. */
-static void put_row(struct nv_chunk *chunk, struct nv_chunk_draft *draft, uint32_t width)
+static void put_row(struct nv_chunk *chunk, uint32_t width)
 {
     uint32_t n = nv_chunk_rows(chunk), change = 1 + any(20), absent = 2 + any(50);
-    struct nv_chunk_row *row = nv_chunk_draft(draft, 1000 + n, width, SECTIONS, false);
+    struct nv_chunk_row *row = nv_chunk_draft(&draft, 1000 + n, width, SECTIONS, false);
 
     ck_assert_ptr_nonnull(row);
     for (uint32_t c = 0; c < width; c++) {
@@ -48,7 +66,7 @@ static void put_row(struct nv_chunk *chunk, struct nv_chunk_draft *draft, uint32
         if (there[n][c])
             nv_bit_set(row->present, c);
     }
-    ck_assert_int_eq(nv_chunk_publish(chunk, draft), 0);
+    ck_assert_int_eq(nv_chunk_publish(chunk, &draft), 0);
 }
 
 static void check_all(const struct nv_chunk *chunk, uint32_t width)
@@ -67,39 +85,28 @@ static void check_all(const struct nv_chunk *chunk, uint32_t width)
 
 START_TEST(every_value_comes_back_as_it_was)
 {
-    struct nv_series_table *table = nv_series_table_new();
-    struct nv_columns *columns = nv_columns_new(table, 1);
-    struct nv_chunk_draft draft = {0};
-
-    ck_assert(table && columns);
-    for (int round = 0; round < 50; round++) { /* one draft for all, as a head has */
+    for (int round = 0; round < 50; round++) {
         struct nv_chunk *chunk = nv_chunk_new(columns);
         uint32_t width = any(4) ? any(COLUMNS_MAX) : 64 * any(4), rows = 1 + any(NV_CHUNK_ROWS);
         ck_assert_ptr_nonnull(chunk);
         memset(there, 0, sizeof(there));
         for (uint32_t i = 0; i < rows; i++) {
-            put_row(chunk, &draft, width);
+            put_row(chunk, width);
             if (any(6) == 0 && width < COLUMNS_MAX)
                 width += any(COLUMNS_MAX - width);
         }
         check_all(chunk, width);
         nv_chunk_unref(chunk);
     }
-    nv_chunk_draft_done(&draft);
-    nv_columns_unref(columns);
-    nv_series_table_free(table);
 }
 END_TEST
 
 START_TEST(a_row_that_changes_nothing_takes_next_to_nothing)
 {
     enum { WIDTH = 6400 };
-    struct nv_series_table *table = nv_series_table_new();
-    struct nv_columns *columns = nv_columns_new(table, 1);
     struct nv_chunk *chunk = nv_chunk_new(columns);
-    struct nv_chunk_draft draft = {0};
 
-    ck_assert(table && columns && chunk);
+    ck_assert_ptr_nonnull(chunk);
     for (int i = 0; i < NV_CHUNK_ROWS; i++) {
         struct nv_chunk_row *row = nv_chunk_draft(&draft, i, WIDTH, 1, false);
         ck_assert_ptr_nonnull(row);
@@ -111,9 +118,6 @@ START_TEST(a_row_that_changes_nothing_takes_next_to_nothing)
     }
     ck_assert_uint_lt(nv_chunk_memory(chunk), 6 * WIDTH * sizeof(double));
     nv_chunk_unref(chunk);
-    nv_chunk_draft_done(&draft);
-    nv_columns_unref(columns);
-    nv_series_table_free(table);
 }
 END_TEST
 
@@ -124,6 +128,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
 
     suite_add_tcase(suite, test);
+    tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_test(test, every_value_comes_back_as_it_was);
     tcase_add_test(test, a_row_that_changes_nothing_takes_next_to_nothing);
     srunner_run_all(runner, CK_NORMAL);
