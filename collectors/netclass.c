@@ -289,8 +289,11 @@ static int collect_sysfs(struct nv_pass *pass)
         r = read_device(pass, &device);
         if (r < 0)
             return r;
-        if (r == 0 && nv_list(pass, path, &none) == -ENOENT)
-            return NV_NO_DATA; /* it went while we were reading */
+        if (r == 0 && nv_list(pass, path, &none) == -ENOENT) { /* it went while we were reading */
+            if (nv_sysfs_is_live(pass))
+                continue;
+            return NV_NO_DATA; /* nothing goes from a tree of files */
+        }
         emit_device(pass, &device);
         emit_info(pass, &device);
     }

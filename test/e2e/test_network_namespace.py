@@ -2,6 +2,7 @@
 
 The test runs itself again inside of the namespace, with IPv6 off so that nothing is sent while we compare.
 """
+import contextlib
 import os
 import shutil
 import socket
@@ -176,6 +177,8 @@ class Namespace(unittest.TestCase):
 
     def test_links_that_come_and_go_disturb_nobody(self):
         stop = threading.Event()
+        names = ("netclass", "netdev", "arp")
+        flags = [*COMMON, *("--collector." + name for name in names)]
 
         def churn():
             while not stop.is_set():
@@ -183,22 +186,43 @@ class Namespace(unittest.TestCase):
                 ip("link", "set", "ch0", "name", "ch2")
                 ip("link", "del", "ch2")
 
+        @contextlib.contextmanager
+        def churn_of_names():
+            """Thousands a second, none twice: each listing of sysfs is out of date at once."""
+            self.assertTrue(ip("link", "add", "rn0", "type", "veth", "peer", "name", "rn"))
+            lines = "".join(f"link set rn{i} name rn{i + 1}\n" for i in range(500_000))
+            with tempfile.NamedTemporaryFile("w") as file:
+                file.write(lines)
+                file.flush()
+                renamer = subprocess.Popen([find_program("ip"), "-batch", file.name])
+                try:
+                    yield
+                    self.assertIsNone(renamer.poll())
+                finally:
+                    renamer.kill()
+                    renamer.wait()
+                    ip("link", "del", "rn")
+
+        def check(text):
+            seen = samples(text)
+            for name in names:
+                key = f'node_scrape_collector_success{{collector="{name}"}}'
+                self.assertEqual((key, seen[key]), (key, "1"))
+            self.assertIn('node_network_up{device="lo"}', seen)
+            self.assertIn('node_network_receive_bytes_total{device="br0"}', seen)
+
         thread = threading.Thread(target=churn)
         thread.start()
         try:
-            with Agent(*COMMON, "--collector.netclass", "--collector.netdev",
-                       "--collector.arp") as agent:
+            with Agent(*flags) as agent:
                 for _ in range(40):
-                    text = agent.metrics()
-                    seen = samples(text)
-                    for name in ("netclass", "netdev", "arp"):
-                        key = f'node_scrape_collector_success{{collector="{name}"}}'
-                        self.assertEqual(seen[key], "1", agent.log)
-                    self.assertIn('node_network_up{device="lo"}', seen)
-                    self.assertIn('node_network_receive_bytes_total{device="br0"}', seen)
+                    check(agent.metrics())
         finally:
             stop.set()
             thread.join()
+        with churn_of_names():
+            for _ in range(20):  # where links change during the first pass, it reads them as files
+                check(run("collect", *flags).stdout)
 
     def test_arp_counts_all_but_entries_without_resolution(self):
         ip("addr", "add", "198.51.100.1/24", "dev", "ifb6")
