@@ -2,12 +2,14 @@
 
 The processes are stopped before anything is compared, so that both say the same. Needs root and the controllers on v1.
 """
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -218,22 +220,27 @@ class Live(unittest.TestCase):
                 check(agent)
 
     def test_cgroups_may_come_and_go_while_they_are_read(self):
+        group, stop = f"{MOUNTS['memory']}/{GROUP}", threading.Event()
+
+        def churn():
+            for i in itertools.count():
+                if stop.is_set():
+                    return
+                os.makedirs(f"{group}/c{i % 20}", exist_ok=True)
+                remove_folder(f"{group}/c{(i + 7) % 20}")
+
+        thread = threading.Thread(target=churn)
         with Agent(*FLAGS) as agent:
-            churn = subprocess.Popen(["sh", "-c", f"""
-                cd {MOUNTS['memory']} && mkdir -p {GROUP} && echo up && i=0
-                while :; do i=$((i+1)); mkdir {GROUP}/c$((i%20)) 2>/dev/null; rmdir {GROUP}/c$(((i+7)%20)) 2>/dev/null; done
-                """], stdout=subprocess.PIPE)
+            thread.start()
             try:
-                churn.stdout.readline()
                 for _ in range(30):
                     found = samples(agent.metrics())
                     self.assertEqual(found['node_scrape_collector_success{collector="container"}'], "1")
             finally:
-                churn.kill()
-                churn.wait(SLOW)
-                churn.stdout.close()
+                stop.set()
+                thread.join()
                 for i in range(20):
-                    remove_folder(f"{MOUNTS['memory']}/{GROUP}/c{i}")
+                    remove_folder(f"{group}/c{i}")
             left = [key for key in samples(agent.metrics()) if f'id="/{GROUP}/' in key]
             self.assertEqual(left, [])
 
