@@ -12,30 +12,44 @@
  * suspended either: the same thread hears when the client of an inquiry hangs up.
  */
 
-enum { BATCH = 32 /* connections taken from one listener before the others have their turn */ };
+enum {
+    BATCH = 32, /* connections taken from one listener before the others have their turn */
+    LOOKS = 64, /* for a loop that is not busy */
+};
+
+/* The loop with the fewest connections, of those that have room, and of those not busy if so asked. */
+static struct nv_lane *emptiest(struct nv_door *door, bool idle)
+{
+    struct nv_lane *best = NULL;
+    unsigned fewest = NV_WEB_LANE_CONNECTIONS_MAX;
+
+    for (unsigned i = 0; i < door->n_lanes; i++) {
+        struct nv_lane *lane = &door->lanes[i];
+        unsigned n = __atomic_load_n(&lane->connections, __ATOMIC_SEQ_CST);
+        if (n >= fewest || (idle && __atomic_load_n(&lane->busy, __ATOMIC_SEQ_CST)))
+            continue;
+        best = lane;
+        fewest = n;
+    }
+    return best;
+}
 
 /*
- * The loop with the fewest connections. One inside a pass gets none, which it would let wait; it looks at the number of its
+ * One inside a pass gets no connection, which it would let wait, unless all others are full; it looks at the number of its
  * connections after it said that it is busy, and we look at that after we counted, so one of us sees the other. With
- * several loops one is never busy (nv_scrape()), and a loop that is alone never is.
+ * several loops one is never busy (nv_scrape()), though who looks at one after the other may find both so: hence several
+ * looks. A loop that is alone never is. There is room in one of them: nobody else adds.
  */
 static struct nv_lane *choose_lane(struct nv_door *door)
 {
-    for (;;) {
-        struct nv_lane *best = NULL;
-        for (unsigned i = 0; i < door->n_lanes; i++) {
-            struct nv_lane *lane = &door->lanes[i];
-            if (!__atomic_load_n(&lane->busy, __ATOMIC_SEQ_CST) &&
-                (!best || __atomic_load_n(&lane->connections, __ATOMIC_SEQ_CST) <
-                              __atomic_load_n(&best->connections, __ATOMIC_SEQ_CST)))
-                best = lane;
-        }
-        if (!best)
+    for (int looks = 0;; looks++) {
+        struct nv_lane *lane = emptiest(door, looks < LOOKS);
+        if (!lane)
             continue;
-        __atomic_add_fetch(&best->connections, 1, __ATOMIC_SEQ_CST);
-        if (!__atomic_load_n(&best->busy, __ATOMIC_SEQ_CST))
-            return best;
-        __atomic_sub_fetch(&best->connections, 1, __ATOMIC_SEQ_CST);
+        __atomic_add_fetch(&lane->connections, 1, __ATOMIC_SEQ_CST);
+        if (looks >= LOOKS || !__atomic_load_n(&lane->busy, __ATOMIC_SEQ_CST))
+            return lane;
+        __atomic_sub_fetch(&lane->connections, 1, __ATOMIC_SEQ_CST);
     }
 }
 
@@ -46,7 +60,7 @@ static int take_one(struct nv_door *door, bool *crowded)
     struct sockaddr_storage address;
     socklen_t n = sizeof(address);
 
-    *crowded = !nv_deadlines_announce(deadlines, NV_WEB_CONNECTIONS_MAX);
+    *crowded = !emptiest(door, false) || !nv_deadlines_announce(deadlines, NV_WEB_CONNECTIONS_MAX);
     if (*crowded)
         return -EAGAIN;
     int fd =
@@ -65,6 +79,18 @@ static int take_one(struct nv_door *door, bool *crowded)
     return 0;
 }
 
+/* At a door with a crowd nobody is waited for: who knocks would wake us again and again. */
+static void take_some(struct nv_door *door, struct pollfd *knock)
+{
+    bool crowded = !knock->events;
+
+    for (int n = 0; n < BATCH && (crowded || knock->revents); n++) {
+        if (take_one(door, &crowded) < 0)
+            break;
+    }
+    knock->events = crowded ? 0 : POLLIN;
+}
+
 static void *take(void *arg)
 {
     struct nv_web *web = arg;
@@ -79,17 +105,14 @@ static void *take(void *arg)
     for (size_t i = 0; i < web->n_doors; i++)
         fds[DOORS + i] = (struct pollfd){.fd = web->doors[i].listener.fd, .events = POLLIN};
     while (!fds[STOP].revents) {
-        /* In a crowd nobody at the doors is waited for: who knocks would wake us again and again. */
-        if (poll(fds, crowded ? DOORS : DOORS + web->n_doors,
-                 crowded ? NV_WEB_CROWDED_MS : wait_ms) < 0)
+        if (poll(fds, DOORS + web->n_doors, crowded ? NV_WEB_CROWDED_MS : wait_ms) < 0)
             continue;
         if (fds[HANGUPS].revents || wait_ms >= 0)
             wait_ms = nv_inquiries_take_hangups(&web->inquiries);
+        crowded = false;
         for (size_t i = 0; i < web->n_doors && !fds[STOP].revents; i++) {
-            for (int n = 0; n < BATCH && (crowded || fds[DOORS + i].revents); n++) {
-                if (take_one(&web->doors[i], &crowded) < 0)
-                    break;
-            }
+            take_some(&web->doors[i], &fds[DOORS + i]);
+            crowded |= !fds[DOORS + i].events;
         }
     }
     return NULL;

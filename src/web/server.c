@@ -41,9 +41,9 @@ static int no_certificate(gnutls_session_t session, const gnutls_datum_t *author
     return -1;
 }
 
-static int lane_open(struct nv_lane *lane, unsigned n_lanes)
+static int lane_open(struct nv_lane *lane)
 {
-    unsigned per_ip = NV_WEB_CONNECTIONS_PER_IP_MAX / n_lanes; /* each loop counts its own */
+    unsigned per_ip = NV_WEB_CONNECTIONS_PER_IP_MAX / NV_WEB_LANES; /* each loop counts its own */
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem options[] = {
@@ -78,7 +78,7 @@ static int door_open(struct nv_door *door, unsigned n_lanes)
 
     for (door->n_lanes = 0; door->n_lanes < n_lanes && r == 0; door->n_lanes += r == 0) {
         door->lanes[door->n_lanes].door = door;
-        r = lane_open(&door->lanes[door->n_lanes], n_lanes);
+        r = lane_open(&door->lanes[door->n_lanes]);
     }
     return r;
 }

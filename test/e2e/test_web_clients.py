@@ -11,18 +11,24 @@ import unittest
 from harness import BINARY, SLOW, Agent, free_port, samples, wait_for
 
 QUICK = ("--collector.disable-defaults", "--collector.loadavg")
-HEAD_SECONDS, CONNECTIONS_PER_IP = 10, 256  # src/web/limits.h
+HEAD_SECONDS, CONNECTIONS_PER_IP, CONNECTIONS = 10, 126, 252  # src/web/limits.h
 REQUEST = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def connect(agent):
-    client = socket.create_connection(("127.0.0.1", agent.port))
+def connect(agent, source="127.0.0.1"):
+    client = socket.create_connection(("127.0.0.1", agent.port), source_address=(source, 0))
     client.settimeout(SLOW)
     return client
 
 
 def healthy(agent):
     return agent.get("/-/healthy")[0] == 200
+
+
+def times(agent):
+    """Seconds of CPU the agent has taken."""
+    with open(f"/proc/{agent.process.pid}/stat", encoding="ascii") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(agent):
@@ -78,8 +84,7 @@ class ManyClients(unittest.TestCase):
             self.assertTrue(healthy(agent))
             before = open_files(agent)
             crowd = [connect(agent) for _ in range(CONNECTIONS_PER_IP + 50)]
-            other = socket.create_connection(("127.0.0.1", agent.port), source_address=("127.0.0.9", 0))
-            other.settimeout(SLOW)
+            other = connect(agent, "127.0.0.9")
             other.sendall(REQUEST)
             self.assertIn(b"200 OK", other.recv(4096))
             self.assertLessEqual(open_files(agent), before + CONNECTIONS_PER_IP + 1)
@@ -87,6 +92,26 @@ class ManyClients(unittest.TestCase):
                 client.close()
             wait_for(lambda: open_files(agent) <= before + 1)
             self.assertTrue(healthy(agent))
+
+    def test_who_comes_when_all_is_full_has_a_turn_when_others_leave(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        with Agent(*QUICK, "--web.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.1:0") as agent:
+            self.assertTrue(healthy(agent))
+            before = open_files(agent)
+            for _ in range(4):
+                crowd = [connect(agent, f"127.0.0.{2 + i % 8}") for i in range(CONNECTIONS + 60)]
+                wait_for(lambda: open_files(agent) >= before + CONNECTIONS - 1)
+                self.assertLessEqual(open_files(agent), before + CONNECTIONS)
+                last = crowd.pop()
+                last.sendall(REQUEST)
+                spent = times(agent)
+                time.sleep(0.5)
+                self.assertLess(times(agent) - spent, 0.3, "it waits, and does not spin")
+                for client in crowd:
+                    client.close()
+                self.assertIn(b"200 OK", last.recv(4096))
+                last.close()
+                wait_for(lambda: open_files(agent) <= before)
 
     def test_a_crowd_leaves_no_memory_behind(self):
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -100,7 +125,7 @@ class ManyClients(unittest.TestCase):
                     self.skipTest("a sanitizer keeps memory that was freed")
             self.assertTrue(healthy(agent))
             before = memory()
-            crowd = [connect(agent) for _ in range(200)]
+            crowd = [connect(agent, f"127.0.0.{2 + i % 4}") for i in range(200)]
             for client in crowd:
                 client.sendall(REQUEST)
                 client.recv(4096)
