@@ -465,10 +465,14 @@ static int start(struct agent *agent, char error[NV_FLAGS_ERROR_MAX])
     if (r < 0)
         return r;
     nv_scraping_start(&agent->scraping);
+    return 0;
+}
+
+static void tell_addresses(const struct agent *agent)
+{
     for (size_t i = 0; i < nv_web_n_addresses(agent->web); i++)
         nv_log_write(NV_INFO, __FILE__, __LINE__, "address", nv_web_address(agent->web, i),
                      "listening with TLS %s", nv_web_has_tls(agent->web) ? "on" : "off");
-    return 0;
 }
 
 static void tell_ready(const struct agent *agent)
@@ -651,6 +655,7 @@ int nv_agent_run(const struct nv_options *options)
     } else {
         nv_agent_settle();
         tell_ready(&agent);
+        tell_addresses(&agent); /* who reads this may ask at once */
         r = loop(&agent);
         nv_notify("STOPPING=1");
         if (r >= 0)

@@ -131,7 +131,7 @@ class Agent(Process):
         return get(self.url + path, **headers)
 
     def ready(self):
-        """Waits until the API answers, which it does a moment after the agent listens. Returns the agent."""
+        """Waits until the agent answers that it is ready. Returns the agent."""
         wait_for(lambda: self.get("/-/ready")[0] == 200)
         return self
 
