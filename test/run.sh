@@ -26,7 +26,7 @@ PACKAGES="check clang libclang-rt-14-dev llvm valgrind python3 openssl curl git 
 # Any kubectl will do; two packages have it at one place.
 command -v kubectl >/dev/null 2>&1 || PACKAGES="$PACKAGES kubernetes-client"
 
-passed=0 failed=0 skipped=0 unsteady=0 failures=
+passed=0 failed=0 skipped=0 failures=
 export LC_ALL=C.UTF-8
 
 heading() {
@@ -55,47 +55,20 @@ build() {
     cmake -S "$tree" -B "$where" -G Ninja "$@" && cmake --build "$where" -j "$jobs"
 }
 
-# number WHAT REPORT: an attribute of the suite in a JUnit report; 0 where there is none.
-number() {
-    found=$(sed -n "s/.*[^a-z]$1=\"\([0-9]*\)\".*/\1/p" "$2" 2>/dev/null | head -n 1)
-    echo "${found:-0}"
-}
-
-# ctest_in FOLDER REPORT ARGUMENTS...
-ctest_in() {
-    folder=$1 report=$2
-    shift 2
-    rm -f "$report"
-    ctest --test-dir "$folder" --output-on-failure --output-junit "$report" "$@" || true
-}
-
-# What drives other daemons, browsers and whole systems on a machine that is busy with the test beside it is run once more,
-# alone, before it counts as failed. Both outputs are there, and the totals tell how many; more than a few are no accident.
-e2e_again() {
-    names=$(sed -n 's,^[0-9]*:\(e2e/.*\),\1,p' "$1/Testing/Temporary/LastTestsFailed.log" | sort -u)
-    if [ -z "$names" ] || [ "$(echo "$names" | wc -l)" -gt 3 ]; then
-        return 0
-    fi
-    echo "once more, alone: $(echo "$names" | paste -sd ' ')"
-    ctest_in "$1" "$1/again.xml" -R "^($(echo "$names" | paste -sd '|'))\$"
-    again=$(($(number tests "$1/again.xml") - $(number failures "$1/again.xml") - $(number skipped "$1/again.xml")))
-    unsteady=$((unsteady + again)) bad=$((bad - again))
-}
-
 # tests NAME ARGUMENTS...: runs ctest in root/NAME and adds up what its report counts.
 tests() {
-    where=$root/$1 first=$root/$1/report.xml
+    where=$root/$1 report=$root/$1/report.xml
     shift
     [ -e "$where/CTestTestfile.cmake" ] || return 0
-    ctest_in "$where" "$first" -j "$jobs" "$@"
-    if [ ! -s "$first" ]; then
+    rm -f "$report"
+    ctest --test-dir "$where" -j "$jobs" --output-on-failure --output-junit "$report" "$@" || true
+    number() { sed -n "s/.*[^a-z]$1=\"\([0-9]*\)\".*/\1/p" "$report" | head -n 1; }
+    if [ ! -s "$report" ]; then
         failed=$((failed + 1)) failures="$failures
     ctest in $where gave no report"
         return 0
     fi
-    all=$(number tests "$first") bad=$(number failures "$first")
-    off=$(($(number skipped "$first") + $(number disabled "$first")))
-    [ "$bad" -eq 0 ] || e2e_again "$where"
+    all=$(number tests) bad=$(number failures) off=$(($(number skipped) + $(number disabled)))
     passed=$((passed + all - bad - off)) failed=$((failed + bad)) skipped=$((skipped + off))
     [ "$bad" -eq 0 ] || failures="$failures
     $bad of ctest in $where"
@@ -200,6 +173,5 @@ count "valgrind: the agent" valgrind_agent
 
 heading "done"
 [ -z "$failures" ] || echo "failed:$failures"
-[ "$unsteady" -eq 0 ] || echo "$unsteady of e2e passed only when run once more: look why"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -14,7 +14,7 @@ enum {
     NOTICE_SIZE = 16 << 10,
     NOTICES_MAX = 65536, /* in one drain */
     NOTICE_BACKLOG = 1 << 20,
-    DUMP_TRIES = 8, /* each a millisecond for some hundred links */
+    DUMP_TRIES = 3,
     FAMILIES_MAX = 32,
     FAMILY_ABSENT_S = 60, /* asking for an absent family makes the kernel run modprobe */
 };

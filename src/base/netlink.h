@@ -21,7 +21,7 @@ NV_DEFINE_AUTO(nv_netlink)
 /*
  * Sends a request (nlmsghdr and payload; flags 0 means NLM_F_REQUEST | NLM_F_DUMP; the sequence number is
  * ours) and appends all messages of the answer to `out`, back to back and aligned, without NLMSG_DONE. An
- * interrupted dump (NLM_F_DUMP_INTR) is asked again, eight times at most, then -EINTR. Returns 0, the
+ * interrupted dump (NLM_F_DUMP_INTR) is asked again, three times at most, then -EINTR. Returns 0, the
  * kernel's error, -ETIMEDOUT, -EFBIG; after an error `out` is as it was. A socket on which an answer is still
  * under way is opened anew the next time. `out` needs 32 KiB of room beyond the answer.
  */

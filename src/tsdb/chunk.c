@@ -97,7 +97,7 @@ static bool draft_columns(struct nv_chunk_draft *draft, size_t n, bool histogram
 {
     struct nv_chunk_row *row = &draft->row;
 
-    if (n > draft->room_columns || !row->present) {
+    if (n > draft->room_columns || !draft->room_columns) {
         size_t room = n + n / 8 + 64, known = draft->room_columns ? words(draft->room_columns) : 0;
         free(row->present);
         free(row->values);

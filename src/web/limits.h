@@ -12,9 +12,9 @@ enum {
      * minute, before it looks at any: these and what wakes the loop stay below.
      */
     NV_WEB_LANE_CONNECTIONS_MAX = 126,
-    NV_WEB_CONNECTIONS_MAX = 252, /* in all; beyond, clients wait in the kernel's queue, */
-    NV_WEB_CROWDED_MS = 20,       /* looked after this often */
-    NV_WEB_CONNECTIONS_PER_IP_MAX = 126, /* half of the loops of a listener */
+    NV_WEB_CONNECTIONS_MAX = 252,        /* in all; beyond, clients wait in the kernel's queue, */
+    NV_WEB_CROWDED_MS = 20,              /* looked after this often */
+    NV_WEB_CONNECTIONS_PER_IP_MAX = 126, /* over NV_WEB_LANES loops: no address fills one alone */
 
     NV_WEB_HEAD_MAX = 32 << 10,  /* request line and headers, plus the headers of the answer */
     NV_WEB_BODY_MAX = 64 << 10,  /* of a request; read and ignored */

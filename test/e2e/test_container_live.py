@@ -220,12 +220,11 @@ class Live(unittest.TestCase):
                 check(agent)
 
     def test_cgroups_may_come_and_go_while_they_are_read(self):
-        group, stop = f"{MOUNTS['memory']}/{GROUP}", threading.Event()
+        group, stop, turns = f"{MOUNTS['memory']}/{GROUP}", threading.Event(), itertools.count()
 
         def churn():
-            for i in itertools.count():
-                if stop.is_set():
-                    return
+            while not stop.is_set():
+                i = next(turns)
                 os.makedirs(f"{group}/c{i % 20}", exist_ok=True)
                 remove_folder(f"{group}/c{(i + 7) % 20}")
 
@@ -241,6 +240,7 @@ class Live(unittest.TestCase):
                 thread.join()
                 for i in range(20):
                     remove_folder(f"{group}/c{i}")
+            self.assertGreater(next(turns), 100)
             left = [key for key in samples(agent.metrics()) if f'id="/{GROUP}/' in key]
             self.assertEqual(left, [])
 
